@@ -1,0 +1,41 @@
+# Two commands for a fresh machine (Python >= 3.11 and make): `make demo` and `make test`.
+# Each sets up .venv and whatever else it needs by itself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types docs unit mariadb format clean
+
+demo: $(STAMP)
+	$(BIN)/python -m aws_iam_async demo
+
+test: lint types docs unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --quiet --strict --site-dir $(VENV)/site
+
+unit: $(STAMP) mariadb
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+mariadb:
+	@sh tools/install_mariadb.sh
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(STAMP): pyproject.toml tools/make_venv.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/make_venv.sh
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
