@@ -1,3 +1,46 @@
 """asyncio connection factory that logs asyncpg and aiomysql in to Amazon RDS and Aurora with AWS IAM."""
 
+from aws_iam_async.api import connect, create_pool
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.errors import (
+    AwsIamError,
+    ConfigurationError,
+    CredentialsError,
+    DriverNotFoundError,
+    InsecureTransportError,
+    PluginNotFoundError,
+    RegionError,
+    TokenError,
+)
+from aws_iam_async.manager import PluginManager
+from aws_iam_async.plugins.protocol import ConnectNext, Plugin
+from aws_iam_async.plugins.registry import register_plugin
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.statistics import Statistics
+from aws_iam_async.tokens.rds import RdsTokenProvider, TokenProvider
+from aws_iam_async.tokens.token import Token
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AwsIamError",
+    "ConfigurationError",
+    "ConnectNext",
+    "ConnectRequest",
+    "Credentials",
+    "CredentialsError",
+    "DriverNotFoundError",
+    "InsecureTransportError",
+    "Plugin",
+    "PluginManager",
+    "PluginNotFoundError",
+    "RdsTokenProvider",
+    "RegionError",
+    "Statistics",
+    "Token",
+    "TokenError",
+    "TokenProvider",
+    "connect",
+    "create_pool",
+    "register_plugin",
+]

@@ -3,7 +3,8 @@
     AwsIamError
     ├── ConfigurationError            an option, a host, a DSN or a combination of them is wrong (also a ValueError)
     │   ├── RegionError               the region to sign for is missing or contradictory
-    │   └── PluginNotFoundError       a plugin code that nobody registered
+    │   ├── PluginNotFoundError       a plugin code that nobody registered
+    │   └── DriverNotFoundError       a driver that is not installed (also an ImportError)
     ├── CredentialsError              no AWS credentials found, or their source fails
     ├── TokenError                    anything else that stops a token from being made
     └── InsecureTransportError        a secret would have left this process without the TLS that it needs
@@ -16,6 +17,7 @@ __all__ = [
     "AwsIamError",
     "ConfigurationError",
     "CredentialsError",
+    "DriverNotFoundError",
     "InsecureTransportError",
     "PluginNotFoundError",
     "RegionError",
@@ -28,7 +30,10 @@ class AwsIamError(Exception):
 
 
 class ConfigurationError(AwsIamError, ValueError):
-    """An option, a host or a DSN is wrong. Raised before any network traffic; the message names the option and the fix."""
+    """An option, a host or a DSN is wrong.
+
+    Raised before any network traffic; the message names the option and the fix.
+    """
 
 
 class RegionError(ConfigurationError):
@@ -37,6 +42,10 @@ class RegionError(ConfigurationError):
 
 class PluginNotFoundError(ConfigurationError):
     """A plugin code that is neither built in, nor registered, nor an entry point; the message lists the known ones."""
+
+
+class DriverNotFoundError(ConfigurationError, ImportError):
+    """The driver is not installed; the message says which extra to install."""
 
 
 class CredentialsError(AwsIamError):

@@ -1,0 +1,92 @@
+"""Find a driver's adapter. None is imported before it is asked for."""
+
+import concurrent.futures
+import os
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from aws_iam_async import offload
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
+
+__all__ = ["driver_name", "load", "loaded"]
+
+SCHEMES = {
+    "postgresql": "asyncpg",
+    "postgres": "asyncpg",
+    "postgresql+asyncpg": "asyncpg",
+    "mysql": "aiomysql",
+    "mariadb": "aiomysql",
+    "mysql+aiomysql": "aiomysql",
+}
+ADAPTERS = {
+    "asyncpg": ("aws_iam_async.drivers.asyncpg", "AsyncpgDriver"),
+    "aiomysql": ("aws_iam_async.drivers.aiomysql.driver", "AiomysqlDriver"),
+}
+
+_loaded: dict[str, type[Driver]] = {}
+_imports: dict[tuple[int, str], concurrent.futures.Future[type[Driver]]] = {}
+
+
+def driver_name(driver: str | ModuleType | None, scheme: str | None) -> str:
+    """Tell which driver is meant.
+
+    Args:
+        driver: Its name or its imported module; ``None`` lets the scheme decide.
+        scheme: The DSN's scheme, ``None`` without a DSN.
+
+    Raises:
+        ConfigurationError: Neither says it, one of them is unknown, or they contradict each other.
+    """
+    by_scheme = SCHEMES.get(scheme) if scheme is not None else None
+    if scheme is not None and by_scheme is None:
+        raise ConfigurationError(f"dsn: unknown scheme {scheme!r}; known: {', '.join(SCHEMES)}")
+    if driver is None:
+        if by_scheme is None:
+            raise ConfigurationError("driver is missing: pass driver='asyncpg' or driver='aiomysql', or a DSN")
+        return by_scheme
+    name = driver.__name__ if isinstance(driver, ModuleType) else driver
+    if not isinstance(name, str) or name not in ADAPTERS:
+        raise ConfigurationError(f"driver={name!r} is unknown; known: {', '.join(ADAPTERS)}")
+    if by_scheme not in (None, name):
+        raise ConfigurationError(f"driver={name!r} contradicts the DSN's scheme {scheme!r}, which is for {by_scheme}")
+    return name
+
+
+async def load(name: str) -> type[Driver]:
+    """Import the adapter of a driver, and with it the driver: off the loop, and once for all who ask.
+
+    Args:
+        name: What :func:`driver_name` returned.
+
+    Raises:
+        DriverNotFoundError: The driver is not installed.
+    """
+    if name in _loaded:
+        return _loaded[name]
+    if name in sys.modules:
+        return _import(name)
+    # The process is part of the key: a thread that ran when the process forked never ends in the child.
+    key = (os.getpid(), name)
+    future = _imports.get(key)
+    if future is None or future.done():
+        future = _imports[key] = offload.start(lambda: _import(name), name=f"import {name}")
+    await offload.settle(future)
+    return _import(name)
+
+
+def loaded(name: str) -> type[Driver]:
+    """Return the adapter of a driver in use."""
+    return _loaded[name]
+
+
+def _import(name: str) -> type[Driver]:
+    module, adapter = ADAPTERS[name]
+    try:
+        _loaded[name] = getattr(import_module(module), adapter)
+    except ModuleNotFoundError as error:
+        raise DriverNotFoundError(
+            f"driver {name!r} is not installed (no module named {error.name!r}): pip install 'aws-iam-async[{name}]'"
+        ) from error
+    return _loaded[name]

@@ -1,0 +1,106 @@
+"""The two functions for everyone: they use one plugin manager per event loop, made when it is first needed."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from aws_iam_async.loop_local import LoopLocal
+from aws_iam_async.manager import PluginManager, close_connection, close_pool
+from aws_iam_async.opening import Opening
+from aws_iam_async.plugins import registry
+from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.tokens.service import default_service
+
+__all__ = ["connect", "create_pool"]
+
+_managers: LoopLocal[dict[tuple[str | Plugin, ...], PluginManager]] = LoopLocal(dict)
+
+
+def connect(
+    dsn: str | None = None,
+    *,
+    driver: str | ModuleType | None = None,
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> Opening[Any]:
+    """Make one connection to an Amazon RDS or Aurora database.
+
+    Args:
+        dsn: For example ``postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop``. Schemes:
+            ``postgresql``, ``postgres``, ``postgresql+asyncpg``, ``mysql``, ``mariadb``, ``mysql+aiomysql``.
+        driver: ``"asyncpg"``, ``"aiomysql"`` or the imported module; default: what the DSN's scheme says.
+        plugins: A comma-separated text of codes, or a sequence of codes and plugin instances, outermost first.
+            ``""`` connects with none.
+        **options: ``host``, ``port``, ``user``, ``database``; the options of the plugins, such as ``iam_region``;
+            ``ssl``, ``sslmode``, ``sslrootcert``; and the driver's own keywords, passed through unchanged. They win
+            over the DSN, the DSN over the driver's environment variables.
+
+    Returns:
+        To be awaited, or entered with ``async with``. It gives the driver's own connection.
+
+    Raises:
+        ConfigurationError: An option is wrong, missing or unknown; before any network traffic.
+        CredentialsError: There are no AWS credentials, or their source fails.
+        InsecureTransportError: The server would have got the token without TLS.
+        Exception: What the driver raises.
+    """
+    return Opening(_connect(dsn, driver, plugins, options), functools.partial(close_connection, dsn, driver))
+
+
+def create_pool(
+    dsn: str | None = None,
+    *,
+    driver: str | ModuleType | None = None,
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> Opening[Any]:
+    """Make a pool whose every physical connection, now or later, goes through the plugins.
+
+    Args:
+        dsn: As for :func:`connect`.
+        driver: As for :func:`connect`.
+        plugins: As for :func:`connect`.
+        **options: As for :func:`connect`, and the keywords of the driver's own pool: ``min_size``, ``max_size``, ...
+            for asyncpg, ``minsize``, ``maxsize``, ``pool_recycle``, ... for aiomysql.
+
+    Returns:
+        To be awaited, or entered with ``async with``. It gives the driver's own pool.
+
+    Raises:
+        ConfigurationError: An option is wrong, missing or unknown; before any network traffic.
+        CredentialsError: There are no AWS credentials, or their source fails.
+        InsecureTransportError: The server would have got the token without TLS.
+        Exception: What the driver raises.
+    """
+    return Opening(_create_pool(dsn, driver, plugins, options), functools.partial(close_pool, dsn, driver))
+
+
+async def _connect(
+    dsn: str | None,
+    driver: str | ModuleType | None,
+    plugins: str | Iterable[str | Plugin],
+    options: Mapping[str, Any],
+) -> Any:
+    return await _manager(plugins).connect(dsn, driver=driver, **options)
+
+
+async def _create_pool(
+    dsn: str | None,
+    driver: str | ModuleType | None,
+    plugins: str | Iterable[str | Plugin],
+    options: Mapping[str, Any],
+) -> Any:
+    return await _manager(plugins).create_pool(dsn, driver=driver, **options)
+
+
+def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
+    chain = registry.split(plugins)
+    managers = _managers.get()
+    manager = managers.get(chain)
+    if manager is None:
+        manager = PluginManager(chain, _tokens=default_service())
+        if all(isinstance(plugin, str) for plugin in chain):
+            # Chains with instances are the caller's to keep: he may pass new ones with every call.
+            managers[chain] = manager
+    return manager

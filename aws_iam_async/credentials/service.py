@@ -1,0 +1,242 @@
+"""Credentials kept ready: read once for everyone who asks, and again before they expire."""
+
+import asyncio
+import functools
+import logging
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_iam_async import backoff, offload
+from aws_iam_async.credentials import environment, given, sdk
+from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.credentials.source import Chain, CredentialsSource
+from aws_iam_async.errors import AwsIamError, CredentialsError
+from aws_iam_async.single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    import concurrent.futures
+
+_log = logging.getLogger(__name__)
+
+# A rejected login need not be the credentials' fault: a storm of rejections must not become a storm of reads.
+REREAD_INTERVAL = 10.0
+# Credentials are read again this long before they expire, or after 5/6 of their life if that is later. botocore 1.43
+# itself blocks its callers for new ones from ten minutes before.
+REFRESH_AHEAD = 600.0
+# A source may answer with the credentials it gave before, until it has new ones: ask no more often than this.
+_SHORTEST_INTERVAL = 5.0
+# What a thread brings after its last waiter has gone is good for the next caller, for this long.
+_LATE_ANSWER_KEEPS = 60.0
+# Identities remembered. Only callers who pass a new callable for every connect have more.
+_MOST_IDENTITIES = 256
+
+
+@dataclass(slots=True)
+class CredentialsCounters:
+    """What happened to credentials so far."""
+
+    loads: int = 0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A read under way in a thread."""
+
+    future: "concurrent.futures.Future[Snapshot]"
+    asked: int
+    started: float
+
+    def keeps(self, asked: int, now: float) -> bool:
+        """Whether to wait for this one rather than to start another."""
+        if self.asked != asked:
+            return False
+        return not self.future.done() or (self.future.exception() is None and now - self.started < _LATE_ANSWER_KEEPS)
+
+
+@dataclass(slots=True, eq=False)
+class _Identity:
+    """What is known of one identity."""
+
+    snapshot: Snapshot | None = None
+    refresh_at: float = math.inf
+    retry_at: float = -math.inf
+    failures: int = 0
+    # Reads asked for by rejected logins, and how many of them had been asked for when the last read began.
+    asked: int = 0
+    answered: int = 0
+    asked_at: float = -math.inf
+    reading: _Reading | None = None
+    refresher: "asyncio.Task[Snapshot] | None" = None
+
+    def usable(self, now: float) -> Snapshot | None:
+        """Return the last good credentials, if they have not truly expired."""
+        if self.snapshot is None or (self.snapshot.expires is not None and now >= self.snapshot.expires):
+            return None
+        return self.snapshot
+
+
+class CredentialsService:
+    """Has the credentials of each identity ready. Bound to one event loop.
+
+    The first caller waits for them, together with everyone else who comes meanwhile. After that they are read again in
+    the background before they expire, and nobody waits as long as there are any that work.
+
+    Args:
+        clock: The wall clock.
+        random: Random numbers in [0, 1).
+        counters: Counts what happens.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float], random: Callable[[], float], counters: CredentialsCounters
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._counters = counters
+        self._identities: OrderedDict[CredentialsSource, _Identity] = OrderedDict()
+        self._flights: SingleFlight[CredentialsSource, Snapshot] = SingleFlight(self._fly)
+
+    async def get(self, source: CredentialsSource) -> Snapshot:
+        """Return credentials that work, waiting only if there are none.
+
+        Raises:
+            AwsIamError: There are none, and the source gives none.
+        """
+        identity = self._identity(source)
+        while True:
+            now = self._clock()
+            snapshot = identity.usable(now)
+            if snapshot is not None and identity.asked == identity.answered:
+                if now >= identity.refresh_at and backoff.due(now, identity.retry_at):
+                    self._refresh(source, identity)
+                return snapshot
+            try:
+                await self._flights.run(source)
+            except AwsIamError:
+                snapshot = identity.usable(self._clock())
+                if snapshot is None:
+                    raise
+                return snapshot
+
+    def reread(self, source: CredentialsSource) -> None:
+        """Have the next caller wait for credentials that are read anew: a login with the present ones was rejected.
+
+        Done at most once in 10 s for each identity.
+        """
+        identity = self._identities.get(source)
+        now = self._clock()
+        if identity is not None and not 0 <= now - identity.asked_at < REREAD_INTERVAL:
+            identity.asked_at = now
+            identity.asked += 1
+
+    def next_expiry(self) -> float | None:
+        """Return when the first of the present credentials expires; ``None`` if none does."""
+        snapshots = [identity.snapshot for identity in self._identities.values() if identity.snapshot is not None]
+        return min((snapshot.expires for snapshot in snapshots if snapshot.expires is not None), default=None)
+
+    def refreshers(self) -> "list[asyncio.Task[Snapshot]]":
+        """Return the tasks that are refreshing in the background now."""
+        return [identity.refresher for identity in self._identities.values() if identity.refresher is not None]
+
+    def _identity(self, source: CredentialsSource) -> _Identity:
+        identity = self._identities.get(source)
+        if identity is None:
+            identity = self._identities[source] = _Identity()
+            if len(self._identities) > _MOST_IDENTITIES:
+                self._forget_one()
+        self._identities.move_to_end(source)
+        return identity
+
+    def _forget_one(self) -> None:
+        oldest = next((source for source in self._identities if not self._flights.flying(source)), None)
+        if oldest is not None:
+            del self._identities[oldest]
+
+    def _refresh(self, source: CredentialsSource, identity: _Identity) -> None:
+        if identity.refresher is None and not self._flights.flying(source):
+            identity.refresher = asyncio.get_running_loop().create_task(
+                self._flights.run(source), name="aws_iam_async credentials refresh"
+            )
+            identity.refresher.add_done_callback(functools.partial(self._refreshed, source, identity))
+
+    def _refreshed(self, source: CredentialsSource, identity: _Identity, task: "asyncio.Task[Snapshot]") -> None:
+        identity.refresher = None
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        expires_at = identity.snapshot.credentials.expires_at if identity.snapshot else None
+        _log.warning("%r could not be read again; the present credentials last until %s: %s", source, expires_at, error)
+
+    async def _fly(self, source: CredentialsSource) -> Snapshot:
+        identity = self._identity(source)
+        asked = identity.asked
+        try:
+            snapshot = await self._read(source, identity)
+            now = self._clock()
+            _refuse_expired(snapshot, now, source)
+        except Exception:
+            self._counters.failures += 1
+            identity.failures += 1
+            identity.retry_at = self._clock() + backoff.delay(identity.failures, self._random())
+            raise
+        else:
+            identity.snapshot = snapshot
+            identity.failures = 0
+            identity.refresh_at = refresh_time(now, snapshot.expires, self._random())
+            identity.retry_at = now + _SHORTEST_INTERVAL
+            _log.debug("%r: %s by %s", source, snapshot.credentials.access_key, snapshot.method)
+            return snapshot
+        finally:
+            identity.answered = asked
+
+    async def _read(self, source: CredentialsSource, identity: _Identity) -> Snapshot:
+        if not isinstance(source, Chain):
+            self._counters.loads += 1
+            return await given.ask(source)
+        if source.profile is None and (snapshot := environment.read(os.environ)) is not None:
+            self._counters.loads += 1
+            return snapshot
+        now = self._clock()
+        reading = identity.reading
+        if reading is None or not reading.keeps(identity.asked, now):
+            self._counters.loads += 1
+            future = offload.start(functools.partial(sdk.read, source.profile), name="credentials")
+            reading = identity.reading = _Reading(future, identity.asked, now)
+        try:
+            snapshot = await offload.wait(reading.future)
+        except asyncio.CancelledError:
+            raise  # the thread goes on, and its answer waits for the next caller
+        except Exception:
+            identity.reading = None
+            raise
+        identity.reading = None
+        return snapshot
+
+
+def _refuse_expired(snapshot: Snapshot, now: float, source: CredentialsSource) -> None:
+    if snapshot.expires is not None and now >= snapshot.expires:
+        raise CredentialsError(
+            f"{source!r} gave credentials ({snapshot.method}, {snapshot.credentials.access_key}) that expired at "
+            f"{snapshot.credentials.expires_at}; renew them at their source"
+        )
+
+
+def refresh_time(now: float, expires: float | None, draw: float) -> float:
+    """Return when to read credentials again that were read now.
+
+    Ten minutes ahead of their expiry, but not before 5/6 of their life have gone; and a little earlier by chance, so
+    that a fleet does not ask in step.
+
+    Args:
+        now: Wall clock time.
+        expires: When they expire; ``None`` for never.
+        draw: A random number in [0, 1).
+    """
+    if expires is None:
+        return math.inf
+    ahead = min(REFRESH_AHEAD, max(expires - now, 0.0) / 6)
+    return expires - ahead * (1 + 0.1 * draw)

@@ -1,0 +1,261 @@
+"""An ``aiomysql.Connection`` that is given its secret at each login, and only for the length of it.
+
+The private names of aiomysql used here are pinned by ``tests/drivers/test_private_names.py``.
+"""
+
+import asyncio
+import socket
+import ssl
+import struct
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiomysql
+from aiomysql.connection import _StreamReader
+from pymysql.charset import charset_by_name
+from pymysql.connections import MAX_PACKET_LEN
+from pymysql.constants import CLIENT, CR
+from pymysql.err import OperationalError
+
+from aws_iam_async.errors import InsecureTransportError
+from aws_iam_async.secret import Secret
+
+
+class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 ships no types
+    """One physical connection, dialled through the plugins every time that it has to be.
+
+    Differences from ``aiomysql.Connection``, all of them before the login is done; afterwards it is out of the way:
+
+    - It never owns a password. Whoever dials hands one to `log_in`, and ``ping(reconnect=True)`` dials anew.
+    - TLS is set up before anything about the login is sent, on the same transport, or the login fails.
+    - A login that fails or is cancelled leaves no socket behind.
+
+    Args:
+        dial: Logs this connection in, by awaiting `log_in`; called for the first login and for every reconnect.
+        **aiomysql_keywords: What ``aiomysql.Connection`` takes, without ``password`` and ``ssl``: they belong to a
+            login. A password in ``read_default_file`` is not used either.
+    """
+
+    # On the class too, because __del__ of aiomysql 0.3.2 fails when __init__ has failed before these were set.
+    _reader: Any = None
+    _writer: Any = None
+    # For the type checker, which does not see into aiomysql.
+    client_flag: int
+    _client_auth_plugin: str
+
+    def __init__(self, *, dial: Callable[["Connection"], Awaitable[None]], **aiomysql_keywords: Any) -> None:
+        super().__init__(**aiomysql_keywords)
+        self._dial = dial
+        self._password = ""
+        self._tls_only_secret: Secret | None = None
+
+    async def _connect(self) -> None:
+        """Dial: aiomysql's own name for it, which ``ping(reconnect=True)`` calls."""
+        try:
+            await self._dial(self)
+        except BaseException:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        """Drop the socket now: ``close()`` would wait for the other side to end TLS, up to 30 s on CPython 3.11."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        self._reader = self._writer = None
+
+    async def log_in(
+        self,
+        password: str,
+        *,
+        tls: ssl.SSLContext | None,
+        secret_needs_tls: bool,
+        host: str,
+        port: int,
+        user: str,
+        db: str | None,
+    ) -> None:
+        """Open the socket, protect it, authenticate and set the session up.
+
+        There is no time-out in here: bound the whole of it from outside.
+
+        Args:
+            password: The secret; ``""`` for none. It is forgotten when this returns, and is in no frame of a traceback.
+            tls: Context for TLS, which then is required; ``None`` for plaintext.
+            secret_needs_tls: Send the secret only over TLS, and only when the server asks for it as it is
+                (``mysql_clear_password``): no hash of it, to nobody.
+            host: Name or address to dial, and the name the server's certificate is checked against. Not used with
+                ``unix_socket``.
+            port: TCP port to dial.
+            user: Database user.
+            db: Database to use, or ``None``.
+
+        Raises:
+            InsecureTransportError: The secret would have left without the protection it needs. It was not sent.
+            pymysql.err.OperationalError: 2003 if the server cannot be reached or TLS fails, with the reason as its
+                cause; else what the server says.
+        """
+        secret = Secret(password)
+        del password  # it may be a plain str, which a traceback with locals would show
+        if secret_needs_tls and self._unix_socket:
+            raise InsecureTransportError(
+                "A secret that is only for TLS is not sent over a unix socket: connect to host and port instead of "
+                f"unix_socket={self._unix_socket!r}."
+            )
+        if secret_needs_tls and tls is None:
+            raise InsecureTransportError(
+                f"The password for {user!r} at {host}:{port} may only be sent over TLS, and TLS is switched off: "
+                "leave ssl at its default, or pass an ssl.SSLContext."
+            )
+        self._host, self._port, self._user, self._db = host, port, user, db
+        self._start_anew(tls=tls is not None)
+        wire: asyncio.Transport | None = None
+        try:
+            wire, protocol = await self._open_wire()
+            if not self._unix_socket:  # as aiomysql does; it sets TCP_NODELAY too, which asyncio and uvloop have done
+                wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            await self._get_server_information()
+            transport = wire
+            if tls is not None:
+                transport, protocol = await self._start_tls(wire, tls)
+            # Not before: a StreamWriter that is replaced closes its transport as it goes (CPython 3.11.5 and later).
+            self._writer = asyncio.StreamWriter(transport, protocol, self._reader, asyncio.get_running_loop())
+            await self._authenticate(secret, tls_only=secret_needs_tls)
+            await self._set_up_session()
+        except BaseException as error:
+            if wire is not None:
+                wire.abort()
+            self._reader = self._writer = None
+            # aiomysql's frames hold the secret's bytes in local variables, and reporters that print locals are common.
+            traceback.clear_frames(error.__traceback__)
+            if isinstance(error, OSError):
+                place = self._unix_socket or self._host
+                reason = str(error) or type(error).__name__
+                raise OperationalError(
+                    CR.CR_CONN_HOST_ERROR, f"Can't connect to MySQL server on {place!r} ({reason})"
+                ) from error
+            raise
+
+    def _start_anew(self, *, tls: bool) -> None:
+        """Drop the session before this one: ``ping()`` reconnects on any failure, also while the socket is open."""
+        self._abort()
+        self._next_seq_id = 0
+        self._secure = tls or bool(self._unix_socket)
+        self._result = None
+        self._close_reason = None
+        for flag, wanted in ((CLIENT.SSL, tls), (CLIENT.CONNECT_WITH_DB, bool(self._db))):
+            self.client_flag = self.client_flag | flag if wanted else self.client_flag & ~flag
+
+    async def _open_wire(self) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
+        """Open the socket and read from it."""
+        loop = asyncio.get_running_loop()
+        self._reader = _StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
+        if self._unix_socket:
+            wire, _ = await loop.create_unix_connection(lambda: protocol, self._unix_socket)
+            self.host_info = f"Localhost via UNIX socket: {self._unix_socket}"
+        else:
+            wire, _ = await loop.create_connection(lambda: protocol, self._host, self._port)
+            self.host_info = f"socket {self._host}:{self._port}"
+        return wire, protocol
+
+    async def _start_tls(
+        self, wire: asyncio.Transport, tls: ssl.SSLContext
+    ) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
+        """Ask for TLS, start it on the same transport, and read from there.
+
+        aiomysql 0.3.2 starts it on a duplicate of the socket, which a cancel in between leaves open.
+        """
+        if not self.server_capabilities & CLIENT.SSL:
+            raise InsecureTransportError(
+                f"The server at {self._host}:{self._port} offers no TLS, so nothing was sent to it: require TLS on "
+                "the server, and check that nothing between here and there strips it."
+            )
+        # The beginning of the login packet, with the same flags, is the request for TLS.
+        charset_id = charset_by_name(self.charset).id  # type: ignore[attr-defined]  # missing in types-PyMySQL 1.2
+        payload = struct.pack("<iIB23s", self.client_flag, MAX_PACKET_LEN, charset_id, b"")
+        wire.write(struct.pack("<I", len(payload) | self._next_seq_id << 24) + payload)
+        self._next_seq_id += 1
+        # Nothing yields to the loop from here until start_tls has taken the transport over, so what the old reader
+        # holds now is all that came in plaintext after the greeting. Read later, it would pass for what TLS protects.
+        self._reader.feed_eof()
+        if await self._reader.read(1):
+            raise InsecureTransportError(
+                f"The server at {self._host}:{self._port} sent more than its greeting before TLS: something between "
+                "here and there may be injecting data."
+            )
+        if wire.is_closing():  # start_tls of CPython 3.11 would wait 60 s for an answer
+            raise ConnectionResetError("Connection lost before TLS")
+        loop = asyncio.get_running_loop()
+        self._reader = _StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
+        transport = await loop.start_tls(wire, protocol, tls, server_hostname=self._host)
+        if transport is None:  # CPython 3.11 to 3.13: the connection was lost without an error meanwhile
+            raise ConnectionResetError("Connection lost during the TLS handshake")
+        protocol.connection_made(transport)
+        return transport, protocol
+
+    async def _authenticate(self, secret: Secret, *, tls_only: bool) -> None:
+        """Log in with aiomysql's own code, which finds the secret on this object for just so long."""
+        chosen = self._client_auth_plugin
+        self._client_auth_plugin = self._first_method()
+        self._password, self._tls_only_secret = ("", secret) if tls_only else (secret, None)
+        try:
+            await self._request_authentication()
+        finally:
+            self._password, self._tls_only_secret = "", None
+            self._client_auth_plugin = chosen
+
+    def _first_method(self) -> str:
+        """The authentication method to name in the login packet, before the server has said what the account needs.
+
+        The server's default is the best guess, and a server asks again (auth switch) when the account needs another.
+        These two would put the secret itself into the first packet, where nobody has asked for it: so name one that
+        does not, as the ``mysql`` program does, and be asked.
+        """
+        method: str = self._client_auth_plugin or self._server_auth_plugin
+        return "mysql_native_password" if method in {"mysql_clear_password", "sha256_password"} else method
+
+    async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+        """Answer the server's request for another method than the one first named (auth switch)."""
+        if self._tls_only_secret is None:
+            return await super()._process_auth(plugin_name, auth_packet)
+        if plugin_name != b"mysql_clear_password":
+            raise self._refusal(plugin_name.decode("ascii", "replace"))
+        # No local variable for these bytes: see traceback.clear_frames above. MySQL takes them as they are, so UTF-8.
+        self.write_packet(self._tls_only_secret.encode() + b"\0")
+        answer = await self._read_packet()
+        if not answer.is_ok_packet():
+            raise self._refusal("a second method after mysql_clear_password")
+        self._auth_plugin_used = "mysql_clear_password"
+        return answer
+
+    async def caching_sha2_password_auth(self, pkt: Any) -> Any:
+        """Refuse to hash a secret that is only for TLS; else aiomysql's own."""
+        if self._tls_only_secret is not None:
+            raise self._refusal("caching_sha2_password")
+        return await super().caching_sha2_password_auth(pkt)
+
+    async def sha256_password_auth(self, pkt: Any) -> Any:
+        """Refuse to hash a secret that is only for TLS; else aiomysql's own."""
+        if self._tls_only_secret is not None:
+            raise self._refusal("sha256_password")
+        return await super().sha256_password_auth(pkt)
+
+    def _refusal(self, method: str) -> InsecureTransportError:
+        return InsecureTransportError(
+            f"The server at {self._host}:{self._port} asked {self._user!r} for {method}, and this password may only "
+            "answer mysql_clear_password: check that the user exists there and is set up for it (on RDS: "
+            "IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS')."
+        )
+
+    async def _set_up_session(self) -> None:
+        """What aiomysql does after each login."""
+        self.connected_time = self._loop.time()
+        if self.sql_mode is not None:
+            await self.query(f"SET sql_mode={self.sql_mode}")
+        if self.init_command is not None:
+            await self.query(self.init_command)
+            await self.commit()
+        if self.autocommit_mode is not None:
+            await self.autocommit(self.autocommit_mode)

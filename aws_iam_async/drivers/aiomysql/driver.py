@@ -1,0 +1,182 @@
+"""The adapter: aiomysql's keywords, its time-out, and the plugins around every dial."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import aiomysql
+from aiomysql.connection import DEFAULT_USER
+from aiomysql.connection import Connection as PlainConnection
+from pymysql.constants import CR, ER
+
+from aws_iam_async import tls
+from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.drivers.aiomysql.pool import Pool
+from aws_iam_async.drivers.protocol import Around
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.option_names import refuse_unknown
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.statistics import Attempts
+
+__all__ = ["AiomysqlDriver"]
+
+# What a request has fields for.
+FIELDS = frozenset({"host", "port", "user", "password", "db", "ssl"})
+# In aiomysql 0.3 the file wins over the keywords: it would replace the host that was signed for, and the token.
+REFUSED = dict.fromkeys(
+    ("read_default_file", "read_default_group"),
+    "option files are not read; pass host, port, user and database themselves",
+)
+CONNECT = inspect.signature(PlainConnection).parameters
+POOL = inspect.signature(aiomysql.create_pool).parameters
+
+# The keywords that a DSN can carry, with the type of their values; the others take objects.
+QUERY_TYPES: Mapping[str, type] = MappingProxyType(
+    {
+        "autocommit": bool,
+        "charset": str,
+        "client_flag": int,
+        "connect_timeout": float,
+        "echo": bool,
+        "init_command": str,
+        "local_infile": bool,
+        "maxsize": int,
+        "minsize": int,
+        "pool_recycle": int,
+        "program_name": str,
+        "sql_mode": str,
+        "unix_socket": str,
+        "use_unicode": bool,
+    }
+)
+BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class AiomysqlDriver:
+    """aiomysql with plugins around its connect.
+
+    Args:
+        around: Puts the plugins around the connect.
+        attempts: Counts how connects end.
+    """
+
+    name = "aiomysql"
+    default_port = 3306
+    connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
+    pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
+    aliases = MappingProxyType({"db": "database"})
+    refused = MappingProxyType(REFUSED)
+
+    def __init__(self, around: Around, attempts: Attempts) -> None:
+        self._chain = around(self._log_in)
+        self._attempts = attempts
+
+    def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Read a DSN's query as aiomysql's keywords, with their types.
+
+        Raises:
+            ConfigurationError: An unknown keyword, one that takes an object, or a value of the wrong type.
+        """
+        return {name: _typed(name, value) for name, value in query.items()}
+
+    def read_environment(self) -> dict[str, Any]:
+        """Nothing: aiomysql reads no environment variables."""
+        return {}
+
+    def login_rejected(self, error: BaseException) -> bool:
+        """Errno 1045, "Access denied for user"."""
+        return isinstance(error, aiomysql.MySQLError) and error.args[:1] == (ER.ACCESS_DENIED_ERROR,)
+
+    async def connect(self, request: ConnectRequest) -> Any:
+        """Make one connection through the plugins.
+
+        ``connect_timeout`` (seconds, default none) bounds the whole of it: the token, the handshake, every retry.
+        aiomysql 0.3 itself bounds only the TCP connect.
+
+        Raises:
+            aiomysql.OperationalError: 2003, from a ``TimeoutError``, when it took longer: what aiomysql raises then.
+        """
+        return await self._dial(request, None)
+
+    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any]) -> Any:
+        """Make an ``aiomysql.Pool`` whose connections all come from :meth:`connect`."""
+        defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
+        echo = request.driver_options.get("echo", POOL["echo"].default)
+        loop = asyncio.get_running_loop()
+        pool = Pool(lambda: self.connect(request), echo=echo, loop=loop, **{**defaults, **options})
+        await pool.fill()
+        return pool
+
+    @staticmethod
+    async def close(connection: Any, *, failed: bool) -> None:
+        """Close a connection: with a farewell to the server, unless an exception is under way."""
+        if failed:
+            connection.close()
+        else:
+            await connection.ensure_closed()
+
+    @staticmethod
+    async def close_pool(pool: Any) -> None:
+        """Close a pool and wait until its connections are given back, as aiomysql's own ``async with`` does."""
+        pool.close()
+        await pool.wait_closed()
+
+    async def _dial(self, request: ConnectRequest, connection: Connection | None) -> Any:
+        with self._attempts:
+            try:
+                async with asyncio.timeout(request.driver_options.get("connect_timeout")) as limit:
+                    return await self._chain(request.replace(note=Dial(request, connection)))
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                message = f"Can't connect to MySQL server on {request.host!r}"
+                raise aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
+
+    async def _log_in(self, request: ConnectRequest) -> Any:
+        dial: Dial = request.note
+        connection = dial.connection
+        if connection is None:
+            redial = functools.partial(self._dial, dial.request)
+            connection = Connection(dial=redial, **request.driver_options)
+        await connection.log_in(
+            request.password or "",
+            tls=await tls.context(request.tls),
+            secret_needs_tls=request.tls.required,
+            host=request.host or CONNECT["host"].default,
+            port=request.port or self.default_port,
+            user=request.user or DEFAULT_USER,
+            db=request.database,
+        )
+        return connection
+
+
+class Dial(NamedTuple):
+    """What a login needs to know beside its own request.
+
+    Attributes:
+        request: As it was before the plugins: a reconnect goes through them again, from the beginning.
+        connection: The object to connect anew, ``None`` for a new one.
+    """
+
+    request: ConnectRequest
+    connection: Connection | None
+
+
+def _typed(name: str, value: str) -> Any:
+    if name in REFUSED:
+        return value  # refused by name, like a keyword
+    if name not in QUERY_TYPES:
+        if name in CONNECT:
+            raise ConfigurationError(f"dsn: {name} takes an object; pass it as a keyword")
+        refuse_unknown([name], QUERY_TYPES, owner="aiomysql nor a plugin in the chain")
+    kind = QUERY_TYPES[name]
+    if kind is str:
+        return value
+    try:
+        return BOOLEANS[value.lower()] if kind is bool else float(value) if kind is float else int(value)
+    except (KeyError, ValueError):
+        expected = {bool: "true or false", float: "a number of seconds", int: "a whole number"}[kind]
+        raise ConfigurationError(f"dsn: {name}={value!r} must be {expected}") from None

@@ -1,0 +1,206 @@
+"""asyncpg: PostgreSQL."""
+
+import asyncio
+import inspect
+import os
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import asyncpg
+
+from aws_iam_async import tls
+from aws_iam_async.drivers.protocol import Around
+from aws_iam_async.dsn import split_hosts
+from aws_iam_async.errors import ConfigurationError, InsecureTransportError
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.statistics import Attempts
+
+__all__ = ["AsyncpgDriver"]
+
+# What a request has fields for.
+FIELDS = frozenset({"dsn", "host", "port", "user", "password", "database", "ssl"})
+CONNECT = inspect.signature(asyncpg.connect).parameters
+POOL = inspect.signature(asyncpg.create_pool).parameters
+
+# asyncpg 0.32 builds a context of its own from these, for each connection and on the loop, and only without ``ssl=``.
+REFUSED = dict.fromkeys(
+    ("sslcert", "sslkey", "sslpassword", "sslcrl", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+    "it is not read here; set it on an SSLContext and pass ssl=context",
+) | {"connect": "the pool connects through the plugins; write a plugin instead"}
+QUERY_KEYWORDS = frozenset({"passfile", "service", "target_session_attrs", "krbsrvname", "gsslib"})
+REJECTED_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
+REJECTED_AUTHORIZATION = "28000"
+
+
+class AsyncpgDriver:
+    """asyncpg with plugins around its connect.
+
+    Args:
+        around: Puts the plugins around the connect.
+        attempts: Counts how connects end.
+    """
+
+    name = "asyncpg"
+    default_port = 5432
+    connect_options = frozenset(CONNECT) - FIELDS
+    pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
+    aliases = MappingProxyType({"dbname": "database"})
+    refused = MappingProxyType(REFUSED)
+
+    def __init__(self, around: Around, attempts: Attempts) -> None:
+        self._chain = around(self._log_in)
+        self._attempts = attempts
+
+    def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Read a DSN's query as asyncpg does: what it does not know is a setting for the server.
+
+        Raises:
+            ConfigurationError: ``sslnegotiation`` is neither ``direct`` nor ``postgres``.
+        """
+        options: dict[str, Any] = {}
+        settings: dict[str, str] = {}
+        for name, value in query.items():
+            if name == "sslnegotiation":
+                options["direct_tls"] = _direct_tls(value)
+            elif name in QUERY_KEYWORDS or name in REFUSED:
+                options[name] = value
+            else:
+                settings[name] = value
+        if settings:
+            options["server_settings"] = settings
+        return options
+
+    def read_environment(self) -> dict[str, Any]:
+        """``PGHOST``, ``PGPORT``, ``PGUSER`` and ``PGDATABASE``, as asyncpg reads them."""
+        values: dict[str, Any] = {
+            name: value
+            for name, variable in (("user", "PGUSER"), ("database", "PGDATABASE"), ("port", "PGPORT"))
+            if (value := os.environ.get(variable))
+        }
+        if "," in values.get("port", ""):
+            values["port"] = values["port"].split(",")
+        if hosts := os.environ.get("PGHOST"):
+            pairs = split_hosts(hosts, source="PGHOST")
+            values["host"] = [host for host, _ in pairs]
+            if any(port for _, port in pairs):
+                values["port"] = [port or values.get("port") for _, port in pairs]
+        return values
+
+    def login_rejected(self, error: BaseException) -> bool:
+        """``28P01``, or ``28000`` that speaks of PAM or IAM authentication: what RDS answers to a wrong token."""
+        if not isinstance(error, asyncpg.PostgresError):
+            return False
+        if error.sqlstate == REJECTED_AUTHORIZATION:
+            message = str(error)
+            return "PAM authentication" in message or "IAM authentication" in message
+        return bool(error.sqlstate == REJECTED_PASSWORD)
+
+    async def connect(self, request: ConnectRequest) -> Any:
+        """Make one connection through the plugins.
+
+        ``timeout`` (seconds, default 60, ``None`` for none) bounds the whole of it: the token, every host, every retry.
+
+        Raises:
+            TimeoutError: It took longer.
+        """
+        with self._attempts:
+            async with asyncio.timeout(request.driver_options.get("timeout", CONNECT["timeout"].default)):
+                if request.alternates:
+                    return await self._connect_first(request)
+                return await self._chain(request)
+
+    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any]) -> Any:
+        """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""
+        keywords = {name: request.driver_options[name] for name in POOL_CLASSES if name in request.driver_options}
+        keywords |= {**options, "connect": self._pool_connect(request)}
+        return await asyncpg.create_pool(**keywords)
+
+    @staticmethod
+    async def close(connection: Any, *, failed: bool) -> None:  # noqa: ARG004 - asyncpg closes the same way
+        """Close a connection."""
+        await connection.close()
+
+    @staticmethod
+    async def close_pool(pool: Any) -> None:
+        """Close a pool: waits until its connections are given back, as asyncpg's own ``async with`` does."""
+        await pool.close()
+
+    def _pool_connect(self, request: ConnectRequest) -> Callable[..., Awaitable[Any]]:
+        async def connect(_dsn: None = None, **_classes: Any) -> Any:
+            # The pool repeats connection_class, record_class and loop, which are in the request already.
+            return await self.connect(request)
+
+        return connect
+
+    async def _connect_first(self, request: ConnectRequest) -> Any:
+        """Try several hosts in their order, by asyncpg's rules (``connect_utils._connect``, 0.32).
+
+        asyncpg itself cannot: it would show the token that was signed for one host to the others.
+        """
+        addresses = [(request.host, request.port), *request.alternates]
+        wanted = request.driver_options.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS") or "any"
+        if str(getattr(wanted, "value", wanted)) != "prefer-standby":
+            return await self._try_in_order(request, addresses, {})
+        try:
+            return await self._try_in_order(request, addresses, {"target_session_attrs": "standby"})
+        except (OSError, asyncpg.TargetServerAttributeNotMatched, asyncpg.CannotConnectNowError):
+            shuffled = random.sample(addresses, len(addresses))
+            return await self._try_in_order(request, shuffled, {"target_session_attrs": "any"})
+
+    async def _try_in_order(
+        self, request: ConnectRequest, addresses: list[tuple[str | None, int | None]], options: Mapping[str, Any]
+    ) -> Any:
+        driver_options = MappingProxyType({**request.driver_options, **options}) if options else request.driver_options
+        last_error: Exception | None = None
+        for host, port in addresses:
+            one = request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
+            try:
+                return await self._chain(one)
+            except asyncpg.TargetServerAttributeNotMatched as error:
+                # An unreachable host says more than an unsuitable one.
+                last_error = last_error or error
+            except (OSError, asyncpg.CannotConnectNowError) as error:
+                last_error = error
+        assert last_error is not None  # noqa: S101 - there is at least one address
+        raise last_error
+
+    async def _log_in(self, request: ConnectRequest) -> Any:
+        known = {
+            "host": request.host,
+            "port": request.port,
+            "user": request.user,
+            "password": request.password,
+            "database": request.database,
+            "ssl": await _ssl(request),
+        }
+        given = {name: value for name, value in known.items() if value is not None}
+        try:
+            # `timeout` is kept in connect(), which also bounds what comes before the dialling.
+            return await asyncpg.connect(**{**request.driver_options, **given, "timeout": None})
+        except ConnectionError as error:
+            # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
+            if request.tls.required and "rejected SSL upgrade" in str(error):
+                raise InsecureTransportError(
+                    f"{request.host}:{request.port} offers no TLS, so the token was not sent;"
+                    " dial the database itself or a tunnel that passes TLS through"
+                ) from error
+            raise
+
+
+POOL_CLASSES = frozenset(POOL) & frozenset(CONNECT) - FIELDS
+
+
+async def _ssl(request: ConnectRequest) -> Any:
+    """What to pass as ``ssl=``: a context never falls back to plaintext (asyncpg 0.32, ``SSLMode.require``)."""
+    mode = request.tls.mode
+    if request.tls.context is None and mode in {"disable", "allow", "prefer"}:
+        return mode
+    return await tls.context(request.tls, alpn="postgresql")
+
+
+def _direct_tls(value: str) -> bool:
+    if value not in {"direct", "postgres"}:
+        raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
+    return value == "direct"

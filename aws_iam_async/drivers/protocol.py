@@ -1,0 +1,81 @@
+"""What this package needs to know of a database driver."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.statistics import Attempts
+
+__all__ = ["Around", "Driver"]
+
+
+class Around(Protocol):
+    """Puts the plugins around a driver's own connect."""
+
+    def __call__(self, terminal: ConnectNext) -> ConnectNext:
+        """Return the whole chain that ends in ``terminal``."""
+        ...
+
+
+class Driver(Protocol):
+    """One driver, with the plugins around its connect.
+
+    Attributes:
+        name: As in ``driver=``.
+        default_port: The port where nothing else says one.
+        connect_options: The driver's own keywords for a connection, less those that a request has fields for.
+        pool_options: The keywords of its pool that are not a connection's.
+        aliases: Other names that it has for a request's fields.
+        refused: Keywords of the driver that cannot work here, with what to do instead.
+    """
+
+    name: str
+    default_port: int
+    connect_options: frozenset[str]
+    pool_options: frozenset[str]
+    aliases: Mapping[str, str]
+    refused: Mapping[str, str]
+
+    def __init__(self, around: Around, attempts: Attempts) -> None:
+        """Put the plugins around the driver.
+
+        Args:
+            around: Puts the plugins around the driver's connect.
+            attempts: Counts how its connects end.
+        """
+        ...
+
+    def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Turn the query of a DSN into this driver's keywords, with their types.
+
+        Raises:
+            ConfigurationError: A value cannot be read, or a name is not for a DSN.
+        """
+        ...
+
+    def read_environment(self) -> dict[str, Any]:
+        """The values that the driver takes from its own environment variables for a request's fields."""
+        ...
+
+    def login_rejected(self, error: BaseException) -> bool:
+        """Whether ``error`` says that the server refused user and password."""
+        ...
+
+    async def connect(self, request: ConnectRequest) -> Any:
+        """Make one connection through the plugins, within the driver's own connect timeout."""
+        ...
+
+    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any]) -> Any:
+        """Make a pool that takes the same way as :meth:`connect` for each of its connections."""
+        ...
+
+    @staticmethod
+    async def close(connection: Any, *, failed: bool) -> None:
+        """Close a connection at the end of ``async with``; ``failed``: an exception is under way."""
+        ...
+
+    @staticmethod
+    async def close_pool(pool: Any) -> None:
+        """Close a pool at the end of ``async with``."""
+        ...

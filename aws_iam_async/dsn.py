@@ -1,0 +1,113 @@
+"""Take a DSN apart. Pure: no environment, no defaults, no knowledge of drivers or plugins."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.secret import Secret
+
+HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>[^:]*))?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Dsn:
+    """The parts of ``scheme://user:password@host:port,host:port/database?name=value``.
+
+    Attributes:
+        scheme: In lower case.
+        user: Percent-decoded, or ``None``.
+        password: Percent-decoded, or ``None``.
+        hosts: ``(host, port)`` pairs in their order, percent-decoded; an empty part is ``None``.
+        database: Percent-decoded, or ``None``.
+        query: The query's names and values, percent-decoded.
+    """
+
+    scheme: str
+    user: str | None
+    password: Secret | None
+    hosts: tuple[tuple[str | None, str | None], ...]
+    database: str | None
+    query: Mapping[str, str]
+
+
+# A DSN is a constant of the application: read it once, however many connections are made with it.
+@functools.lru_cache(maxsize=128)
+def parse(dsn: str) -> Dsn:
+    """Split ``dsn`` by the rules of RFC 3986, with libpq's comma-separated hosts.
+
+    Args:
+        dsn: For example ``postgresql://app@db.example/shop?iam_region=eu-west-1``.
+
+    Returns:
+        Its parts; what is absent is ``None``.
+
+    Raises:
+        ConfigurationError: It is no such text. The message never repeats the DSN, which may hold a password.
+    """
+    if any(character.isspace() or not character.isprintable() for character in dsn):
+        raise ConfigurationError("dsn holds white space or control characters; percent-encode them")
+    try:
+        parts = urlsplit(dsn)
+    except ValueError as error:
+        raise ConfigurationError("dsn is not a URL: check the brackets around an IPv6 address") from error
+    if not parts.scheme or "://" not in dsn:
+        raise ConfigurationError("dsn has no scheme; write postgresql://user@host/database or mysql://...")
+    if parts.fragment:
+        raise ConfigurationError("dsn holds a '#': percent-encode it as %23")
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, colon, password = login.partition(":")
+    return Dsn(
+        scheme=parts.scheme,
+        user=_decode(user, "user") or None,
+        password=Secret(_decode(password, "password")) if colon else None,
+        hosts=split_hosts(hosts, source="dsn"),
+        database=_decode(parts.path.removeprefix("/"), "database") or None,
+        query=MappingProxyType(_query(parts.query)),
+    )
+
+
+def split_hosts(text: str, *, source: str) -> tuple[tuple[str | None, str | None], ...]:
+    """Split ``host:port,host:port`` into pairs.
+
+    Args:
+        text: The list; an empty one has no pairs.
+        source: What to name in an error: ``dsn`` or an environment variable.
+
+    Raises:
+        ConfigurationError: A part is not of that form.
+    """
+    return tuple(_host(host, source) for host in text.split(",")) if text else ()
+
+
+def _decode(text: str, part: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        # No cause: it would show the bytes, which may be the password's.
+        raise ConfigurationError(f"dsn: the {part} is not percent-encoded UTF-8") from None
+
+
+def _host(text: str, source: str) -> tuple[str | None, str | None]:
+    match = HOST.match(text)
+    if match is None:
+        raise ConfigurationError(
+            f"{source}: a host is written name:port, or [address]:port for IPv6, several separated by commas"
+        )
+    return _decode(match["bracketed"] or match["plain"] or "", "host") or None, match["port"] or None
+
+
+def _query(text: str) -> dict[str, str]:
+    query: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict") if text else []
+    except ValueError:
+        raise ConfigurationError("dsn: the query is not name=value pairs separated by '&' in UTF-8") from None
+    for name, value in pairs:
+        if name in query:
+            raise ConfigurationError(f"dsn: {name!r} stands in the query twice")
+        query[name] = value
+    return query

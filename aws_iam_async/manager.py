@@ -1,0 +1,151 @@
+"""The plugin manager: reads what the caller wants, and lets a driver make it through the plugins."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType, ModuleType, TracebackType
+from typing import Any, Literal, Self
+
+from aws_iam_async import drivers, options
+from aws_iam_async import dsn as dsn_reader
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.errors import AwsIamError, ConfigurationError
+from aws_iam_async.opening import Opening
+from aws_iam_async.option_names import refuse_unknown
+from aws_iam_async.plugins import registry
+from aws_iam_async.plugins.iam.plugin import IamPlugin
+from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
+from aws_iam_async.statistics import Attempts, Statistics
+from aws_iam_async.tokens.service import TokenService
+
+__all__ = ["PluginManager", "close_connection", "close_pool"]
+
+
+class PluginManager:
+    """Makes connections and pools whose every physical connection goes through its plugins.
+
+    It may be used from several event loops, in turn or at once: each has its own tokens.
+
+    Args:
+        plugins: A comma-separated text of codes, or a sequence of codes and plugin instances, outermost first.
+        refresh: ``"on_use"`` refreshes a token in the background when it is asked for near its end; ``"background"``
+            keeps tokens fresh by timer while they are in use, so that no connection ever waits for AWS.
+        **options: Options of the plugins for everything that this manager opens, such as ``profile="prod"``. Those
+            given with a connection win.
+
+    Raises:
+        PluginNotFoundError: Nobody knows a plugin code.
+        ConfigurationError: An option is unknown or wrong.
+    """
+
+    def __init__(
+        self,
+        plugins: str | Iterable[str | Plugin] = "iam",
+        *,
+        refresh: Literal["on_use", "background"] = "on_use",
+        _tokens: TokenService | None = None,
+        **options: Any,
+    ) -> None:
+        self._tokens = TokenService(refresh=refresh) if _tokens is None else _tokens
+        self._plugins = registry.create(registry.split(plugins), {"iam": lambda: IamPlugin(self._tokens)})
+        self._option_names = frozenset(name for plugin in self._plugins for name in getattr(plugin, "option_names", ()))
+        refuse_unknown(options, self._option_names, owner="a plugin in the chain")
+        self._options: Mapping[str, Any] = MappingProxyType(options)
+        self._drivers: dict[str, Driver] = {}
+        self._attempts = Attempts()
+        self._closed = False
+
+    def connect(
+        self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
+    ) -> Opening[Any]:
+        """Make one physical connection; see :func:`aws_iam_async.connect`."""
+        return Opening(self._connect(dsn, driver, options), functools.partial(close_connection, dsn, driver))
+
+    def create_pool(
+        self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
+    ) -> Opening[Any]:
+        """Make a pool; see :func:`aws_iam_async.create_pool`."""
+        return Opening(self._create_pool(dsn, driver, options), functools.partial(close_pool, dsn, driver))
+
+    def statistics(self) -> Statistics:
+        """What happened so far in all loops, as a frozen object; cheap enough to be polled."""
+        return Statistics.of(self._attempts, self._tokens.statistics())
+
+    async def aclose(self) -> None:
+        """Stop what runs in the background on this loop and forget its tokens. Close pools first.
+
+        What was opened stays open, but opens nothing new: that raises :class:`~aws_iam_async.AwsIamError`.
+        """
+        self._closed = True
+        for plugin in self._plugins:
+            if close := getattr(plugin, "aclose", None):
+                await close()
+        await self._tokens.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<PluginManager {state} plugins={[type(plugin).__name__ for plugin in self._plugins]}>"
+
+    async def _connect(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
+        adapter = await self._adapter(dsn, driver)
+        return await adapter.connect(self._read(dsn, adapter, keywords, pool=False).request)
+
+    async def _create_pool(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
+        adapter = await self._adapter(dsn, driver)
+        reading = self._read(dsn, adapter, keywords, pool=True)
+        for plugin in self._plugins:
+            # A pool may start empty: a wrong option shows now, not with the first connection.
+            if check := getattr(plugin, "check", None):
+                check(reading.request)
+        return await adapter.create_pool(reading.request, reading.pool_options)
+
+    def _read(self, dsn: str | None, adapter: Driver, keywords: Mapping[str, Any], *, pool: bool) -> options.Reading:
+        return options.read(
+            None if dsn is None else dsn_reader.parse(dsn),
+            adapter,
+            plugin_options=self._option_names,
+            defaults=self._options,
+            keywords=keywords,
+            pool=pool,
+        )
+
+    async def _adapter(self, dsn: str | None, driver: str | ModuleType | None) -> Driver:
+        name = _driver_name(dsn, driver)
+        adapter = self._drivers.get(name)
+        if adapter is None:
+            make = await drivers.load(name)
+            adapter = self._drivers.setdefault(name, make(self._around, self._attempts))
+        return adapter
+
+    def _around(self, terminal: ConnectNext) -> ConnectNext:
+        chain = compose(self._plugins, terminal)
+
+        async def refuse_when_closed(request: Any) -> Any:
+            if self._closed:
+                raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+            return await chain(request)
+
+        return refuse_when_closed
+
+
+def _driver_name(dsn: str | None, driver: str | ModuleType | None) -> str:
+    if dsn is not None and not isinstance(dsn, str):
+        raise ConfigurationError(f"dsn must be a text, not {type(dsn).__name__}")
+    return drivers.driver_name(driver, None if dsn is None else dsn_reader.parse(dsn).scheme)
+
+
+async def close_connection(dsn: str | None, driver: str | ModuleType | None, connection: Any, failed: bool) -> None:  # noqa: FBT001 - called back by Opening
+    """Close what was opened with this DSN or driver, in the driver's own way."""
+    await drivers.loaded(_driver_name(dsn, driver)).close(connection, failed=failed)
+
+
+async def close_pool(dsn: str | None, driver: str | ModuleType | None, pool: Any, _failed: bool) -> None:  # noqa: FBT001 - called back by Opening
+    """Close a pool that was opened with this DSN or driver, in the driver's own way."""
+    await drivers.loaded(_driver_name(dsn, driver)).close_pool(pool)

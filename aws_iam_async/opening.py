@@ -1,0 +1,53 @@
+"""What ``connect()`` and ``create_pool()`` return: to be awaited, or entered with ``async with``."""
+
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, TypeVar
+
+__all__ = ["Opening"]
+
+T = TypeVar("T")
+
+
+class Opening(Coroutine[Any, Any, T]):
+    """A connection or pool in the making.
+
+    ``await`` it, hand it to ``asyncio.create_task`` or ``TaskGroup.create_task``, or use it as
+    ``async with ... as``, which closes what was opened in the driver's own way.
+
+    Args:
+        coroutine: Opens.
+        close: Closes; called with what was opened and with whether an exception is under way.
+    """
+
+    __slots__ = ("_close", "_coroutine", "_opened")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, T], close: Callable[[T, bool], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._coroutine = coroutine
+        self._close = close
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    async def __aenter__(self) -> T:
+        self._opened = await self._coroutine
+        return self._opened
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close(self._opened, exc_type is not None)
+
+    def send(self, value: Any) -> Any:
+        """Part of the coroutine protocol."""
+        return self._coroutine.send(value)
+
+    def throw(self, *args: Any) -> Any:
+        """Part of the coroutine protocol."""
+        return self._coroutine.throw(*args)
+
+    def close(self) -> None:
+        """Part of the coroutine protocol: give up before it was awaited."""
+        self._coroutine.close()

@@ -1,0 +1,151 @@
+"""Read what the caller gave, once: a DSN and keywords become a :class:`ConnectRequest`."""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from aws_iam_async import endpoints, tls
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.dsn import Dsn
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.option_names import nearest, refuse_unknown
+from aws_iam_async.request import ConnectRequest
+
+__all__ = ["Reading", "read"]
+
+FIELDS = frozenset({"host", "port", "user", "password", "database"})
+TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
+
+
+class Reading(NamedTuple):
+    """A request, and what is for the pool alone."""
+
+    request: ConnectRequest
+    pool_options: dict[str, Any]
+
+
+def read(
+    dsn: Dsn | None,
+    driver: Driver,
+    *,
+    plugin_options: Collection[str],
+    defaults: Mapping[str, Any],
+    keywords: Mapping[str, Any],
+    pool: bool,
+) -> Reading:
+    """Merge and check all options.
+
+    A keyword wins over the DSN, the DSN over the manager's defaults, those over the driver's environment variables.
+    ``None`` means "not given", except for the driver's own keywords, which pass through unchanged.
+
+    Args:
+        dsn: The DSN's parts.
+        driver: Whose keywords are known.
+        plugin_options: The option names that the plugins in the chain own.
+        defaults: The manager's options.
+        keywords: The caller's options.
+        pool: Whether the pool's options are welcome.
+
+    Raises:
+        ConfigurationError: An unknown or misspelt option, or a value that cannot be read.
+    """
+    given: dict[str, Any] = {}
+    for layer in (defaults, _from_dsn(dsn, driver, plugin_options, keywords) if dsn else {}, keywords):
+        for name, value in layer.items():
+            if value is not None or name in driver.connect_options or name in driver.pool_options:
+                given[driver.aliases.get(name, name)] = value
+    known = FIELDS | TLS_OPTIONS | set(plugin_options) | driver.connect_options
+    for name in given:
+        if name in driver.refused:
+            raise ConfigurationError(f"{name}: {driver.refused[name]}")
+        if name in driver.pool_options and not pool:
+            raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
+    refuse_unknown(given, known | driver.pool_options, owner=f"{driver.name} nor a plugin in the chain")
+
+    environment = driver.read_environment()
+    for name, value in environment.items():
+        given.setdefault(name, value)
+    addresses = _addresses(given.get("host"), given.get("port"), environment.get("port"), driver.default_port)
+    (host, port), alternates = addresses[0], addresses[1:]
+    request = ConnectRequest(
+        driver=driver.name,
+        host=host,
+        port=port,
+        user=_text(given, "user"),
+        database=_text(given, "database"),
+        password=given.get("password"),
+        tls=tls.read(ssl=given.get("ssl"), sslmode=given.get("sslmode"), sslrootcert=given.get("sslrootcert")),
+        options=MappingProxyType({name: given[name] for name in plugin_options if name in given}),
+        driver_options=MappingProxyType({name: given[name] for name in driver.connect_options if name in given}),
+        alternates=tuple((host, port) for host, port in alternates if host is not None),
+        login_rejected=driver.login_rejected,
+    )
+    return Reading(request, {name: given[name] for name in driver.pool_options if name in given})
+
+
+def _from_dsn(dsn: Dsn, driver: Driver, plugin_options: Collection[str], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    own: dict[str, Any] = {}
+    rest: dict[str, str] = {}
+    for name, value in dsn.query.items():
+        if name in plugin_options or name in TLS_OPTIONS - {"ssl"}:
+            own[name] = value
+        elif name in FIELDS or name in driver.aliases:
+            own[driver.aliases.get(name, name)] = value
+        elif name.lower().startswith("iam") or nearest(name, plugin_options):
+            # asyncpg sends what it does not know to the server: a misspelt option of ours must not get there.
+            refuse_unknown([name], plugin_options, owner="a plugin in the chain")
+        else:
+            rest[name] = value
+    own |= driver.read_query(rest)
+    own |= {
+        name: value
+        for name, value in (("user", dsn.user), ("password", dsn.password), ("database", dsn.database))
+        if value is not None
+    }
+    if len(dsn.hosts) == 1:
+        ((host, port),) = dsn.hosts
+        own |= {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    elif dsn.hosts and keywords.get("host") is None:
+        own["host"] = [host for host, _ in dsn.hosts]
+        own["port"] = [own.get("port") if port is None else port for _, port in dsn.hosts]
+    return own
+
+
+def _addresses(host: Any, port: Any, fallback: Any, default_port: int) -> list[tuple[str | None, int]]:
+    hosts = list(host) if isinstance(host, (list, tuple)) else [host]
+    if not hosts:
+        raise ConfigurationError("host is an empty list; name at least one host")
+    if len(hosts) > 1 and None in hosts:
+        raise ConfigurationError("one of the hosts is empty; remove the extra comma or name the host")
+    ports = _ports(port, len(hosts))
+    fallbacks = _ports(fallback, len(hosts)) if None in ports else ports
+    return [
+        (_host(host), endpoints.parse_port(next((p for p in (port, other) if p is not None), default_port), "port"))
+        for host, port, other in zip(hosts, ports, fallbacks, strict=True)
+    ]
+
+
+def _ports(port: Any, hosts: int) -> list[Any]:
+    ports = list(port) if isinstance(port, (list, tuple)) else [port]
+    if len(ports) == 1:
+        ports *= hosts
+    if len(ports) != hosts:
+        raise ConfigurationError(f"{len(ports)} ports for {hosts} hosts: give one port, or one for each host")
+    return ports
+
+
+def _host(host: Any) -> str | None:
+    if host is None:
+        return None
+    if not isinstance(host, str):
+        raise ConfigurationError(f"host must be a text, not {type(host).__name__}")
+    if not host or any(character.isspace() or not character.isprintable() for character in host):
+        raise ConfigurationError("host is empty or holds white space or control characters")
+    return host
+
+
+def _text(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and (not isinstance(value, str) or not value or "\0" in value):
+        raise ConfigurationError(f"{name} must be a text that is not empty and holds no NUL")
+    return value

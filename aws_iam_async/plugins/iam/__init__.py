@@ -1,0 +1,1 @@
+"""The ``iam`` plugin: log in with a token instead of a password."""

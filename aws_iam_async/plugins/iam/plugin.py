@@ -1,0 +1,98 @@
+"""Put a token into the request, and get another one when the server refuses a cached one."""
+
+import warnings
+from typing import Any
+
+from aws_iam_async.credentials.source import CredentialsSource, source
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.plugins.iam import login
+from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import Token
+
+__all__ = ["IamPlugin"]
+
+
+class IamPlugin:
+    """Logs in with an RDS IAM token.
+
+    Args:
+        tokens: Makes and keeps the tokens.
+    """
+
+    option_names = login.OPTION_NAMES
+
+    def __init__(self, tokens: TokenService) -> None:
+        self._tokens = tokens
+
+    def check(self, request: ConnectRequest) -> None:
+        """Refuse wrong options, for each host of the request.
+
+        Raises:
+            ConfigurationError: An option is wrong or missing.
+        """
+        if request.alternates and request.options.get("iam_host") is not None:
+            raise ConfigurationError("iam_host names one endpoint, but there are several hosts; pass one host")
+        for host, port in ((request.host, request.port), *request.alternates):
+            signed = _read(request.replace(host=host, port=port))
+            request.tls.secured(signed.server_name)
+        _source(request)
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        """Log in with a token.
+
+        A cached token that the server refuses is replaced once by a new one, signed with credentials that were read
+        anew. A refused new token is the driver's own exception, with notes on what was signed and what to check.
+        """
+        if request.password is not None:
+            warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
+        signed = _read(request)
+        key = TokenKey(signed.host, signed.port, signed.user, signed.region, _source(request), signed.expiration)
+        secured = request.tls.secured(signed.server_name)
+        token, fresh = await self._tokens.get(key)
+        try:
+            return await call_next(request.replace(password=token.value, tls=secured))
+        except Exception as error:
+            if not request.login_rejected(error):
+                raise
+            if fresh:
+                _explain(error, signed, token)
+                raise
+        self._tokens.reject(key, token)
+        token, _ = await self._tokens.get(key)
+        try:
+            return await call_next(request.replace(password=token.value, tls=secured))
+        except Exception as error:
+            if request.login_rejected(error):
+                _explain(error, signed, token)
+            raise
+
+
+def _read(request: ConnectRequest) -> login.Login:
+    options = {name: value for name, value in request.options.items() if name in SIGNED_OPTIONS}
+    try:
+        return login.read(host=request.host, port=request.port, user=request.user, **options)
+    except TypeError:
+        # A value that cannot be hashed cannot be right either: let the rules say so.
+        return login.read.__wrapped__(host=request.host, port=request.port, user=request.user, **options)
+
+
+SIGNED_OPTIONS = login.OPTION_NAMES - {"profile", "credentials"}
+
+
+def _source(request: ConnectRequest) -> CredentialsSource:
+    return source(profile=request.options.get("profile"), credentials=request.options.get("credentials"))
+
+
+def _explain(error: Exception, signed: login.Login, token: Token) -> None:
+    error.add_note(
+        f"The IAM token was new, signed for user {signed.user!r} at {signed.host}:{signed.port} in {signed.region}"
+        f" with access key {token.access_key_id}."
+    )
+    error.add_note(
+        "Check that the database user was granted rds_iam (PostgreSQL) or identified with AWSAuthenticationPlugin"
+        f" (MySQL); that the identity may do rds-db:connect on arn:aws:rds-db:{signed.region}:<account>:dbuser:<resource id>/"
+        f"{signed.user}; that host, port and region are the database's own; and that this machine's clock is right."
+    )

@@ -1,0 +1,115 @@
+"""Plugins by their codes: built in, registered, or found as entry points of installed packages."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
+from aws_iam_async.plugins.protocol import Plugin
+
+__all__ = ["ENTRY_POINT_GROUP", "create", "register_plugin", "split"]
+
+ENTRY_POINT_GROUP = "aws_iam_async.plugins"
+
+Factory = Callable[[], Plugin]
+
+_registered: dict[str, Factory] = {}
+
+
+def register_plugin(code: str, factory: Factory) -> None:
+    """Make a plugin available under a code, as in ``connect(..., plugins="code,iam")``.
+
+    A code that was registered before is replaced; managers that exist already keep what they have.
+
+    Args:
+        code: One word without commas. ``iam`` is taken.
+        factory: Called without arguments, once for each manager that names the code.
+
+    Raises:
+        ConfigurationError: ``code`` is not such a word or is built in, or ``factory`` cannot be called.
+    """
+    if not isinstance(code, str) or not code or code != code.strip() or "," in code:
+        raise ConfigurationError(f"plugin code {code!r}: use one word without commas or surrounding spaces")
+    if code == "iam":
+        raise ConfigurationError("plugin code 'iam' is built in; register yours under another one")
+    if not callable(factory):
+        raise ConfigurationError(f"plugin {code!r}: the factory must be callable without arguments")
+    _registered[code] = factory
+
+
+def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
+    """Read a ``plugins`` argument: a comma-separated text, or a sequence of codes and instances, outermost first.
+
+    Raises:
+        ConfigurationError: It is neither, or a code is empty.
+    """
+    if isinstance(plugins, str):
+        return _codes(plugins)
+    if not isinstance(plugins, Iterable):
+        raise ConfigurationError(
+            f"plugins must be a text or a sequence of codes and plugins, not {type(plugins).__name__}"
+        )
+    parts: list[str | Plugin] = []
+    for part in plugins:
+        if isinstance(part, str):
+            parts.extend(_codes(part))
+        elif isinstance(part, Plugin) and not isinstance(part, type):
+            parts.append(part)
+        else:
+            raise ConfigurationError(
+                f"plugins: {part!r} is neither a code nor an instance with 'async def connect(request, call_next)'"
+            )
+    return tuple(parts)
+
+
+def create(plugins: Iterable[str | Plugin], built_in: Mapping[str, Factory]) -> tuple[Plugin, ...]:
+    """Turn codes into plugins: each code is made once, instances stay as they are.
+
+    Args:
+        plugins: What :func:`split` returned.
+        built_in: The factories of the codes that this package brings.
+
+    Raises:
+        PluginNotFoundError: Nobody knows a code.
+        ConfigurationError: What a factory made is no plugin.
+    """
+    made: dict[str, Plugin] = {}
+    chain: list[Plugin] = []
+    for plugin in plugins:
+        if not isinstance(plugin, str):
+            chain.append(plugin)
+            continue
+        if plugin not in made:
+            made[plugin] = _make(plugin, built_in)
+        chain.append(made[plugin])
+    return tuple(chain)
+
+
+def _codes(text: str) -> tuple[str, ...]:
+    if not text.strip():
+        return ()
+    codes = tuple(code.strip() for code in text.split(","))
+    if "" in codes:
+        raise ConfigurationError(f"plugins={text!r}: there is nothing between two commas; write plugins='a,b'")
+    return codes
+
+
+def _make(code: str, built_in: Mapping[str, Factory]) -> Plugin:
+    plugin = (built_in.get(code) or _registered.get(code) or _entry_point(code, built_in))()
+    if not isinstance(plugin, Plugin):
+        raise ConfigurationError(
+            f"plugin {code!r}: its factory returned {type(plugin).__name__}, which has no connect()"
+        )
+    return plugin
+
+
+def _entry_point(code: str, built_in: Mapping[str, Factory]) -> Factory:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - costs 10 ms, and few users have such plugins
+
+    found = entry_points(group=ENTRY_POINT_GROUP)
+    for entry_point in found.select(name=code):
+        factory: Factory = entry_point.load()
+        return factory
+    known = sorted({*built_in, *_registered, *found.names})
+    raise PluginNotFoundError(
+        f"plugins: nobody knows {code!r}; known: {', '.join(known)}."
+        " Install the package that brings it, or call register_plugin() first."
+    )

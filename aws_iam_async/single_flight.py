@@ -1,0 +1,94 @@
+"""One run of a function at a time for each key, shared by everyone who asks while it is under way.
+
+Sharing, counting the waiters and cancelling a run that nobody waits for any more is ``async-lru``'s job. Two of its
+habits (seen in 2.4.0) are kept from doing harm here, both by never using a key of its cache twice: its done-callback
+removes whatever stands under the key of the run that ended, even the next run; and it forgets a cancelled run at once,
+while that run's task still has to end.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from async_lru import alru_cache
+
+from aws_iam_async.errors import AwsIamError
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+@dataclass(slots=True, frozen=True)
+class _Landed(Generic[T]):
+    """How a flight ended. A failure is a result too, so that no exception object is ever raised in two tasks."""
+
+    value: T | None
+    error: Exception | None
+
+
+class SingleFlight(Generic[K, T]):
+    """Runs ``function(key)``; callers who come while it runs wait for the same run. Bound to one event loop.
+
+    Nothing is kept afterwards, neither a value nor a failure. A waiter that is cancelled changes nothing for the
+    others; when the last one is, the run is cancelled as well.
+
+    Args:
+        function: What to run.
+    """
+
+    def __init__(self, function: Callable[[K], Awaitable[T]]) -> None:
+        self._function = function
+        self._numbers = itertools.count()
+        self._flying: dict[K, int] = {}
+        self._shared = alru_cache(maxsize=None)(self._fly)
+
+    def flying(self, key: K) -> bool:
+        """Whether a run for ``key`` is under way."""
+        return key in self._flying
+
+    async def run(self, key: K) -> T:
+        """Join the run for ``key``, or start it, and return its value.
+
+        Raises:
+            AwsIamError: A copy, made for this caller alone, of what the function raised; it has the same cause.
+        """
+        while True:
+            number = self._flying.get(key)
+            if number is None:
+                number = self._flying[key] = next(self._numbers)
+            try:
+                landed = await self._shared(key, number)
+            except asyncio.CancelledError:
+                if not self._shared.cache_contains(key, number):
+                    self._land(key, number)
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                continue  # somebody cancelled the flight's own task, not this waiter
+            if isinstance(landed.error, AwsIamError):
+                raise _own(landed.error) from landed.error.__cause__
+            if landed.error is not None:
+                raise landed.error
+            return landed.value  # type: ignore[return-value]  # a T wherever there is no error
+
+    async def _fly(self, key: K, number: int) -> _Landed[T]:
+        try:
+            return _Landed(await self._function(key), None)
+        except Exception as error:  # noqa: BLE001 - handed on whole, to each waiter
+            return _Landed(None, error)
+        finally:
+            self._land(key, number)
+
+    def _land(self, key: K, number: int) -> None:
+        if self._flying.get(key) == number:
+            del self._flying[key]
+        self._shared.cache_invalidate(key, number)
+
+
+def _own(error: AwsIamError) -> AwsIamError:
+    own = type(error)(*error.args)
+    for note in getattr(error, "__notes__", ()):
+        own.add_note(note)
+    return own

@@ -1,0 +1,49 @@
+"""What a manager counts."""
+
+import dataclasses
+from types import TracebackType
+from typing import Self
+
+from aws_iam_async.tokens.statistics import TokenStatistics
+
+__all__ = ["Attempts", "Statistics"]
+
+
+class Attempts:
+    """Counts how connects end. A cancelled one is neither a success nor a failure."""
+
+    __slots__ = ("connects", "failures")
+
+    def __init__(self) -> None:
+        self.connects = 0
+        self.failures = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc_type is None:
+            self.connects += 1
+        elif issubclass(exc_type, Exception):
+            self.failures += 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics(TokenStatistics):
+    """What a manager did so far, in all event loops.
+
+    Attributes:
+        connects: Physical connections that were made.
+        failures: Attempts whose error reached the caller or the driver's pool.
+    """
+
+    connects: int
+    failures: int
+
+    @classmethod
+    def of(cls, attempts: Attempts, tokens: TokenStatistics) -> Self:
+        """Put both together."""
+        values = {field.name: getattr(tokens, field.name) for field in dataclasses.fields(TokenStatistics)}
+        return cls(connects=attempts.connects, failures=attempts.failures, **values)

@@ -1,0 +1,89 @@
+"""Who may log in: the verification and the faults together, and the record of what was decided."""
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from aws_iam_async.testing.account import Account
+from aws_iam_async.testing.faults import Faults
+from aws_iam_async.testing.login import Login, Reason
+from aws_iam_async.testing.verification import Endpoint, Verdict, verify
+
+_REMEMBERED_TOKENS = 4096
+
+
+class Gatekeeper:
+    """Decides on each login and keeps the record; used by the emulator's own thread only.
+
+    Args:
+        endpoint: What tokens have to be signed for.
+        account: Whose access keys count.
+        faults: The switches to honour.
+        clock: Returns the seconds since the epoch.
+    """
+
+    def __init__(self, endpoint: Endpoint, account: Account, faults: Faults, clock: Callable[[], float]) -> None:
+        self.endpoint = endpoint
+        self.account = account
+        self.faults = faults
+        self.clock = clock
+        self.logins: list[Login] = []
+        # Digests, since the emulator keeps no token: those that got in, the latest last.
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._recent: deque[float] = deque()
+
+    def reset(self) -> None:
+        """Forget every login."""
+        self.logins = []
+        self._recent.clear()
+
+    def admit(self, token: str, *, protocol: str, user: str, database: str | None) -> bool:
+        """Decide on a login with a token, and write the decision down."""
+        now = self.clock()
+        verdict = verify(
+            token,
+            endpoint=self.endpoint,
+            user=user,
+            account=self.account,
+            now=datetime.fromtimestamp(now, UTC),
+            max_age=self.faults.max_token_age,
+        )
+        reason = verdict.reason or self._whim(token, now)
+        self._record(protocol, user, database, reason, verdict, now)
+        return reason is None
+
+    def refuse_plaintext(self, *, protocol: str, user: str, database: str | None) -> None:
+        """Write down that a client wanted to log in without TLS."""
+        self._record(protocol, user, database, Reason.PLAINTEXT, Verdict(Reason.PLAINTEXT), self.clock())
+
+    def _whim(self, token: str, now: float) -> Reason | None:
+        if self.faults.take_rejection():
+            return Reason.REJECTED_ON_DEMAND
+        digest = hashlib.sha256(token.encode()).digest()
+        if digest not in self._known:
+            while self._recent and not now - 1 < self._recent[0] <= now:
+                self._recent.popleft()
+            if self.faults.throttle is not None and len(self._recent) >= self.faults.throttle:
+                return Reason.THROTTLED
+            self._recent.append(now)
+        self._known[digest] = None
+        self._known.move_to_end(digest)
+        if len(self._known) > _REMEMBERED_TOKENS:
+            self._known.popitem(last=False)
+        return None
+
+    def _record(
+        self, protocol: str, user: str, database: str | None, reason: Reason | None, verdict: Verdict, now: float
+    ) -> None:
+        self.logins.append(
+            Login(
+                protocol=protocol,
+                user=user,
+                database=database,
+                reason=reason,
+                access_key_id=verdict.access_key_id,
+                issued_at=verdict.issued_at,
+                at=datetime.fromtimestamp(now, UTC),
+            )
+        )

@@ -1,0 +1,133 @@
+"""The emulator's front for PostgreSQL: TLS, a token asked for in clear, login to the real server, then a relay."""
+
+import socket
+import struct
+
+from aws_iam_async.testing import postgres_messages as messages
+from aws_iam_async.testing.certificates import Certificates
+from aws_iam_async.testing.faults import Stage
+from aws_iam_async.testing.gatekeeper import Gatekeeper
+from aws_iam_async.testing.postgres_password import PasswordDialog
+from aws_iam_async.testing.relay import relay
+from aws_iam_async.testing.servers.upstream import Upstream
+from aws_iam_async.testing.streams import (
+    Channel,
+    MalformedMessageError,
+    aborted_at_exit,
+    open_channel,
+    peek,
+    receive_exactly,
+)
+
+_TLS_RECORD = b"\x16"
+
+
+class PostgresFront:
+    """Speaks PostgreSQL's protocol to clients.
+
+    Args:
+        upstream: The real server.
+        gatekeeper: Decides who may log in.
+        certificates: What to present.
+    """
+
+    def __init__(self, upstream: Upstream, gatekeeper: Gatekeeper, certificates: Certificates) -> None:
+        self._upstream = upstream
+        self._gatekeeper = gatekeeper
+        self._faults = gatekeeper.faults
+        self._certificates = certificates
+
+    async def serve(self, client: socket.socket) -> None:
+        """Serve one client until either side has finished.
+
+        Raises:
+            MalformedMessageError: The client does not speak the protocol.
+            OSError: The connection broke, or is to be cut.
+            EOFError: The client went away during the login.
+        """
+        await self._faults.reach(Stage.ACCEPTED)
+        if await peek(client) != _TLS_RECORD:
+            if not await self._agree_on_tls(client):
+                return
+            await self._faults.reach(Stage.TLS_AGREED)
+        tls = self._certificates.context(self._faults.certificate)
+        with aborted_at_exit(await open_channel(client, tls)) as channel:
+            await self._faults.reach(Stage.TLS_DONE)
+            await self._log_in(channel)
+
+    async def _agree_on_tls(self, client: socket.socket) -> bool:
+        """Answer what comes before TLS; False if it does not come to TLS."""
+        while True:
+            length, code = messages.HEADER.unpack(await receive_exactly(client, messages.HEADER.size))
+            rest = await receive_exactly(client, messages.first_packet_size(length))
+            if code == messages.SSL_REQUEST and self._faults.offer_tls:
+                client.send(b"S")
+                return True
+            if code in {messages.SSL_REQUEST, messages.GSSENC_REQUEST}:
+                client.send(b"N")
+                continue
+            packet = messages.HEADER.pack(length, code) + rest
+            if code == messages.CANCEL_REQUEST:
+                await self._cancel(packet)
+            else:
+                startup = messages.read_startup(packet)
+                self._gatekeeper.refuse_plaintext(
+                    protocol="postgresql", user=startup.user, database=startup.database
+                )
+                client.send(messages.encryption_required(client.getpeername()[0], startup.user, startup.database))
+            return False
+
+    async def _log_in(self, client: Channel) -> None:
+        head = await client.reader.readexactly(messages.HEADER.size)
+        length, code = messages.HEADER.unpack(head)
+        packet = head + await client.reader.readexactly(messages.first_packet_size(length))
+        if code == messages.CANCEL_REQUEST:
+            await self._cancel(packet)
+            return
+        startup = messages.read_startup(packet)
+        await client.send(messages.cleartext_password_request())
+        token = await _receive_password(client)
+        await self._faults.reach(Stage.TOKEN_RECEIVED)
+        if not self._gatekeeper.admit(token, protocol="postgresql", user=startup.user, database=startup.database):
+            await client.send(messages.authentication_refused(startup.user))
+            await client.close()
+            return
+        try:
+            server = await self._upstream.connect()
+        except OSError:
+            await client.send(messages.starting_up())
+            await client.close()
+            return
+        with aborted_at_exit(server):
+            await server.send(startup.packet)
+            if await self._forward_login(client, server):
+                await self._faults.reach(Stage.LOGGED_IN)
+            await relay(client, server)
+
+    async def _forward_login(self, client: Channel, server: Channel) -> bool:
+        """Log in to the real server, and pass its answer on; False if that is a refusal."""
+        dialog = PasswordDialog(self._upstream.password)
+        while True:
+            kind, length = struct.unpack("!cI", await server.reader.readexactly(5))
+            body = await server.reader.readexactly(length - 4)
+            if kind == b"R" and struct.unpack_from("!I", body)[0] != messages.AUTHENTICATION_OK:
+                await server.send(dialog.answer(body))
+                continue
+            await client.send(messages.message(kind, body))
+            if kind in b"RE":
+                return kind == b"R"
+
+    async def _cancel(self, packet: bytes) -> None:
+        """Pass a cancel request on; the server closes the connection when it has dealt with it."""
+        with aborted_at_exit(await self._upstream.connect()) as server:
+            await server.send(packet)
+            await server.reader.read()
+
+
+async def _receive_password(client: Channel) -> str:
+    kind, length = struct.unpack("!cI", await client.reader.readexactly(5))
+    if kind != b"p" or not 5 <= length <= messages.MAX_PASSWORD:  # noqa: PLR2004 - the length and a zero byte
+        raise MalformedMessageError("no password message where one was asked for")
+    body = await client.reader.readexactly(length - 4)
+    # What is no UTF-8 cannot be a token, and is refused as malformed.
+    return body.removesuffix(b"\0").decode(errors="replace")

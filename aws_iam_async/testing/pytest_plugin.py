@@ -1,0 +1,1 @@
+"""Fixtures for tests that log in to databases with IAM."""

@@ -1,0 +1,149 @@
+"""What TLS a connection shall have, read from the user's options, and the context that gives it.
+
+The words are libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION), for every driver.
+No environment variable is read here: ``PGSSLMODE`` and its like cannot weaken what an option or a plugin asks for.
+"""
+
+import os
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Literal, TypeAlias, get_args
+
+from aws_iam_async.errors import ConfigurationError, InsecureTransportError
+from aws_iam_async.trust import contexts, pinning
+
+TlsMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+_WORDS: tuple[TlsMode, ...] = get_args(TlsMode)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What TLS a connection shall have.
+
+    Attributes:
+        mode: libpq's word. ``None`` with no ``context`` says that the user said nothing: the driver's default applies.
+        context: The user's own context: trust and verification are his. ``mode`` and ``root_cert`` are ``None`` then.
+        root_cert: A PEM file with the only certificates to trust; ``None`` trusts RDS's and the system's.
+        server_name: The name that the server's certificate has to be for, where it is not the name dialled.
+        required: The request carries a secret that must never be sent without TLS.
+    """
+
+    mode: TlsMode | None = None
+    context: SSLContext | None = None
+    root_cert: str | None = None
+    server_name: str | None = None
+    required: bool = False
+
+    def secured(self, server_name: str | None = None) -> "Tls":
+        """Return what a plugin puts on a request whose secret is for TLS only. Verifies in full unless told otherwise.
+
+        Args:
+            server_name: The name to verify instead of the one dialled; ``None`` leaves it as it is.
+
+        Raises:
+            ConfigurationError: The user asked for a connection that may be in plaintext.
+        """
+        if server_name is None:
+            server_name = self.server_name
+        if self.required and server_name == self.server_name:
+            return self
+        mode = self.mode
+        if mode in {"disable", "allow", "prefer"}:
+            raise ConfigurationError(
+                f"ssl/sslmode {mode!r}{' (ssl=False)' if mode == 'disable' else ''} may send the secret in plaintext; "
+                "leave it out for 'verify-full', or pass 'verify-ca', 'require' or an SSLContext"
+            )
+        if mode is None and self.context is None:
+            mode = "verify-full"
+        return Tls(mode, self.context, self.root_cert, server_name, required=True)
+
+
+def read(ssl: object = None, sslmode: object = None, sslrootcert: object = None) -> Tls:
+    """Read the user's TLS options.
+
+    Args:
+        ssl: An ``ssl.SSLContext``, one of libpq's words, ``True`` (``verify-full``) or ``False`` (``disable``).
+        sslmode: One of libpq's words; the same as ``ssl``, as it is spelt in a DSN.
+        sslrootcert: The path of a PEM file with the only certificates to trust. As in libpq, it turns ``require`` into
+            ``verify-ca``; alone it means ``verify-full``.
+
+    Raises:
+        ConfigurationError: A value is unknown, or two of them contradict each other.
+    """
+    if isinstance(ssl, SSLContext):
+        for option, value in (("sslmode", sslmode), ("sslrootcert", sslrootcert)):
+            if value is not None:
+                raise ConfigurationError(
+                    f"{option} has no effect beside ssl=SSLContext, which has its own trust and verification; drop one"
+                )
+        return Tls(context=ssl)
+    if isinstance(ssl, bool):
+        ssl = "verify-full" if ssl else "disable"
+    mode, same = _word(ssl, "ssl"), _word(sslmode, "sslmode")
+    if mode is not None and same is not None and mode != same:
+        raise ConfigurationError(f"ssl says {mode!r} and sslmode says {same!r}; pass one of them")
+    mode = mode or same
+    root_cert = _path(sslrootcert, "sslrootcert")
+    if root_cert is None:
+        return Tls(mode)
+    if mode in {"disable", "allow", "prefer"}:
+        raise ConfigurationError(f"sslrootcert verifies nothing with sslmode {mode!r}; pass 'verify-full' or drop it")
+    if mode == "require":
+        mode = "verify-ca"
+    return Tls(mode or "verify-full", root_cert=root_cert)
+
+
+def _word(value: object, option: str) -> TlsMode | None:
+    if value is None:
+        return None
+    known = "one of " + ", ".join(map(repr, _WORDS))
+    if not isinstance(value, str):
+        alternatives = ", True, False or an ssl.SSLContext" if option == "ssl" else ""
+        raise ConfigurationError(f"{option} must be {known}{alternatives}, not {type(value).__name__}")
+    for word in _WORDS:
+        if word == value:
+            return word
+    raise ConfigurationError(f"{option}: {value[:32]!r} is unknown; it must be {known}")
+
+
+def _path(value: object, option: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise ConfigurationError(f"{option} must be the path of a PEM file, not {type(value).__name__}")
+    path = os.fsdecode(value)
+    if not path or "\0" in path:
+        raise ConfigurationError(f"{option} must be the path of a PEM file; this is {'no path' if path else 'empty'}")
+    return path
+
+
+async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
+    """Return the context to hand to a driver.
+
+    Contexts are shared: do not change them. One that exists already is returned without giving way to the loop.
+
+    Args:
+        tls: What is asked for.
+        alpn: The application protocol to negotiate, if any. A user's own context keeps its own.
+
+    Returns:
+        The context; ``None`` where no mode was asked for, or one that the driver has to bring about by itself:
+        ``disable``, ``allow`` and ``prefer`` decide on TLS during the connect.
+
+    Raises:
+        ConfigurationError: ``sslrootcert`` cannot be read.
+        InsecureTransportError: The secret is for TLS only and no TLS is asked for.
+    """
+    found = tls.context
+    if found is None:
+        mode = tls.mode
+        if mode == "require" or mode == "verify-ca" or mode == "verify-full":  # noqa: PLR1714 - mypy 2 narrows only this
+            found = await contexts.get(contexts.Setting(mode, tls.root_cert, alpn))
+        elif tls.required:
+            raise InsecureTransportError(
+                f"a secret for TLS only is on a request with sslmode {mode!r}; use Tls.secured()"
+            )
+        else:
+            return None
+    return found if tls.server_name is None else pinning.pin(found, tls.server_name)

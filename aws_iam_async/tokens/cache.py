@@ -1,0 +1,246 @@
+"""Tokens served at once, renewed before they expire, and generated once however many ask."""
+
+import asyncio
+import functools
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from aws_iam_async import backoff
+from aws_iam_async.single_flight import SingleFlight
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.lifetime import BACKWARDS_TOLERANCE, Lifetime, Phase, phase
+from aws_iam_async.tokens.statistics import TokenCounters
+from aws_iam_async.tokens.token import Token
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MAXSIZE = 1024
+
+
+class Generated(NamedTuple):
+    """A new token and how long it lives."""
+
+    token: Token
+    lifetime: Lifetime
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """The present token of one key."""
+
+    generated: Generated | None = None
+    # The bounds of Phase.FRESH, in which it is served without a second thought.
+    fresh_from: float = 0.0
+    fresh_until: float = 0.0
+    # Counts rejections, so that a generation can tell whether one came while it was under way.
+    rejections: int = 0
+    failures: int = 0
+    retry_at: float = 0.0
+    refresher: "asyncio.Task[_Flown] | None" = None
+
+
+class _Flown(NamedTuple):
+    """What a flight brought, and the slot as it was when it began."""
+
+    generated: Generated
+    slot: _Slot
+    rejections: int
+
+
+class TokenCache:
+    """The tokens of one event loop.
+
+    At most one generation for each key is under way at any time. Between its refresh and its expiry a token is still
+    served at once while the next one is generated in the background. Time is read from the wall clock at each call: a
+    process that was frozen is not served what expired meanwhile.
+
+    Args:
+        generate: Makes a token.
+        maxsize: Tokens held at most; the one that was not used for the longest time goes first. Keys with a generation
+            under way are never lost.
+        clock: The wall clock.
+        random: Random numbers in [0, 1).
+        counters: Counts what happens.
+        on_refresh_planned: Is told when a token that was just stored wants to be refreshed.
+    """
+
+    def __init__(
+        self,
+        generate: Callable[[TokenKey], Awaitable[Generated]],
+        *,
+        maxsize: int = DEFAULT_MAXSIZE,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[], float],
+        counters: TokenCounters,
+        on_refresh_planned: Callable[[float], None] | None = None,
+    ) -> None:
+        self._generate = generate
+        self._maxsize = maxsize
+        self._clock = clock
+        self._random = random
+        self._counters = counters
+        self._on_refresh_planned = on_refresh_planned
+        # A slot is in one of the two: _live holds those with a token, _pending those without a token or without room
+        # in _live, for as long as their flight lasts.
+        self._live: OrderedDict[TokenKey, _Slot] = OrderedDict()
+        self._pending: dict[TokenKey, _Slot] = {}
+        self._flights: SingleFlight[TokenKey, _Flown] = SingleFlight(self._fly)
+
+    async def get(self, key: TokenKey) -> tuple[Token, bool]:
+        """Return a token, and whether it was generated for this very call.
+
+        That is so for whoever started a generation and for whoever waited for one that was under way.
+
+        Raises:
+            AwsIamError: None could be generated. Each waiter gets an error of its own.
+        """
+        slot = self._live.get(key)
+        if slot is not None and slot.fresh_from <= self._clock() < slot.fresh_until:
+            self._live.move_to_end(key)
+            self._counters.hits += 1
+            return slot.generated.token, False  # type: ignore[union-attr]  # the bounds of an empty slot are empty
+        return await self._renew(key)
+
+    def reject(self, key: TokenKey, token: Token) -> bool:
+        """Drop a token that a server rejected, if it is still the one being served.
+
+        A generation under way is not trusted either: it may be signing with the very credentials that were rejected.
+
+        Returns:
+            Whether nothing newer than the rejected token is at hand or under way.
+        """
+        slot = self._slot(key)
+        if slot is None:
+            return True
+        if slot.generated is None or slot.generated.token is not token:
+            return False
+        self._counters.rejections += 1
+        slot.rejections += 1
+        slot.generated = None
+        slot.fresh_from = slot.fresh_until = 0.0
+        self._settle(key)
+        return True
+
+    def live(self) -> int:
+        """Return how many tokens are held."""
+        return len(self._live)
+
+    def next_expiry(self) -> float | None:
+        """Return when the first token that is held expires."""
+        held = (slot.generated for slot in self._live.values())
+        return min((generated.lifetime.expires for generated in held if generated is not None), default=None)
+
+    def next_refresh(self) -> float | None:
+        """Return when the first token that is held wants to be refreshed."""
+        return min((max(slot.fresh_until, slot.retry_at) for slot in self._live.values()), default=None)
+
+    def refresh_due(self) -> None:
+        """Start refreshing every token that is past its refresh time."""
+        now = self._clock()
+        for key, slot in self._live.items():
+            if not slot.fresh_from <= now < slot.fresh_until:
+                self._refresh(key, slot, now)
+
+    def refreshers(self) -> "list[asyncio.Task[_Flown]]":
+        """Return the tasks that are refreshing in the background now."""
+        slots = (*self._live.values(), *self._pending.values())
+        return [slot.refresher for slot in slots if slot.refresher is not None]
+
+    async def _renew(self, key: TokenKey) -> tuple[Token, bool]:
+        if key.expiration == 0:
+            return (await self._waiting(self._make(key))).token, True
+        while True:
+            slot = self._slot(key)
+            if slot is None:
+                slot = self._pending[key] = _Slot()
+            now = self._clock()
+            if slot.generated is not None and phase(slot.generated.lifetime, now) is not Phase.EXPIRED:
+                if not slot.fresh_from <= now < slot.fresh_until:
+                    self._refresh(key, slot, now)
+                self._counters.hits += 1
+                return slot.generated.token, False
+            try:
+                flown = await self._waiting(self._flights.run(key))
+            finally:
+                self._settle(key)
+            # Rejected meanwhile, or frozen between its signing and now: take the next one.
+            if flown.rejections == flown.slot.rejections and self._clock() < flown.generated.lifetime.enforced:
+                return flown.generated.token, True
+
+    async def _waiting(self, coming: Awaitable[T]) -> T:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        self._counters.waits += 1
+        try:
+            return await coming
+        finally:
+            self._counters.wait_seconds += loop.time() - since
+
+    async def _fly(self, key: TokenKey) -> _Flown:
+        slot = self._slot(key)
+        if slot is None:
+            slot = self._pending[key] = _Slot()
+        rejections = slot.rejections
+        generated = await self._make(key)
+        if slot.rejections == rejections:
+            lifetime = generated.lifetime
+            slot.generated = generated
+            slot.fresh_from = lifetime.issued - BACKWARDS_TOLERANCE
+            slot.fresh_until = lifetime.refresh
+            if self._on_refresh_planned is not None:
+                self._on_refresh_planned(lifetime.refresh)
+        return _Flown(generated, slot, rejections)
+
+    async def _make(self, key: TokenKey) -> Generated:
+        generated = await self._generate(key)
+        self._counters.generations += 1
+        return generated
+
+    def _refresh(self, key: TokenKey, slot: _Slot, now: float) -> None:
+        if slot.refresher is None and backoff.due(now, slot.retry_at) and not self._flights.flying(key):
+            slot.refresher = asyncio.get_running_loop().create_task(
+                self._flights.run(key), name=f"aws_iam_async token refresh for {key.user}@{key.host}:{key.port}"
+            )
+            slot.refresher.add_done_callback(functools.partial(self._refreshed, key, slot))
+
+    def _refreshed(self, key: TokenKey, slot: _Slot, task: "asyncio.Task[_Flown]") -> None:
+        slot.refresher = None
+        self._settle(key)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._counters.refreshes += 1
+            slot.failures = 0
+            return
+        self._counters.refresh_failures += 1
+        slot.failures += 1
+        slot.retry_at = self._clock() + backoff.delay(slot.failures, self._random())
+        if slot.generated is not None:
+            _log.warning(
+                "The token for %s@%s:%d could not be refreshed; the present one is served until %s: %s",
+                key.user, key.host, key.port, slot.generated.token.expires_at, error,
+            )  # fmt: skip
+
+    def _slot(self, key: TokenKey) -> _Slot | None:
+        return self._live.get(key) or self._pending.get(key)
+
+    def _settle(self, key: TokenKey) -> None:
+        """Put the key's slot where it belongs, after a flight has ended or its token has gone."""
+        slot = self._pending.pop(key, None) or self._live.pop(key, None)
+        if slot is None:
+            return
+        if slot.generated is not None:
+            self._live[key] = slot
+            if len(self._live) > self._maxsize:
+                oldest, evicted = self._live.popitem(last=False)
+                if self._flights.flying(oldest):
+                    self._pending[oldest] = evicted
+        elif self._flights.flying(key):
+            self._pending[key] = slot

@@ -1,0 +1,94 @@
+"""How long a token lives. Pure; wall clock seconds since the epoch."""
+
+import enum
+from typing import NamedTuple
+
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.tokens.sigv4 import SIGNED_FOR
+
+DEFAULT_EXPIRATION = 900
+# Clocks differ, and a login takes its time: what the server or AWS enforces is taken to end this much earlier.
+MARGIN = 30.0
+# A clock may be slewed by this much without making a token one from the future.
+BACKWARDS_TOLERANCE = 5.0
+
+
+class Phase(enum.Enum):
+    """What may be done with a token now."""
+
+    FRESH = "fresh"
+    """Serve it."""
+    REFRESHING = "refreshing"
+    """Serve it, and have a new one generated."""
+    EXPIRED = "expired"
+    """Wait for a new one."""
+
+
+class Lifetime(NamedTuple):
+    """When a token changes its phase.
+
+    Attributes:
+        issued: When it was signed, a whole second.
+        refresh: From when on a new one is wanted.
+        expires: From when on it is not served any more.
+        enforced: When the server refuses it, or AWS the credentials behind it; no later than that may it be used, even
+            by those who waited for it.
+    """
+
+    issued: int
+    refresh: float
+    expires: float
+    enforced: float
+
+
+def parse_expiration(value: object, option: str = "iam_token_expiration") -> int:
+    """Read for how long a token may be served from the cache.
+
+    Args:
+        value: Whole seconds, as a number or in decimal digits.
+        option: The option that held it, for the message.
+
+    Raises:
+        ConfigurationError: It is not a whole number from 0 to 900.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 18:  # noqa: PLR2004 - no huge ints
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{option} must be a whole number of seconds, 0 to {SIGNED_FOR}")
+    if not 0 <= value <= SIGNED_FOR:
+        raise ConfigurationError(
+            f"{option} must be from 0 (no cache) to {SIGNED_FOR} seconds, the longest that RDS accepts a token"
+        )
+    return value
+
+
+def plan(now: float, *, expiration: float, credentials_expire: float | None, draw: float) -> Lifetime:
+    """Plan the life of a token that is signed now.
+
+    A token signed with credentials in their last 30 s is expired from the start: it serves those who wait for it and
+    nobody after them.
+
+    Args:
+        now: The present.
+        expiration: How long the user wants it served from the cache, at most 900.
+        credentials_expire: When the credentials that sign it expire; ``None`` for never.
+        draw: A random number in [0, 1), so that a fleet which started together does not refresh together.
+    """
+    issued = int(now)
+    enforced = float(issued + SIGNED_FOR)
+    if credentials_expire is not None:
+        enforced = min(enforced, credentials_expire)
+    expires = max(float(issued), min(issued + expiration, enforced - MARGIN))
+    refresh = issued + (expires - issued) * (0.6 + 0.15 * draw)
+    return Lifetime(issued, refresh, expires, enforced)
+
+
+def phase(lifetime: Lifetime, now: float) -> Phase:
+    """Return what may be done with a token now.
+
+    A token from the future was signed before the clock was set back. By the true time it may long be refused, and by
+    this clock it would be served for too long.
+    """
+    if now >= lifetime.expires or now < lifetime.issued - BACKWARDS_TOLERANCE:
+        return Phase.EXPIRED
+    return Phase.FRESH if now < lifetime.refresh else Phase.REFRESHING

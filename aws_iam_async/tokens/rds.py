@@ -1,0 +1,106 @@
+"""Tokens without a connection."""
+
+from typing import Protocol, Self
+
+from aws_iam_async import endpoints
+from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, source
+from aws_iam_async.errors import ConfigurationError, RegionError
+from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, parse_expiration
+from aws_iam_async.tokens.service import Refresh, TokenService, default_service
+from aws_iam_async.tokens.statistics import TokenStatistics
+from aws_iam_async.tokens.token import Token
+
+
+class TokenProvider(Protocol):
+    """Gives tokens: what ``RdsTokenProvider`` does, for code that wants to be handed another."""
+
+    async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
+        """Return a token that lets ``user`` log in at ``host:port``."""
+
+
+class RdsTokenProvider:
+    """Gives RDS IAM tokens, from the same cache that ``connect()`` and ``create_pool()`` use.
+
+    Args:
+        profile: The AWS profile to sign with; default: the SDK's default chain.
+        credentials: Instead of it an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
+        expiration: Seconds that a token may be served from the cache, 0 (no cache) to 900.
+        refresh: ``"on_use"``; or ``"background"``, to keep tokens fresh by timer until ``aclose()``, in a cache of its
+            own.
+
+    Raises:
+        ConfigurationError: One of these cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        credentials: AwsSession | CredentialsCallable | None = None,
+        expiration: int = DEFAULT_EXPIRATION,
+        refresh: Refresh = "on_use",
+    ) -> None:
+        self._source = source(profile, credentials)
+        self._expiration = parse_expiration(expiration, "expiration")
+        self._owns_service = refresh != "on_use"
+        self._service = TokenService(refresh=refresh) if self._owns_service else default_service()
+
+    async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
+        """Return a token that lets ``user`` log in at ``host:port``.
+
+        Args:
+            host: The endpoint's name, as the server knows it: not an address, an alias or a tunnel's name.
+            port: The endpoint's port.
+            user: The database user.
+            region: The region to sign for; default: the one in the host's name.
+
+        Raises:
+            ConfigurationError: One of these cannot be used.
+            RegionError: The host names no region and none was given.
+            CredentialsError: There are no AWS credentials.
+        """
+        host = endpoints.normalise(host)
+        key = self._service.key(
+            host=host,
+            port=endpoints.parse_port(port),
+            user=_checked_user(user),
+            region=_region(host, region),
+            source=self._source,
+            expiration=self._expiration,
+        )
+        token, _ = await self._service.get(key)
+        return token
+
+    def statistics(self) -> TokenStatistics:
+        """Return what has happened so far, to everyone who shares the cache."""
+        return self._service.statistics()
+
+    async def aclose(self) -> None:
+        """Stop refreshing in the background. A provider that shares the common cache has nothing to stop."""
+        if self._owns_service:
+            await self._service.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _region(host: str, region: str | None) -> str:
+    if region is not None:
+        return endpoints.normalise_region(region, "region")
+    endpoint = endpoints.parse(host)
+    if endpoint is None or endpoint.region is None:
+        raise RegionError(f"{host!r} does not say in which AWS region it is; pass region=")
+    return endpoint.region
+
+
+def _checked_user(user: object) -> str:
+    if not isinstance(user, str) or not user:
+        raise ConfigurationError("user must be the name of the database user to log in as")
+    try:
+        user.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError("user holds half of a character (a lone surrogate), which has no UTF-8 form") from None
+    return user

@@ -1,0 +1,227 @@
+"""Tokens for everyone who shares a manager, on whichever event loop: the cache and the credentials behind it."""
+
+import asyncio
+import functools
+import random as random_module
+import time
+import warnings
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias, get_args
+
+from aws_iam_async.credentials.service import CredentialsCounters, CredentialsService
+from aws_iam_async.credentials.source import CredentialsSource
+from aws_iam_async.errors import ConfigurationError, TokenError
+from aws_iam_async.loop_local import LoopLocal
+from aws_iam_async.secret import Secret
+from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE, Generated, TokenCache
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, plan
+from aws_iam_async.tokens.sigv4 import presign
+from aws_iam_async.tokens.statistics import TokenCounters, TokenStatistics
+from aws_iam_async.tokens.timer import RefreshTimer
+from aws_iam_async.tokens.token import Token
+
+Refresh: TypeAlias = Literal["on_use", "background"]
+
+
+class _LoopTokens:
+    """One event loop's share of a service."""
+
+    def __init__(
+        self,
+        *,
+        refresh: Refresh,
+        maxsize: int,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        token_counters: TokenCounters,
+        credentials_counters: CredentialsCounters,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.credentials = CredentialsService(clock=clock, random=random, counters=credentials_counters)
+        self.timer = RefreshTimer(clock) if refresh == "background" else None
+        self.cache = TokenCache(
+            self._generate,
+            maxsize=maxsize,
+            clock=clock,
+            random=random,
+            counters=token_counters,
+            on_refresh_planned=None if self.timer is None else self.timer.plan,
+        )
+        self._clock = clock
+        self._random = random
+        if self.timer is not None:
+            self.timer.attach(self.cache)
+
+    async def _generate(self, key: TokenKey) -> Generated:
+        snapshot = await self.credentials.get(key.source)
+        credentials = snapshot.credentials
+        lifetime = plan(
+            self._clock(), expiration=key.expiration, credentials_expire=snapshot.expires, draw=self._random()
+        )
+        value = Secret(
+            presign(
+                host=key.host,
+                port=key.port,
+                user=key.user,
+                region=key.region,
+                access_key=credentials.access_key,
+                secret_key=credentials.secret_key,
+                session_token=credentials.session_token,
+                issued=lifetime.issued,
+            )
+        )
+        token = Token(
+            value=value,
+            issued_at=datetime.fromtimestamp(lifetime.issued, UTC),
+            refresh_at=datetime.fromtimestamp(lifetime.refresh, UTC),
+            expires_at=datetime.fromtimestamp(lifetime.expires, UTC),
+            region=key.region,
+            access_key_id=credentials.access_key,
+        )
+        return Generated(token, lifetime)
+
+    def stop(self) -> "list[asyncio.Task[Any]]":
+        """Stop the timer and the background refreshes, and return the latter; on this loop's thread only."""
+        if self.timer is not None:
+            self.timer.cancel()
+        tasks: list[asyncio.Task[Any]] = [*self.cache.refreshers(), *self.credentials.refreshers()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+
+class TokenService:
+    """Serves tokens on any number of event loops, each with a cache and credentials of its own.
+
+    Args:
+        refresh: ``"on_use"``: a token is renewed in the background when it is asked for late in its life. Nothing runs
+            while nobody asks. ``"background"``: every token that was ever asked for (of the last ``maxsize``) is kept
+            fresh by a timer until ``aclose()``.
+        maxsize: Tokens held at most on each loop.
+        clock: The wall clock.
+        random: Random numbers in [0, 1).
+
+    Raises:
+        ConfigurationError: ``refresh`` is neither.
+    """
+
+    def __init__(
+        self,
+        *,
+        refresh: Refresh = "on_use",
+        maxsize: int = DEFAULT_MAXSIZE,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        if refresh not in get_args(Refresh):
+            raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')
+        self._closed = False
+        self._tokens = TokenCounters()
+        self._credentials = CredentialsCounters()
+        # Not a method of this object: a service that nobody holds any more must go at once, to warn if not closed.
+        self._loops = LoopLocal(
+            functools.partial(
+                _LoopTokens,
+                refresh=refresh,
+                maxsize=maxsize,
+                clock=clock,
+                random=random,
+                token_counters=self._tokens,
+                credentials_counters=self._credentials,
+            )
+        )
+
+    def key(
+        self,
+        *,
+        host: str,
+        port: int,
+        user: str,
+        region: str,
+        source: CredentialsSource,
+        expiration: int = DEFAULT_EXPIRATION,
+    ) -> TokenKey:
+        """Return the key of a token; the values are taken as checked.
+
+        Args:
+            host: The host to sign for, in lower case.
+            port: The port to sign for.
+            user: The database user.
+            region: The region to sign for.
+            source: Whose credentials to sign with.
+            expiration: Seconds it may be served from the cache, 0 to 900.
+        """
+        return TokenKey(host, port, user, region, source, expiration)
+
+    def get(self, key: TokenKey) -> Coroutine[Any, Any, tuple[Token, bool]]:
+        """Return (awaitably) a token, and whether it was generated for this very call.
+
+        Raises:
+            AwsIamError: No token could be generated.
+        """
+        if self._closed:
+            raise TokenError("this token service is closed; make a new manager or provider")
+        return self._loops.get().cache.get(key)
+
+    def reject(self, key: TokenKey, token: Token) -> None:
+        """Drop a token from the cache that a server rejected; the next is signed with freshly read credentials."""
+        tokens = self._loops.get()
+        if tokens.cache.reject(key, token):
+            tokens.credentials.reread(key.source)
+
+    def statistics(self) -> TokenStatistics:
+        """Return what has happened so far, on all loops."""
+        loops = list(self._loops)
+        return TokenStatistics(
+            generations=self._tokens.generations,
+            hits=self._tokens.hits,
+            waits=self._tokens.waits,
+            wait_seconds=self._tokens.wait_seconds,
+            refreshes=self._tokens.refreshes,
+            refresh_failures=self._tokens.refresh_failures,
+            rejections=self._tokens.rejections,
+            credentials_loads=self._credentials.loads,
+            credentials_failures=self._credentials.failures,
+            live_tokens=sum(tokens.cache.live() for tokens in loops),
+            next_token_expiry=_first(tokens.cache.next_expiry() for tokens in loops),
+            next_credentials_expiry=_first(tokens.credentials.next_expiry() for tokens in loops),
+        )
+
+    async def aclose(self) -> None:
+        """Stop every timer and background refresh. Whoever waits for a token still gets it."""
+        self._closed = True
+        here = self._loops.pop()
+        for elsewhere in self._loops:
+            if not elsewhere.loop.is_closed():
+                elsewhere.loop.call_soon_threadsafe(elsewhere.stop)
+        if here is not None:
+            await asyncio.gather(*here.stop(), return_exceptions=True)
+
+    def __del__(self) -> None:
+        running = [
+            tokens.timer
+            for tokens in getattr(self, "_loops", ())
+            if tokens.timer is not None and tokens.timer.running and not tokens.loop.is_closed()
+        ]
+        for timer in running:
+            timer.cancel()
+        if running:
+            warnings.warn(
+                'a token service with refresh="background" was never closed; await aclose() or use async with',
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+
+@functools.cache
+def default_service() -> TokenService:
+    """Return the service that everyone shares who asks for nothing special."""
+    return TokenService()
+
+
+def _first(times: "Iterable[float | None]") -> datetime | None:
+    first = min((time for time in times if time is not None), default=None)
+    return None if first is None else datetime.fromtimestamp(first, UTC)

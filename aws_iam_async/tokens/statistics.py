@@ -1,0 +1,53 @@
+"""What tokens and credentials have done so far."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(slots=True)
+class TokenCounters:
+    """What happened to tokens so far; shared by the loops of one service.
+
+    Plain additions: with a GIL each is whole, without one a count may be missed and no harm done.
+    """
+
+    generations: int = 0
+    hits: int = 0
+    waits: int = 0
+    wait_seconds: float = 0.0
+    refreshes: int = 0
+    refresh_failures: int = 0
+    rejections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStatistics:
+    """A view of a token service at one moment, to watch and to alert on.
+
+    Attributes:
+        generations: Tokens signed, those of background refreshes included.
+        hits: Times a token was served at once.
+        waits: Times somebody had to wait for a token.
+        wait_seconds: How long they waited, all together.
+        refreshes: Tokens renewed in the background.
+        refresh_failures: Background renewals that failed; the old token went on being served.
+        rejections: Tokens that a server rejected and that were dropped for it.
+        credentials_loads: Times credentials were read.
+        credentials_failures: Reads that failed.
+        live_tokens: Tokens held now.
+        next_token_expiry: When the first of them expires.
+        next_credentials_expiry: When the first of the present credentials expires; ``None`` if none does.
+    """
+
+    generations: int
+    hits: int
+    waits: int
+    wait_seconds: float
+    refreshes: int
+    refresh_failures: int
+    rejections: int
+    credentials_loads: int
+    credentials_failures: int
+    live_tokens: int
+    next_token_expiry: datetime | None
+    next_credentials_expiry: datetime | None

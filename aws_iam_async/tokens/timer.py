@@ -1,0 +1,69 @@
+"""Refresh by timer: ``refresh="background"``."""
+
+import asyncio
+import weakref
+from collections.abc import Callable
+
+from aws_iam_async.tokens.cache import TokenCache
+
+# Seconds. A timer runs on the monotonic clock, which stands still while a machine sleeps and knows nothing of a wall
+# clock that is set: look at the latter now and then.
+_LONGEST = 60.0
+_SHORTEST = 1.0
+
+
+class RefreshTimer:
+    """Keeps every token of a cache fresh, used or not. One timer for all of them, and none while there are none.
+
+    The event loop holds the timer, and the timer holds this object weakly: it ends with its owner.
+
+    Args:
+        clock: The wall clock.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._handle: asyncio.TimerHandle | None = None
+        self._cache: TokenCache | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a timer is set."""
+        return self._handle is not None
+
+    def attach(self, cache: TokenCache) -> None:
+        """Say whose tokens to keep fresh."""
+        self._cache = cache
+
+    def plan(self, refresh_at: float) -> None:
+        """Ring no later than at ``refresh_at``, wall clock time."""
+        loop = asyncio.get_running_loop()
+        delay = min(max(refresh_at - self._clock(), _SHORTEST), _LONGEST)
+        if self._handle is not None:
+            if self._handle.when() <= loop.time() + delay:
+                return
+            self._handle.cancel()
+        self._handle = loop.call_later(delay, _ring, weakref.ref(self))
+
+    def cancel(self) -> None:
+        """Stop."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._cache = None
+
+    def ring(self) -> None:
+        """Start what is due, and set the timer for what comes next."""
+        self._handle = None
+        if self._cache is None:
+            return
+        self._cache.refresh_due()
+        following = self._cache.next_refresh()
+        if following is not None:
+            self.plan(following)
+
+
+def _ring(reference: "weakref.ref[RefreshTimer]") -> None:
+    timer = reference()
+    if timer is not None:
+        timer.ring()

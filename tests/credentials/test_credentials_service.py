@@ -1,0 +1,197 @@
+"""Credentials are ready: read once, again ahead of their expiry, anew after a rejection, and used to their very end."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+import pytest
+
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.service import CredentialsCounters, CredentialsService, refresh_time
+from aws_iam_async.credentials.source import CredentialsSource, source
+from aws_iam_async.errors import CredentialsError
+
+START = 1_800_000_000.0
+HOUR = 3600.0
+
+
+class Vault:
+    """A source that tests rotate, hold back and break."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.reads = 0
+        self.life: float | None = HOUR
+        self.error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.counters = CredentialsCounters()
+        self.service = CredentialsService(clock=lambda: self.now, random=lambda: 0.0, counters=self.counters)
+        self.source: CredentialsSource = source(credentials=self.load)
+
+    async def load(self) -> Credentials:
+        self.reads += 1
+        number = self.reads
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        expires = None if self.life is None else datetime.fromtimestamp(self.now + self.life, UTC)
+        return Credentials(f"AKIA{number}", "SECRET-KEY-MARK", "x", expires)
+
+    async def get(self) -> str:
+        return (await self.service.get(self.source)).credentials.access_key
+
+
+@pytest.fixture
+async def vault() -> Vault:
+    return Vault()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_read_once_for_everyone(vault: Vault) -> None:
+    assert await asyncio.gather(*(vault.get() for _ in range(100))) == ["AKIA1"] * 100
+    assert await vault.get() == "AKIA1"
+    assert (vault.reads, vault.counters.loads) == (1, 1)
+
+
+async def test_read_again_ahead_of_expiry_without_a_wait(vault: Vault) -> None:
+    await vault.get()
+    vault.now += HOUR - 601
+    assert await vault.get() == "AKIA1"
+    await settle()
+    assert vault.reads == 1
+    vault.now += 2
+    vault.gate.clear()
+    assert await asyncio.gather(*(vault.get() for _ in range(20))) == ["AKIA1"] * 20
+    await settle()
+    vault.gate.set()
+    await settle()
+    assert await vault.get() == "AKIA2"
+    assert vault.reads == 2
+
+
+async def test_used_to_their_end_while_the_source_fails(vault: Vault, caplog: pytest.LogCaptureFixture) -> None:
+    await vault.get()
+    vault.error = OSError("the vault is closed")
+    vault.now += HOUR - 590
+    with caplog.at_level(logging.DEBUG):
+        while vault.now < START + HOUR:
+            assert await vault.get() == "AKIA1"
+            await settle()
+            vault.now += 1
+    assert 15 < vault.reads < 60  # a try every 15 to 30 s
+    assert vault.counters.failures == vault.reads - 1
+    assert "could not be read again" in caplog.text
+    assert "MARK" not in caplog.text
+    with pytest.raises(CredentialsError):
+        await vault.get()
+    vault.error = None
+    assert (await vault.get()).startswith("AKIA")
+
+
+async def test_expired_credentials_are_waited_for(vault: Vault) -> None:
+    await vault.get()
+    vault.now += HOUR
+    assert await vault.get() == "AKIA2"
+
+
+async def test_credentials_that_come_expired_are_refused(vault: Vault) -> None:
+    vault.life = -1
+    with pytest.raises(CredentialsError, match=r"AKIA1\) that expired at 2027"):
+        await vault.get()
+
+
+async def test_an_expired_answer_does_not_replace_good_credentials(vault: Vault) -> None:
+    await vault.get()
+    vault.now += HOUR - 300
+    vault.life = -1
+    await vault.get()
+    await settle()
+    assert vault.reads == 2
+    assert await vault.get() == "AKIA1"
+
+
+async def test_read_anew_after_a_rejection(vault: Vault) -> None:
+    vault.life = None
+    await vault.get()
+    for _ in range(500):
+        vault.service.reread(vault.source)
+    assert await asyncio.gather(*(vault.get() for _ in range(50))) == ["AKIA2"] * 50
+
+
+async def test_read_anew_at_most_once_in_ten_seconds(vault: Vault) -> None:
+    await vault.get()
+    for seconds, reads in ((0, 2), (9, 2), (1, 3), (-3600, 4)):
+        vault.now += seconds
+        vault.service.reread(vault.source)
+        await vault.get()
+        assert vault.reads == reads
+
+
+async def test_a_read_under_way_at_the_rejection_is_not_enough(vault: Vault) -> None:
+    await vault.get()
+    vault.now += HOUR - 300
+    vault.gate.clear()
+    await vault.get()
+    await settle()
+    assert vault.reads == 2
+    vault.service.reread(vault.source)
+    waiter = asyncio.create_task(vault.get())
+    await settle()
+    vault.gate.set()
+    assert await waiter == "AKIA3"
+
+
+async def test_a_failed_read_after_a_rejection_leaves_the_present_ones(vault: Vault) -> None:
+    await vault.get()
+    vault.error = OSError("the vault is closed")
+    vault.service.reread(vault.source)
+    assert await vault.get() == "AKIA1"
+    assert await vault.get() == "AKIA1"
+    assert vault.reads == 2
+
+
+async def test_a_source_that_repeats_itself_is_not_asked_all_the_time(vault: Vault) -> None:
+    await vault.get()
+    end = vault.now + HOUR
+    vault.now += HOUR - 590
+    while vault.now < end - 30:
+        vault.life = end - vault.now
+        await vault.get()
+        await settle()
+        vault.now += 1
+    assert vault.reads < 10
+
+
+async def test_the_last_one_to_leave_ends_the_read(vault: Vault) -> None:
+    vault.gate.clear()
+    waiters = [asyncio.create_task(vault.get()) for _ in range(5)]
+    await settle()
+    for waiter in waiters:
+        waiter.cancel()
+    await settle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    vault.gate.set()
+    assert await vault.get() == "AKIA2"
+
+
+async def test_identities_do_not_pile_up(vault: Vault) -> None:
+    for _ in range(1000):
+
+        async def load() -> Credentials:
+            return Credentials("AKIA", "x")
+
+        await vault.service.get(source(credentials=load))
+    assert len(vault.service._identities) <= 256
+
+
+def test_when_to_read_again() -> None:
+    assert refresh_time(0, None, 0.5) == float("inf")
+    assert refresh_time(0, 6 * HOUR, 0.0) == 6 * HOUR - 600
+    assert refresh_time(0, 6 * HOUR, 0.5) == 6 * HOUR - 630
+    assert refresh_time(0, 900, 0.0) == 750
+    assert refresh_time(10, 5, 0.9) <= 10

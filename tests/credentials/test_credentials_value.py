@@ -1,0 +1,45 @@
+"""``Credentials`` takes what AWS keys look like and shows no secret."""
+
+import pickle
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.errors import ConfigurationError
+
+EXPIRES = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+
+
+def test_repr_shows_no_secret() -> None:
+    credentials = Credentials("ASIAEXAMPLE", "SECRET-KEY-MARK", "SESSION-TOKEN-MARK", EXPIRES)
+    shown = f"{credentials!r} {credentials} {credentials.secret_key!r} {credentials.session_token!r}"
+    assert "ASIAEXAMPLE" in shown
+    assert "MARK" not in shown
+
+
+def test_expiry_becomes_utc() -> None:
+    credentials = Credentials("ASIAEXAMPLE", "x", "y", EXPIRES)
+    assert credentials.expires_at == EXPIRES
+    assert credentials.expires_at is not None
+    assert credentials.expires_at.tzinfo is UTC
+
+
+def test_equal_values_are_equal() -> None:
+    assert Credentials("a", "b") == Credentials("a", "b")
+    assert pickle.loads(pickle.dumps(Credentials("a", "b", "c", EXPIRES))) == Credentials("a", "b", "c", EXPIRES)
+
+
+@pytest.mark.parametrize("name", ["access_key", "secret_key", "session_token"])
+@pytest.mark.parametrize("wrong", [b"MARK", 7, "", "MARK\n", " MARK", "MARK MARK", "MÄRK", "MARK\x00", "\ud800MARK"])
+def test_what_is_no_key_is_refused_without_repeating_it(name: str, wrong: object) -> None:
+    values: dict[str, object] = {"access_key": "a", "secret_key": "b", "session_token": "c", name: wrong}
+    with pytest.raises(ConfigurationError, match=name) as raised:
+        Credentials(**values)  # type: ignore[arg-type]  # wrong on purpose
+    assert "MARK" not in str(raised.value)
+
+
+@pytest.mark.parametrize("wrong", ["2030-01-01", 1_800_000_000, datetime(2030, 1, 1)], ids=str)  # noqa: DTZ001 - the point
+def test_an_expiry_without_a_time_zone_is_refused(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="expires_at"):
+        Credentials("a", "b", "c", wrong)  # type: ignore[arg-type]  # wrong on purpose

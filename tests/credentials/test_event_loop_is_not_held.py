@@ -1,0 +1,56 @@
+"""The SDK is imported and used in another thread, and sets off no full garbage collection."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.credentials.conftest import SECRET_KEY, AwsHome, Endpoint
+
+PROGRAM = """if True:
+    import asyncio, gc, sys, threading
+
+    foreign = []
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in {"aiobotocore", "botocore", "aiohttp"}:
+                foreign.append(threading.current_thread().name)
+    sys.meta_path.insert(0, Finder())
+    full = []
+    gc.callbacks.append(lambda phase, info: full.append(info["generation"]) if info["generation"] == 2 else None)
+
+    if "uvloop" in sys.argv:
+        import uvloop
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    from aws_iam_async.tokens.rds import RdsTokenProvider
+    host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
+
+    async def main():
+        gc.collect()
+        full.clear()
+        token = await RdsTokenProvider(profile=sys.argv[1] or None).get_token(host=host, port=5432, user="app")
+        print(token.access_key_id, sorted(set(foreign)), full, gc.isenabled(), threading.active_count())
+
+    asyncio.run(main())
+"""
+
+
+def run(*arguments: str) -> str:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_container_credentials(container: Endpoint, loop: str) -> None:
+    assert run("", loop) == "ASIAEXAMPLE1 ['aws_iam_async credentials'] [] True 1\n"
+    assert container.requests == 1
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_command(aws_home: AwsHome, loop: str) -> None:
+    script = aws_home.config.with_name("tool.py")
+    script.write_text(f'print(\'{{"Version": 1, "AccessKeyId": "AKIATOOL", "SecretAccessKey": "{SECRET_KEY}"}}\')')
+    aws_home.config.write_text(f"[profile tool]\ncredential_process = {sys.executable} {script}\n")
+    assert run("tool", loop).startswith("AKIATOOL ['aws_iam_async credentials'] [] True")

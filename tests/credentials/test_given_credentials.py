@@ -1,0 +1,117 @@
+"""A session or an async callable of the caller's."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiobotocore.session import AioSession
+from botocore.credentials import ReadOnlyCredentials
+
+from aws_iam_async.credentials import given
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import Given
+from aws_iam_async.errors import CredentialsError
+from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN, Answer, AwsHome, Endpoint, told
+
+
+async def test_a_callable_that_returns_credentials() -> None:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+
+    async def load() -> Credentials:
+        return Credentials("ASIACALLED", "x", "y", expires)
+
+    snapshot = await given.ask(Given(load))
+    assert snapshot.credentials == Credentials("ASIACALLED", "x", "y", expires)
+    assert snapshot.method == "callable"
+    assert snapshot.expires == expires.timestamp()
+
+
+async def test_a_callable_that_returns_what_botocore_has() -> None:
+    async def load() -> ReadOnlyCredentials:
+        return ReadOnlyCredentials("ASIACALLED", "x", "y")
+
+    snapshot = await given.ask(Given(load))
+    assert snapshot.credentials == Credentials("ASIACALLED", "x", "y")
+    assert snapshot.expires is None
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "SECRET-KEY-MARK", {"access_key": "SECRET-KEY-MARK"}, ("AKIA", "SECRET-KEY-MARK", None)]
+)
+async def test_a_callable_that_returns_something_else(answer: object) -> None:
+    async def load() -> object:
+        return answer
+
+    with pytest.raises(CredentialsError, match="neither aws_iam_async.Credentials") as raised:
+        await given.ask(Given(load))
+    assert "MARK" not in str(raised.value)
+
+
+async def test_a_callable_that_is_not_async() -> None:
+    def load() -> Credentials:
+        return Credentials("AKIA", "x")
+
+    with pytest.raises(CredentialsError, match="async def"):
+        await given.ask(Given(load))  # type: ignore[arg-type]  # wrong on purpose
+
+
+async def test_a_callable_that_fails() -> None:
+    failure = OSError("the vault is closed")
+
+    async def load() -> Credentials:
+        raise failure
+
+    with pytest.raises(CredentialsError, match=r"load\(\) raised OSError") as raised:
+        await given.ask(Given(load))
+    assert raised.value.__cause__ is failure
+
+
+async def test_a_callable_whose_inner_task_is_cancelled() -> None:
+    async def load() -> Credentials:
+        raise asyncio.CancelledError
+
+    with pytest.raises(CredentialsError, match="cancelled from within"):
+        await given.ask(Given(load))
+
+
+async def test_an_aiobotocore_session(aws_home: AwsHome, no_secret_in: Callable[..., None]) -> None:
+    session = AioSession()
+    session.set_credentials("AKIASESSION", SECRET_KEY, SESSION_TOKEN)
+    snapshot = await given.ask(Given(session))
+    assert (snapshot.credentials.access_key, snapshot.credentials.session_token) == ("AKIASESSION", SESSION_TOKEN)
+    assert aws_home
+    no_secret_in()
+
+
+async def test_a_session_that_asks_an_endpoint(container: Endpoint, no_secret_in: Callable[..., None]) -> None:
+    snapshot = await given.ask(Given(AioSession()))
+    assert (snapshot.credentials.access_key, snapshot.method) == ("ASIAEXAMPLE1", "container-role")
+    assert snapshot.expires is not None
+    assert container.requests == 1
+    no_secret_in()
+
+
+async def test_a_session_whose_endpoint_fails(
+    aws_home: AwsHome, container: Endpoint, no_secret_in: Callable[..., None]
+) -> None:
+    aws_home.environ.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    container.answer = Answer(SECRET_KEY, 500)
+    with pytest.raises(CredentialsError, match="AioSession passed as credentials=") as raised:
+        await given.ask(Given(AioSession()))
+    no_secret_in(told(raised.value))
+
+
+async def test_a_session_without_credentials(aws_home: AwsHome) -> None:
+    assert aws_home
+    with pytest.raises(CredentialsError, match="finds no credentials"):
+        await given.ask(Given(AioSession()))
+
+
+async def test_a_session_of_another_kind() -> None:
+    class Blocking:
+        def get_credentials(self) -> object:
+            return object()
+
+    with pytest.raises(CredentialsError, match="not async"):
+        await given.ask(Given(Blocking()))  # type: ignore[arg-type]  # wrong on purpose

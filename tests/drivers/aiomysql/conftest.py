@@ -1,0 +1,308 @@
+"""A real MariaDB with TLS, a server that misbehaves on demand, and both event loops."""
+
+import asyncio
+import gc
+import os
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiomysql
+import pymysql
+import pytest
+import trustme
+import uvloop
+from pymysql.constants import CLIENT
+
+from aws_iam_async.drivers.aiomysql.connection import Connection
+
+SECONDS = 20
+PASSWORD = "not-to-be-seen-anywhere"
+SECRET = "host:3306/?Action=connect&" + 60 * "not-to-be-seen-anywhere."
+OK = b"\0\0\0\2\0\0\0"
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,  # noqa: ARG001 - the hook's signature
+    item: pytest.Item,  # noqa: ARG001 - the hook's signature
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+class MariaDB:
+    """A server of our own; ``app`` has a password, ``tls_app`` must use TLS too."""
+
+    INIT = (
+        f"CREATE USER app@'%' IDENTIFIED BY '{PASSWORD}'",
+        f"CREATE USER tls_app@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE SSL",
+        f"CREATE USER old_app@'%' IDENTIFIED VIA mysql_old_password AS PASSWORD('{PASSWORD}')",
+        "CREATE DATABASE shop",
+        "GRANT ALL ON shop.* TO app@'%', tls_app@'%'",
+    )
+
+    def __init__(self, folder: Path, authority: trustme.CA) -> None:
+        self.socket = str(folder / "socket")
+        data = folder / "data"
+        (data / "mysql").mkdir(parents=True)
+        certificate = authority.issue_cert("localhost", "127.0.0.1")
+        certificate.private_key_pem.write_to_path(folder / "key.pem")
+        certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+        init = folder / "init.sql"
+        init.write_text(";\n".join((*self.INIT, "")))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        assert program, "MariaDB is missing: run tools/install_mariadb.sh"
+        common = [program, "--no-defaults", f"--datadir={data}", "--innodb-buffer-pool-size=8M", "--skip-log-bin"]
+        if os.geteuid() == 0:
+            common.append("--user=root")
+        # What mariadb-install-db does, which Debian's mariadb-server-core cannot run without the client package.
+        scripts = Path(program).parent.parent / "share" / "mysql"
+        names = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
+        lines = [line for name in names for line in (scripts / name).read_text().splitlines()]
+        sql = "\n".join(["USE mysql;", *(line for line in lines if "@current_hostname" not in line), ""])
+        subprocess.run([*common, "--bootstrap"], input=sql.encode(), check=True, capture_output=True, timeout=60)
+        own = [f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1", f"--init-file={init}"]
+        tls = [f"--ssl-cert={folder / 'cert.pem'}", f"--ssl-key={folder / 'key.pem'}"]
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen([*common, *own, *tls], stdout=log, stderr=log)
+        self._wait_until_ready(folder / "log")
+
+    def _wait_until_ready(self, log: Path) -> None:
+        for _ in range(SECONDS * 20):
+            try:
+                pymysql.connect(host="127.0.0.1", port=self.port, user="app", password=PASSWORD).close()
+            except pymysql.err.OperationalError:
+                assert self._process.poll() is None, log.read_text()
+                time.sleep(0.05)
+            else:
+                return
+        self.stop()
+        pytest.fail(f"MariaDB did not start:\n{log.read_text()}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(SECONDS)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[MariaDB]:
+    server = MariaDB(tmp_path_factory.mktemp("mariadb"), authority)
+    yield server
+    server.stop()
+
+
+Dial: TypeAlias = Callable[..., Connection]
+
+
+@pytest.fixture
+def connection() -> Iterator[Dial]:
+    """Make a connection that logs in as these keywords of ``log_in`` say; ``keywords`` are aiomysql's."""
+    made: list[Connection] = []
+
+    def make(
+        port: int, secret: str = PASSWORD, *, keywords: Mapping[str, Any] | None = None, **log_in: Any
+    ) -> Connection:
+        given = {"tls": None, "secret_needs_tls": False, "host": "127.0.0.1", "user": "app", "db": None, **log_in}
+
+        async def dial(connection: Connection) -> None:
+            async with asyncio.timeout(SECONDS):
+                await connection.log_in(secret, port=port, **given)
+
+        conn = Connection(dial=dial, **(keywords or {}))
+        made.append(conn)
+        return conn
+
+    yield make
+    for conn in made:
+        assert conn.closed
+
+
+async def value(conn: aiomysql.Connection, query: str) -> Any:
+    """The last column of the first row."""
+    async with conn.cursor() as cursor:
+        await cursor.execute(query)
+        return (await cursor.fetchone())[-1]
+
+
+@pytest.fixture
+def query() -> Callable[..., Any]:
+    return value
+
+
+def sockets() -> int:
+    """How many sockets this process holds."""
+    count = 0
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - descriptors, not files
+        try:
+            count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")  # noqa: PTH115 - as above
+        except OSError:  # the one that listed the folder
+            continue
+    return count
+
+
+class Leaks:
+    """Compares the sockets and tasks of now with those of its making."""
+
+    def __init__(self) -> None:
+        self.sockets = sockets()
+        self.tasks = asyncio.all_tasks()
+
+    async def check(self) -> None:
+        for _ in range(5):  # transports close themselves on the ticks after abort(), uvloop's on the second
+            await asyncio.sleep(0)
+        assert asyncio.all_tasks() == self.tasks
+        assert sockets() == self.sockets
+
+
+@pytest.fixture
+async def leaks(mariadb: MariaDB) -> Leaks:  # noqa: ARG001 - it must not start after the count
+    gc.collect()
+    return Leaks()
+
+
+class Wire:
+    """The server's end of one session, in MySQL packets over a blocking socket.
+
+    Attributes:
+        plaintext: Every byte that came before TLS.
+    """
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        self.sock = sock
+        self.context = context
+        self.plaintext = bytearray()
+        self.number = 0
+
+    def send(self, payload: bytes) -> None:
+        self.sock.sendall(self.packet(payload))
+
+    def packet(self, payload: bytes) -> bytes:
+        self.number += 1
+        return struct.pack("<I", len(payload) | (self.number - 1) << 24) + payload
+
+    def receive(self) -> bytes:
+        size = struct.unpack("<I", self._read(4))[0] & 0xFFFFFF
+        self.number += 1
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            chunk = self.sock.recv(size - len(data))
+            if not chunk:
+                raise ConnectionResetError
+            data += chunk
+            if not isinstance(self.sock, ssl.SSLSocket):
+                self.plaintext += chunk
+        return data
+
+    def greeting(self, method: str = "mysql_native_password", *, without: int = 0) -> bytes:
+        capabilities = (CLIENT.CAPABILITIES | CLIENT.SSL | CLIENT.PLUGIN_AUTH_LENENC_CLIENT_DATA) & ~without
+        low, high = struct.pack("<H", capabilities & 0xFFFF), struct.pack("<H", capabilities >> 16)
+        head = b"\x0a8.0.0\0" + struct.pack("<I", 1) + 8 * b"s" + b"\0" + low
+        return self.packet(head + b"\x2d\2\0" + high + b"\x15" + bytes(10) + 12 * b"s" + b"\0" + method.encode() + b"\0")
+
+    def greet(self, method: str = "mysql_native_password", *, without: int = 0) -> None:
+        self.sock.sendall(self.greeting(method, without=without))
+
+    def start_tls(self) -> None:
+        self.receive()
+        self.sock = self.context.wrap_socket(self.sock, server_side=True)
+
+    def ask_for(self, method: str) -> None:
+        self.send(b"\xfe" + method.encode() + b"\0" + 20 * b"s" + b"\0")
+
+    def wait_for_end(self) -> None:
+        """Read until the client is gone."""
+        while True:
+            self._read(1)
+
+
+Script: TypeAlias = Callable[[Wire], None]
+
+
+class ScriptedServer:
+    """Runs one script for each client, in a thread; ``wires`` are the sessions so far."""
+
+    def __init__(self, script: Script, context: ssl.SSLContext) -> None:
+        self.wires: list[Wire] = []
+        self._script = script
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads: list[threading.Thread] = []
+        self._running = True
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
+
+    def _accept(self) -> None:
+        while True:
+            sock, _ = self._listener.accept()
+            if not self._running:
+                sock.close()
+                return
+            sock.settimeout(SECONDS)
+            wire = Wire(sock, self._context)
+            self.wires.append(wire)
+            thread = threading.Thread(target=self._serve, args=(wire,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, wire: Wire) -> None:
+        try:
+            self._script(wire)
+            wire.wait_for_end()
+        except TimeoutError:
+            raise  # the client has left its socket open
+        except OSError:
+            pass  # the client has gone
+        finally:
+            wire.sock.close()
+
+    def stop(self) -> None:
+        """Wait until every client is gone."""
+        self._running = False
+        socket.create_connection(("127.0.0.1", self.port), SECONDS).close()  # wakes accept()
+        for thread in (self._acceptor, *self._threads):
+            thread.join(SECONDS)
+            assert not thread.is_alive()
+        self._listener.close()
+
+
+@pytest.fixture
+def scripted(authority: trustme.CA) -> Iterator[Callable[[Script], ScriptedServer]]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    servers: list[ScriptedServer] = []
+
+    def start(script: Script) -> ScriptedServer:
+        servers.append(ScriptedServer(script, context))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

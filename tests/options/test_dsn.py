@@ -1,0 +1,96 @@
+"""What is read out of a DSN."""
+
+import string
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_iam_async.dsn import parse
+from aws_iam_async.errors import ConfigurationError
+
+
+def test_all_parts() -> None:
+    dsn = parse("postgresql://app:pw@db.example:6432/shop?iam_region=eu-west-1&application_name=x")
+    assert (dsn.scheme, dsn.user, dsn.password, dsn.database) == ("postgresql", "app", "pw", "shop")
+    assert dsn.hosts == (("db.example", "6432"),)
+    assert dict(dsn.query) == {"iam_region": "eu-west-1", "application_name": "x"}
+
+
+def test_what_is_absent_is_none() -> None:
+    dsn = parse("mysql://db.example")
+    assert (dsn.user, dsn.password, dsn.database, dict(dsn.query)) == (None, None, None, {})
+    assert dsn.hosts == (("db.example", None),)
+    assert parse("postgresql:///shop").hosts == ()
+
+
+def test_percent_encoding() -> None:
+    dsn = parse("postgresql://a%40b:p%2Fw%3A@%2Fvar%2Frun/my%20db?x=a%26b")
+    assert (dsn.user, dsn.password, dsn.database) == ("a@b", "p/w:", "my db")
+    assert dsn.hosts == (("/var/run", None),)
+    assert dsn.query["x"] == "a&b"
+
+
+def test_several_hosts_and_ipv6() -> None:
+    dsn = parse("postgresql://app@a.example:1,[2001:db8::1]:2,[fe80::1%25eth0],c.example/shop")
+    assert dsn.hosts == (("a.example", "1"), ("2001:db8::1", "2"), ("fe80::1%eth0", None), ("c.example", None))
+
+
+def test_the_scheme_is_not_case_sensitive() -> None:
+    assert parse("PostgreSQL://db/shop").scheme == "postgresql"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "hint"),
+    [
+        ("", "scheme"),
+        ("db.example/shop", "scheme"),
+        ("postgresql:db", "scheme"),
+        ("postgresql://us er@db/shop", "white space"),
+        ("postgresql://db/shop\n", "white space"),
+        ("postgresql://app:se#cret@db/shop", "%23"),
+        ("postgresql://[::1/shop", "IPv6"),
+        ("postgresql://2001:db8::1/shop", "IPv6"),
+        ("postgresql://db/shop?x", "name=value"),
+        ("postgresql://db/shop?x=1&x=2", "twice"),
+        ("postgresql://%ff@db/shop", "UTF-8"),
+    ],
+)
+def test_what_is_no_dsn_is_refused_with_advice(dsn: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError, match=hint):
+        parse(dsn)
+
+
+def test_a_refusal_never_repeats_the_password() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse("postgresql://app:hunter2@[db/shop")
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(caught.value.__cause__)
+    assert "hunter2" not in repr(parse("postgresql://app:hunter2@db/shop"))
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_dsn_or_a_configuration_error(text: str) -> None:
+    for dsn in (text, f"postgresql://{text}", f"mysql://app@{text}/shop?{text}"):
+        try:
+            parse(dsn)
+        except ConfigurationError:
+            continue
+
+
+@given(
+    user=st.text(min_size=1, max_size=20),
+    password=st.text(max_size=20),
+    database=st.text(min_size=1, max_size=20),
+    host=st.text(alphabet=string.ascii_lowercase + string.digits + ".-", min_size=1, max_size=20),
+    port=st.integers(min_value=1, max_value=65535),
+)
+def test_what_is_quoted_comes_back(user: str, password: str, database: str, host: str, port: int) -> None:
+    try:
+        user.encode(), password.encode(), database.encode()
+    except UnicodeEncodeError:
+        return
+    dsn = parse(f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{port}/{quote(database, safe='')}")
+    assert (dsn.user, dsn.password, dsn.database) == (user, password, database)
+    assert dsn.hosts == ((host, str(port)),)

@@ -1,0 +1,209 @@
+"""How a DSN, keywords, a manager's defaults and the environment become one request."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_iam_async import dsn as dsn_reader
+from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
+from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.errors import AwsIamError, ConfigurationError
+from aws_iam_async.options import Reading, read
+from aws_iam_async.plugins.iam.login import OPTION_NAMES
+from aws_iam_async.statistics import Attempts
+
+POSTGRESQL: Driver = AsyncpgDriver(lambda terminal: terminal, Attempts())
+MYSQL: Driver = AiomysqlDriver(lambda terminal: terminal, Attempts())
+DRIVERS = {"postgresql": POSTGRESQL, "mysql": MYSQL}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def reading(
+    dsn: str | None, *, pool: bool = False, defaults: Mapping[str, Any] | None = None, **keywords: Any
+) -> Reading:
+    parsed = dsn_reader.parse(dsn) if dsn else None
+    driver = DRIVERS[parsed.scheme] if parsed else POSTGRESQL
+    return read(parsed, driver, plugin_options=OPTION_NAMES, defaults=defaults or {}, keywords=keywords, pool=pool)
+
+
+def test_keywords_win_over_the_dsn_and_the_dsn_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "env.example")
+    monkeypatch.setenv("PGPORT", "1111")
+    monkeypatch.setenv("PGUSER", "env")
+    monkeypatch.setenv("PGDATABASE", "env")
+    request = reading("postgresql://dsn@dsn.example/dsn", database="keyword").request
+    assert (request.host, request.port, request.user, request.database) == ("dsn.example", 1111, "dsn", "keyword")
+    request = reading("postgresql://").request
+    assert (request.host, request.port, request.user, request.database) == ("env.example", 1111, "env", "env")
+
+
+def test_aiomysql_reads_no_postgresql_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "env.example")
+    request = reading("mysql://app@/shop").request
+    assert (request.host, request.port) == (None, 3306)
+
+
+def test_a_connections_option_wins_over_the_managers() -> None:
+    defaults = {"profile": "manager", "iam_region": "eu-west-1"}
+    request = reading("postgresql://db?iam_region=us-east-1", defaults=defaults, profile="keyword").request
+    assert dict(request.options) == {"profile": "keyword", "iam_region": "us-east-1"}
+
+
+def test_none_means_not_given() -> None:
+    request = reading("postgresql://app@db/shop?iam_region=us-east-1", user=None, iam_region=None, ssl=None).request
+    assert (request.user, request.options["iam_region"]) == ("app", "us-east-1")
+
+
+def test_none_for_a_drivers_keyword_is_the_drivers_none() -> None:
+    assert reading("postgresql://db", timeout=None).request.driver_options == {"timeout": None}
+
+
+def test_a_tunnel_keeps_the_port_of_the_dsn() -> None:
+    request = reading("mysql://app@db.example:3307/shop", host="127.0.0.1").request
+    assert (request.host, request.port) == ("127.0.0.1", 3307)
+
+
+def test_several_hosts_become_alternates() -> None:
+    request = reading("postgresql://app@a.example,b.example:6000/shop?port=5555").request
+    assert (request.host, request.port) == ("a.example", 5555)
+    assert request.alternates == (("b.example", 6000),)
+    request = reading(None, host=["a", "b"], port=[1, 2]).request
+    assert (request.host, request.port, request.alternates) == ("a", 1, (("b", 2),))
+
+
+def test_hosts_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "a.example:1,b.example")
+    monkeypatch.setenv("PGPORT", "7")
+    request = reading("postgresql://").request
+    assert (request.host, request.port, request.alternates) == ("a.example", 1, (("b.example", 7),))
+
+
+def test_unknown_query_names_of_a_postgresql_dsn_are_settings_for_the_server() -> None:
+    request = reading("postgresql://db?application_name=x&target_session_attrs=primary&sslnegotiation=direct").request
+    assert request.driver_options == {
+        "server_settings": {"application_name": "x"},
+        "target_session_attrs": "primary",
+        "direct_tls": True,
+    }
+
+
+def test_the_query_of_a_mysql_dsn_has_types() -> None:
+    result = reading(
+        "mysql://db?connect_timeout=1&autocommit=true&charset=utf8mb4&minsize=0&maxsize=3&pool_recycle=60&echo=0",
+        pool=True,
+    )
+    assert result.request.driver_options == {
+        "connect_timeout": 1.0,
+        "autocommit": True,
+        "charset": "utf8mb4",
+        "echo": False,
+    }
+    assert result.pool_options == {"minsize": 0, "maxsize": 3, "pool_recycle": 60}
+
+
+def test_database_and_db_are_the_same_for_aiomysql() -> None:
+    assert reading("mysql://db", db="one").request.database == "one"
+    assert reading("mysql://db", database="two").request.database == "two"
+    assert reading("mysql://db?db=three").request.database == "three"
+
+
+def test_tls_words_mean_the_same_for_both() -> None:
+    for scheme in DRIVERS:
+        tls = reading(f"{scheme}://db?sslmode=verify-ca&sslrootcert=ca.pem").request.tls
+        assert (tls.mode, tls.root_cert) == ("verify-ca", "ca.pem")
+
+
+def test_a_context_is_taken_as_it_is() -> None:
+    context = ssl.create_default_context()
+    assert reading("mysql://db", ssl=context).request.tls.context is context
+
+
+@pytest.mark.parametrize(
+    ("dsn", "keywords", "hint"),
+    [
+        ("postgresql://db", {"iamRegion": "x"}, "did you mean iam_region"),
+        ("mysql://db", {"iam_expiration": 1}, "did you mean iam_token_expiration"),
+        ("postgresql://db?iamHost=x", {}, "did you mean iam_host"),
+        ("postgresql://db?iam_regoin=x", {}, "did you mean iam_region"),
+        ("postgresql://db?clusterInstanceHostPattern=x", {}, "cluster_instance_host_pattern"),
+        ("mysql://db?profil=x", {}, "did you mean profile"),
+        ("mysql://db?conect_timeout=1", {}, "did you mean connect_timeout"),
+        ("mysql://db?conv=1", {}, "pass it as a keyword"),
+        ("mysql://db?autocommit=perhaps", {}, "true or false"),
+        ("mysql://db?connect_timeout=soon", {}, "number of seconds"),
+        ("mysql://db?maxsize=1.5", {}, "whole number"),
+        ("mysql://db", {"read_default_file": "my.cnf"}, "pass host"),
+        ("mysql://db?read_default_file=my.cnf", {}, "pass host"),
+        ("postgresql://db?sslcert=x", {}, "SSLContext"),
+        ("postgresql://db?sslnegotiation=x", {}, "'direct' or 'postgres'"),
+        ("postgresql://db", {"min_size": 1}, r"create_pool\(\)"),
+        ("postgresql://db", {"nonsense": 1}, "nonsense"),
+        ("postgresql://db:port", {}, "port"),
+        ("postgresql://db:0", {}, "port"),
+        ("postgresql://db", {"port": 65536}, "port"),
+        ("postgresql://db", {"port": True}, "port"),
+        ("postgresql://db", {"host": 5}, "host"),
+        ("postgresql://db", {"host": ""}, "host"),
+        ("postgresql://db", {"host": []}, "host"),
+        ("postgresql://a,,b", {}, "host"),
+        ("postgresql://db", {"host": ["a", "b"], "port": [1, 2, 3]}, "ports"),
+        ("postgresql://db", {"user": 5}, "user"),
+        ("postgresql://db", {"database": ""}, "database"),
+        ("postgresql://db?sslmode=sure", {}, "sslmode"),
+        ("postgresql://db", {"ssl": "sure"}, "ssl"),
+        ("postgresql://db", {"ssl": 5}, "ssl"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ConfigurationError, match=hint):
+        reading(dsn, **keywords)
+
+
+def test_the_pools_connect_is_taken() -> None:
+    with pytest.raises(ConfigurationError, match="plugin"):
+        reading("postgresql://db", pool=True, connect=print)
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.lists(st.text(max_size=5), max_size=3),
+)
+names = st.sampled_from(
+    [
+        "host",
+        "port",
+        "user",
+        "database",
+        "password",
+        "ssl",
+        "sslmode",
+        "sslrootcert",
+        *OPTION_NAMES,
+        "timeout",
+        "nonsense",
+    ]
+)
+
+
+@given(scheme=st.sampled_from(list(DRIVERS)), keywords=st.dictionaries(names, anything, max_size=6), pool=st.booleans())
+def test_any_keywords_are_a_request_or_an_error_of_ours(scheme: str, keywords: dict[str, Any], pool: bool) -> None:
+    try:
+        request = reading(f"{scheme}://db.example/shop", pool=pool, **keywords).request
+    except AwsIamError:
+        return
+    assert isinstance(request.port, int)
+    assert 1 <= request.port <= 65535

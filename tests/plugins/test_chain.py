@@ -1,0 +1,162 @@
+"""How plugins are found, put in order, and what they can do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws_iam_async import (
+    AwsIamError,
+    ConfigurationError,
+    ConnectNext,
+    ConnectRequest,
+    Plugin,
+    PluginManager,
+    PluginNotFoundError,
+    register_plugin,
+)
+from aws_iam_async.plugins.protocol import compose
+
+
+class Recorder:
+    """Writes down when it is entered and left."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name = name
+        self.log = log
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        self.log.append(f"+{self.name}")
+        connection = await call_next(request)
+        self.log.append(f"-{self.name}")
+        return connection
+
+
+async def dial(plugins: Sequence[Plugin], request: ConnectRequest | None = None) -> Any:
+    async def terminal(request: ConnectRequest) -> Any:
+        return request
+
+    return await compose(plugins, terminal)(request or ConnectRequest(driver="asyncpg"))
+
+
+async def test_the_first_plugin_is_outermost() -> None:
+    log: list[str] = []
+    await dial([Recorder("a", log), Recorder("b", log)])
+    assert log == ["+a", "+b", "-b", "-a"]
+
+
+async def test_a_plugin_may_change_the_request() -> None:
+    class Rename:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+            return await call_next(request.replace(database="other", password="s3cret"))
+
+    request = ConnectRequest(driver="asyncpg", database="shop")
+    seen = await dial([Rename()], request)
+    assert (seen.database, seen.password) == ("other", "s3cret")
+    assert (request.database, request.password) == ("shop", None)
+    assert "s3cret" not in repr(seen)
+
+
+async def test_a_plugin_may_try_again_or_not_dial_at_all() -> None:
+    calls: list[ConnectRequest] = []
+
+    class Twice:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+            await call_next(request)
+            return await call_next(request)
+
+    class Never:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:  # noqa: ARG002
+            calls.append(request)
+            return "instead"
+
+    assert await dial([Twice(), Never()]) == "instead"
+    assert len(calls) == 2
+
+
+def test_a_request_cannot_be_changed_in_place() -> None:
+    request = ConnectRequest(driver="asyncpg")
+    with pytest.raises(AttributeError):
+        request.host = "other"  # type: ignore[misc]  # that is the point
+
+
+def test_an_unknown_code_names_the_known_ones() -> None:
+    register_plugin("known-one", lambda: Recorder("known-one", []))
+    with pytest.raises(PluginNotFoundError, match=r"'imm'.*iam.*known-one"):
+        PluginManager(plugins="imm")
+
+
+def test_a_factory_is_called_once_for_each_manager() -> None:
+    made: list[Recorder] = []
+
+    def factory() -> Recorder:
+        made.append(Recorder("r", []))
+        return made[-1]
+
+    register_plugin("counted", factory)
+    PluginManager(plugins="counted, counted")
+    PluginManager(plugins=["counted"])
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("plugins", ["iam,", ",", [5], 5, [Recorder], [None]])
+def test_what_is_no_list_of_plugins_is_refused(plugins: Any) -> None:
+    with pytest.raises(ConfigurationError, match="plugins"):
+        PluginManager(plugins=plugins)
+
+
+@pytest.mark.parametrize(
+    ("code", "factory"), [("", Recorder), ("a,b", Recorder), (" a", Recorder), ("iam", Recorder), ("x", 5)]
+)
+def test_what_cannot_be_registered_is_refused(code: str, factory: Any) -> None:
+    with pytest.raises(ConfigurationError, match="plugin"):
+        register_plugin(code, factory)
+
+
+def test_a_factory_must_make_a_plugin() -> None:
+    register_plugin("makes-nonsense", object)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ConfigurationError, match="makes-nonsense"):
+        PluginManager(plugins="makes-nonsense")
+
+
+def test_a_plugin_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "installed_plugin.py").write_text(
+        "class Installed:\n    async def connect(self, request, call_next):\n        return await call_next(request)\n"
+    )
+    metadata = tmp_path / "installed_plugin-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-plugin\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[aws_iam_async.plugins]\ninstalled = installed_plugin:Installed\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "Installed" in repr(PluginManager(plugins="installed,iam"))
+    with pytest.raises(PluginNotFoundError, match="installed"):
+        PluginManager(plugins="unheard-of")
+
+
+def test_options_of_plugins_are_known_by_their_names() -> None:
+    class WithOption(Recorder):
+        option_names = frozenset({"attempts"})
+
+    PluginManager(plugins=[WithOption("w", [])], attempts=3)
+    with pytest.raises(ConfigurationError, match="did you mean attempts"):
+        PluginManager(plugins=[WithOption("w", [])], atempts=3)
+
+
+def test_a_managers_misspelt_option_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean profile"):
+        PluginManager(profil="prod")
+
+
+async def test_a_closed_manager_opens_nothing_and_closes_its_plugins() -> None:
+    closed: list[str] = []
+
+    class Closing(Recorder):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    async with PluginManager(plugins=[Closing("c", [])]) as manager:
+        pass
+    assert closed == ["c"]
+    with pytest.raises(AwsIamError, match="closed"):
+        await manager.connect("postgresql://app@127.0.0.1:1/shop")

@@ -1,0 +1,45 @@
+"""A process that forks in the middle of a build (a server with prefork workers) leaves its child able to connect."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import asyncio, os, signal, threading
+from aws_iam_async import tls
+from aws_iam_async.trust import contexts
+
+cache = contexts.get.__self__
+real, building, go = cache._build, threading.Event(), threading.Event()
+
+def slow(setting):
+    building.set()
+    go.wait(20)
+    return real(setting)
+
+def connect():
+    return asyncio.run(tls.context(tls.read("require").secured()))
+
+cache._build = slow
+thread = threading.Thread(target=connect)
+thread.start()
+assert building.wait(20)
+with cache._lock:  # as if another thread held it at this very moment
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        cache._build = real
+        os._exit(0 if connect() is not None else 1)
+go.set()
+thread.join(20)
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0, status
+assert connect() is connect()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+def test_a_child_forked_during_a_build_makes_its_own() -> None:
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=60)

@@ -1,0 +1,83 @@
+import ssl
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.tls import Tls, TlsMode, read
+
+OWN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+WORDS: list[TlsMode] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_libpqs_words_mean_the_same_as_ssl_and_as_sslmode(word: TlsMode) -> None:
+    assert read(ssl=word) == read(sslmode=word) == read(ssl=word, sslmode=word) == Tls(word)
+
+
+def test_true_is_verify_full_and_false_is_disable() -> None:
+    assert read(ssl=True) == Tls("verify-full")
+    assert read(ssl=False) == Tls("disable")
+
+
+def test_nothing_said_leaves_the_driver_its_default() -> None:
+    assert read() == Tls()
+
+
+def test_a_context_is_taken_as_it_is() -> None:
+    assert read(ssl=OWN) == Tls(context=OWN)
+
+
+@pytest.mark.parametrize(
+    ("mode", "meant"),
+    [(None, "verify-full"), ("require", "verify-ca"), ("verify-ca", "verify-ca"), (True, "verify-full")],
+)
+@pytest.mark.parametrize("path", ["ca.pem", b"ca.pem", Path("ca.pem")])
+def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, path: object) -> None:
+    assert read(ssl=mode, sslrootcert=path) == Tls(meant, root_cert="ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"ssl": "verify_full"}, r"ssl: 'verify_full' is unknown; it must be one of .*'verify-full'"),
+        ({"ssl": "VERIFY-FULL"}, "ssl: 'VERIFY-FULL' is unknown"),
+        ({"sslmode": ""}, "sslmode: '' is unknown; it must be one of 'disable', 'allow'"),
+        ({"sslmode": True}, "sslmode must be one of .*, not bool"),
+        ({"ssl": {"ca": "x"}}, "ssl must be one of .* True, False or an ssl.SSLContext, not dict"),
+        ({"ssl": 1}, "ssl must be .*, not int"),
+        ({"ssl": "require", "sslmode": "verify-full"}, "ssl says 'require' and sslmode says 'verify-full'"),
+        ({"ssl": False, "sslmode": "verify-full"}, "ssl says 'disable'"),
+        ({"ssl": OWN, "sslmode": "verify-full"}, "sslmode has no effect beside ssl=SSLContext"),
+        ({"ssl": OWN, "sslrootcert": "ca.pem"}, "sslrootcert has no effect beside ssl=SSLContext"),
+        ({"ssl": False, "sslrootcert": "ca.pem"}, "sslrootcert verifies nothing with sslmode 'disable'"),
+        ({"sslmode": "prefer", "sslrootcert": "ca.pem"}, "sslrootcert verifies nothing with sslmode 'prefer'"),
+        ({"sslrootcert": ""}, "sslrootcert .* empty"),
+        ({"sslrootcert": "a\0b"}, "sslrootcert .* no path"),
+        ({"sslrootcert": 1}, "sslrootcert .* not int"),
+    ],
+)
+def test_a_wrong_or_contradictory_value_is_refused_naming_the_option(
+    options: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{complaint}"):
+        read(**options)
+
+
+VALUES = st.one_of(
+    st.none(), st.sampled_from([*WORDS, True, False, OWN]), st.text(max_size=8), st.integers(), st.binary(max_size=8)
+)
+
+
+@given(VALUES, VALUES, VALUES)
+def test_a_value_or_a_configuration_error(ssl_option: object, sslmode: object, sslrootcert: object) -> None:
+    try:
+        tls = read(ssl_option, sslmode, sslrootcert)
+    except ConfigurationError:
+        return
+    assert tls == read(ssl_option, sslmode, sslrootcert)
+    assert (tls.root_cert is None) or tls.mode in {"verify-ca", "verify-full"}
+    assert (tls.context is None) or (tls.mode, tls.root_cert) == (None, None)
+    hash(tls)

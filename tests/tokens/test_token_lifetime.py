@@ -1,0 +1,75 @@
+"""When a token is fresh, refreshed and expired."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.tokens.lifetime import Phase, parse_expiration, phase, plan
+
+NOW = 1_800_000_000.7
+
+times = st.floats(min_value=0, max_value=4e9)
+draws = st.floats(min_value=0, max_value=1, exclude_max=True)
+expirations = st.integers(min_value=0, max_value=900)
+
+
+def test_the_longest_life_ends_half_a_minute_before_the_server_refuses() -> None:
+    lifetime = plan(NOW, expiration=900, credentials_expire=None, draw=0.0)
+    assert (lifetime.issued, lifetime.expires, lifetime.enforced) == (1_800_000_000, 1_800_000_870, 1_800_000_900)
+
+
+def test_a_shorter_wish_is_kept_to_the_second() -> None:
+    assert plan(NOW, expiration=600, credentials_expire=None, draw=0.0).expires == 1_800_000_600
+
+
+def test_a_token_does_not_outlive_its_credentials() -> None:
+    lifetime = plan(NOW, expiration=900, credentials_expire=NOW + 300, draw=0.0)
+    assert lifetime.expires == NOW + 270
+    assert lifetime.enforced == NOW + 300
+
+
+def test_credentials_in_their_last_seconds_make_a_token_that_is_not_kept() -> None:
+    lifetime = plan(NOW, expiration=900, credentials_expire=NOW + 10, draw=0.5)
+    assert phase(lifetime, NOW) is Phase.EXPIRED
+    assert lifetime.enforced == NOW + 10
+
+
+@given(now=times, expiration=expirations, remaining=st.none() | st.floats(-100, 50_000), draw=draws)
+def test_phases_follow_one_another(now: float, expiration: int, remaining: float | None, draw: float) -> None:
+    expire = None if remaining is None else now + remaining
+    lifetime = plan(now, expiration=expiration, credentials_expire=expire, draw=draw)
+    assert lifetime.issued <= lifetime.refresh <= lifetime.expires
+    assert lifetime.issued <= now < lifetime.issued + 1
+    if lifetime.expires > lifetime.issued:
+        assert lifetime.expires <= lifetime.enforced - 30
+        assert lifetime.expires - lifetime.issued <= expiration
+        life = lifetime.expires - lifetime.issued
+        assert 0.55 * life < lifetime.refresh - lifetime.issued < 0.8 * life
+        assert phase(lifetime, lifetime.issued) is Phase.FRESH
+        assert phase(lifetime, (lifetime.refresh + lifetime.expires) / 2) is not Phase.FRESH
+    assert phase(lifetime, lifetime.expires) is Phase.EXPIRED
+
+
+def test_a_fleet_does_not_refresh_in_step() -> None:
+    refreshes = [plan(NOW, expiration=900, credentials_expire=None, draw=draw / 10).refresh for draw in range(10)]
+    assert max(refreshes) - min(refreshes) > 60
+
+
+def test_a_clock_set_back_makes_a_token_expire() -> None:
+    lifetime = plan(NOW, expiration=900, credentials_expire=None, draw=0.0)
+    assert phase(lifetime, NOW - 3) is Phase.FRESH  # slewed by a time daemon
+    assert phase(lifetime, NOW - 60) is Phase.EXPIRED
+
+
+@pytest.mark.parametrize(("given_value", "seconds"), [(0, 0), (900, 900), ("0", 0), ("450", 450)])
+def test_expirations_that_can_be_used(given_value: object, seconds: int) -> None:
+    assert parse_expiration(given_value) == seconds
+
+
+@pytest.mark.parametrize(
+    "wrong", [-1, 901, "901", "-1", 1.5, "1.5", True, None, "", " 5", "\u0665", "9" * 5000, 10**30]
+)
+def test_expirations_that_cannot(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="iam_token_expiration"):
+        parse_expiration(wrong)
