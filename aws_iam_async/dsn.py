@@ -3,8 +3,8 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aws_iam_async.errors import ConfigurationError
@@ -13,8 +13,7 @@ from aws_iam_async.secret import Secret
 HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>[^:]*))?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Dsn:
+class Dsn(NamedTuple):
     """The parts of ``scheme://user:password@host:port,host:port/database?name=value``.
 
     Attributes:

@@ -8,8 +8,7 @@ Messages never repeat a whole host or port that was refused: it may be a misplac
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from aws_iam_async.errors import ConfigurationError, RegionError
 
@@ -54,8 +53,7 @@ _PORT_DIGITS = re.compile(r"[0-9]{1,18}")
 _HIGHEST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class RdsEndpoint:
+class RdsEndpoint(NamedTuple):
     """What an RDS host name says.
 
     Attributes:
@@ -71,8 +69,7 @@ class RdsEndpoint:
     suffix: str
 
 
-@dataclass(frozen=True, slots=True)
-class InstancePattern:
+class InstancePattern(NamedTuple):
     """A checked ``cluster_instance_host_pattern``.
 
     Attributes:

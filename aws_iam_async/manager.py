@@ -103,7 +103,7 @@ class PluginManager:
         for plugin in self._plugins:
             # A pool may start empty: a wrong option shows now, not with the first connection.
             if check := getattr(plugin, "check", None):
-                check(reading.request)
+                await check(reading.request)
         return await adapter.create_pool(reading.request, reading.pool_options)
 
     def _read(self, dsn: str | None, adapter: Driver, keywords: Mapping[str, Any], *, pool: bool) -> options.Reading:

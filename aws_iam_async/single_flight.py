@@ -9,8 +9,7 @@ while that run's task still has to end.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from async_lru import alru_cache
 
@@ -20,8 +19,7 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-@dataclass(slots=True, frozen=True)
-class _Landed(Generic[T]):
+class _Landed(NamedTuple, Generic[T]):
     """How a flight ended. A failure is a result too, so that no exception object is ever raised in two tasks."""
 
     value: T | None

@@ -139,6 +139,20 @@ class CredentialsService:
         snapshots = [identity.snapshot for identity in self._identities.values() if identity.snapshot is not None]
         return min((snapshot.expires for snapshot in snapshots if snapshot.expires is not None), default=None)
 
+    def next_refresh(self) -> float | None:
+        """Return when the first of the present credentials want to be read again; ``None`` if none do."""
+        now = self._clock()
+        usable = [identity for identity in self._identities.values() if identity.usable(now)]
+        first = min((max(identity.refresh_at, identity.retry_at) for identity in usable), default=math.inf)
+        return None if first == math.inf else first
+
+    def refresh_due(self) -> None:
+        """Start reading all those again for which it is time, as long as they have not truly expired."""
+        now = self._clock()
+        for source, identity in self._identities.items():
+            if now >= identity.refresh_at and backoff.due(now, identity.retry_at) and identity.usable(now):
+                self._refresh(source, identity)
+
     def refreshers(self) -> "list[asyncio.Task[Snapshot]]":
         """Return the tasks that are refreshing in the background now."""
         return [identity.refresher for identity in self._identities.values() if identity.refresher is not None]
@@ -169,7 +183,13 @@ class CredentialsService:
         if task.cancelled() or (error := task.exception()) is None:
             return
         expires_at = identity.snapshot.credentials.expires_at if identity.snapshot else None
-        _log.warning("%r could not be read again; the present credentials last until %s: %s", source, expires_at, error)
+        _log.log(
+            logging.WARNING if identity.failures == 1 else logging.DEBUG,  # once for each outage
+            "%r could not be read again; the present credentials last until %s: %s",
+            source,
+            expires_at,
+            error,
+        )
 
     async def _fly(self, source: CredentialsSource) -> Snapshot:
         identity = self._identity(source)

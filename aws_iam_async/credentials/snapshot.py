@@ -1,12 +1,11 @@
 """What a credentials source answered at one moment."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_iam_async.credentials.credentials import Credentials
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Credentials, where they came from and until when they work.
 
     Args:

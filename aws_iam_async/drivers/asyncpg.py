@@ -197,7 +197,13 @@ async def _ssl(request: ConnectRequest) -> Any:
     mode = request.tls.mode
     if request.tls.context is None and mode in {"disable", "allow", "prefer"}:
         return mode
-    return await tls.context(request.tls, alpn="postgresql")
+    # PostgreSQL 17 asks for ALPN where TLS comes first; asyncpg 0.32 sets it on contexts of its own making only.
+    return await tls.context(request.tls, alpn="postgresql" if _tls_first(request) else None)
+
+
+def _tls_first(request: ConnectRequest) -> bool:
+    chosen = request.driver_options.get("direct_tls")
+    return bool(chosen) if chosen is not None else os.environ.get("PGSSLNEGOTIATION") == "direct"
 
 
 def _direct_tls(value: str) -> bool:

@@ -19,7 +19,7 @@ class Plugin(Protocol):
 
     * ``option_names``: the names of the options that it owns (a collection of ``str``); their values stand in
       ``request.options``;
-    * ``check(request)``: called once before a pool is made, to refuse a wrong option early; raises
+    * ``async check(request)``: called once before a pool is made, to refuse a wrong option early; raises
       :class:`~aws_iam_async.ConfigurationError`;
     * ``async aclose()``: called when its manager closes.
     """

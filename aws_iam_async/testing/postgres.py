@@ -17,6 +17,7 @@ from aws_iam_async.testing.streams import (
     open_channel,
     peek,
     receive_exactly,
+    send,
 )
 
 _TLS_RECORD = b"\x16"
@@ -61,20 +62,20 @@ class PostgresFront:
             length, code = messages.HEADER.unpack(await receive_exactly(client, messages.HEADER.size))
             rest = await receive_exactly(client, messages.first_packet_size(length))
             if code == messages.SSL_REQUEST and self._faults.offer_tls:
-                client.send(b"S")
+                await send(client, b"S")
                 return True
             if code in {messages.SSL_REQUEST, messages.GSSENC_REQUEST}:
-                client.send(b"N")
+                await send(client, b"N")
                 continue
             packet = messages.HEADER.pack(length, code) + rest
             if code == messages.CANCEL_REQUEST:
                 await self._cancel(packet)
             else:
                 startup = messages.read_startup(packet)
-                self._gatekeeper.refuse_plaintext(
-                    protocol="postgresql", user=startup.user, database=startup.database
+                self._gatekeeper.refuse_plaintext(protocol="postgresql", user=startup.user, database=startup.database)
+                await send(
+                    client, messages.encryption_required(client.getpeername()[0], startup.user, startup.database)
                 )
-                client.send(messages.encryption_required(client.getpeername()[0], startup.user, startup.database))
             return False
 
     async def _log_in(self, client: Channel) -> None:

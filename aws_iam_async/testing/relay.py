@@ -8,28 +8,30 @@ _CHUNK = 1 << 16
 
 
 async def relay(client: Channel, server: Channel) -> None:
-    """Pass bytes on until both sides have finished.
+    """Pass bytes on until one side has no more to say; what it said is delivered before the other is closed too.
 
-    A side that does not take its bytes slows the other down. A side that has no more to say is reported to the other,
-    which may go on talking if its transport allows that (TLS does not).
+    A side that does not take its bytes slows the other down. There is no half-open state, as TLS has none in asyncio.
 
     Raises:
         OSError: One side broke the connection off.
     """
-    up = asyncio.ensure_future(_pump(client.reader, server.writer))
-    down = asyncio.ensure_future(_pump(server.reader, client.writer))
+    ways = {
+        asyncio.ensure_future(_pump(client.reader, server.writer)),
+        asyncio.ensure_future(_pump(server.reader, client.writer)),
+    }
     try:
-        await asyncio.gather(up, down)
+        done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in done:
+            way.result()
     finally:
-        up.cancel()
-        down.cancel()
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+    await server.close()
+    await client.close()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     while data := await source.read(_CHUNK):
         sink.write(data)
         await sink.drain()
-    if sink.can_write_eof():
-        sink.write_eof()
-    else:
-        sink.close()

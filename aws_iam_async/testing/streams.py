@@ -78,6 +78,11 @@ async def receive_exactly(connected: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+async def send(connected: socket.socket, data: bytes) -> None:
+    """Send all of ``data`` on a bare socket."""
+    await asyncio.get_running_loop().sock_sendall(connected, data)
+
+
 async def peek(connected: socket.socket) -> bytes:
     """Wait for the first byte on a bare socket and return it without taking it; empty if the peer closed."""
     loop = asyncio.get_running_loop()

@@ -219,9 +219,7 @@ def _signature(claims: _Claims, secret_key: str) -> str:
         ["GET", "/", "&".join(f"{name}={value}" for name, value in query), f"host:{host}", "", "host", _EMPTY_BODY]
     )
     scope = f"{claims.scope_date}/{claims.region}/{claims.service}/aws4_request"
-    text = "\n".join(
-        [_ALGORITHM, claims.parameters["X-Amz-Date"], scope, hashlib.sha256(request.encode()).hexdigest()]
-    )
+    text = "\n".join([_ALGORITHM, claims.parameters["X-Amz-Date"], scope, hashlib.sha256(request.encode()).hexdigest()])
     key = f"AWS4{secret_key}".encode()
     for part in (claims.scope_date, claims.region, claims.service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -223,7 +223,8 @@ class TokenCache:
         slot.failures += 1
         slot.retry_at = self._clock() + backoff.delay(slot.failures, self._random())
         if slot.generated is not None:
-            _log.warning(
+            _log.log(
+                logging.WARNING if slot.failures == 1 else logging.DEBUG,  # once for each outage
                 "The token for %s@%s:%d could not be refreshed; the present one is served until %s: %s",
                 key.user, key.host, key.port, slot.generated.token.expires_at, error,
             )  # fmt: skip

@@ -52,7 +52,7 @@ class _LoopTokens:
         self._clock = clock
         self._random = random
         if self.timer is not None:
-            self.timer.attach(self.cache)
+            self.timer.attach(self.cache, self.credentials)
 
     async def _generate(self, key: TokenKey) -> Generated:
         snapshot = await self.credentials.get(key.source)

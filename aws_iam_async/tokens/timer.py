@@ -3,8 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Callable
-
-from aws_iam_async.tokens.cache import TokenCache
+from typing import Protocol
 
 # Seconds. A timer runs on the monotonic clock, which stands still while a machine sleeps and knows nothing of a wall
 # clock that is set: look at the latter now and then.
@@ -12,8 +11,18 @@ _LONGEST = 60.0
 _SHORTEST = 1.0
 
 
+class Refreshable(Protocol):
+    """What is kept fresh: the tokens of a cache, the credentials of a service."""
+
+    def next_refresh(self) -> float | None:
+        """Return when the first of them wants to be refreshed; wall clock time."""
+
+    def refresh_due(self) -> None:
+        """Start refreshing what is due."""
+
+
 class RefreshTimer:
-    """Keeps every token of a cache fresh, used or not. One timer for all of them, and none while there are none.
+    """Keeps tokens and credentials fresh, used or not. One timer for all of them, and none while there are none.
 
     The event loop holds the timer, and the timer holds this object weakly: it ends with its owner.
 
@@ -24,16 +33,16 @@ class RefreshTimer:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
-        self._cache: TokenCache | None = None
+        self._kept_fresh: tuple[Refreshable, ...] = ()
 
     @property
     def running(self) -> bool:
         """Whether a timer is set."""
         return self._handle is not None
 
-    def attach(self, cache: TokenCache) -> None:
-        """Say whose tokens to keep fresh."""
-        self._cache = cache
+    def attach(self, *kept_fresh: Refreshable) -> None:
+        """Say what to keep fresh."""
+        self._kept_fresh = kept_fresh
 
     def plan(self, refresh_at: float) -> None:
         """Ring no later than at ``refresh_at``, wall clock time."""
@@ -50,17 +59,16 @@ class RefreshTimer:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        self._cache = None
+        self._kept_fresh = ()
 
     def ring(self) -> None:
         """Start what is due, and set the timer for what comes next."""
         self._handle = None
-        if self._cache is None:
-            return
-        self._cache.refresh_due()
-        following = self._cache.next_refresh()
-        if following is not None:
-            self.plan(following)
+        for refreshable in self._kept_fresh:
+            refreshable.refresh_due()
+        times = [time for refreshable in self._kept_fresh if (time := refreshable.next_refresh()) is not None]
+        if times:
+            self.plan(min(times))
 
 
 def _ring(reference: "weakref.ref[RefreshTimer]") -> None:

@@ -43,7 +43,7 @@ async def test_a_callable_that_returns_something_else(answer: object) -> None:
     async def load() -> object:
         return answer
 
-    with pytest.raises(CredentialsError, match="neither aws_iam_async.Credentials") as raised:
+    with pytest.raises(CredentialsError, match=r"neither aws_iam_async\.Credentials") as raised:
         await given.ask(Given(load))
     assert "MARK" not in str(raised.value)
 
@@ -75,12 +75,12 @@ async def test_a_callable_whose_inner_task_is_cancelled() -> None:
         await given.ask(Given(load))
 
 
-async def test_an_aiobotocore_session(aws_home: AwsHome, no_secret_in: Callable[..., None]) -> None:
+@pytest.mark.usefixtures("aws_home")
+async def test_an_aiobotocore_session(no_secret_in: Callable[..., None]) -> None:
     session = AioSession()
     session.set_credentials("AKIASESSION", SECRET_KEY, SESSION_TOKEN)
     snapshot = await given.ask(Given(session))
     assert (snapshot.credentials.access_key, snapshot.credentials.session_token) == ("AKIASESSION", SESSION_TOKEN)
-    assert aws_home
     no_secret_in()
 
 
@@ -102,8 +102,8 @@ async def test_a_session_whose_endpoint_fails(
     no_secret_in(told(raised.value))
 
 
-async def test_a_session_without_credentials(aws_home: AwsHome) -> None:
-    assert aws_home
+@pytest.mark.usefixtures("aws_home")
+async def test_a_session_without_credentials() -> None:
     with pytest.raises(CredentialsError, match="finds no credentials"):
         await given.ask(Given(AioSession()))
 

@@ -137,7 +137,7 @@ def test_a_command_that_fails(
 def test_a_profile_that_nobody_wrote(aws_home: AwsHome) -> None:
     aws_home.credentials.write_text(BASE)
     aws_home.config.write_text("[profile other]\n")
-    with pytest.raises(ConfigurationError, match="profile 'prod'.*known profiles: base, other"):
+    with pytest.raises(ConfigurationError, match=r"profile 'prod'.*known profiles: base, other"):
         sdk.read("prod")
 
 

@@ -88,7 +88,7 @@ def test_both_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("wrong", ["", "  ", 7, b"prod", ["prod"]])
 def test_profiles_that_are_none(wrong: object) -> None:
-    with pytest.raises(ConfigurationError, match="^profile must"):
+    with pytest.raises(ConfigurationError, match=r"^profile must"):
         source(profile=wrong)
 
 
@@ -109,7 +109,7 @@ def test_profiles_that_are_none(wrong: object) -> None:
     ids=lambda wrong: type(wrong).__name__,
 )
 def test_credentials_that_are_none(wrong: object) -> None:
-    with pytest.raises(ConfigurationError, match="^credentials") as raised:
+    with pytest.raises(ConfigurationError, match=r"^credentials") as raised:
         source(credentials=wrong)
     assert "MARK" not in str(raised.value)
 

@@ -31,18 +31,19 @@ class TlsServer:
         self.context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._stopping = False
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._greeters: list[threading.Thread] = []
 
     def _accept(self) -> None:
         while True:
             connection, _ = self._listener.accept()
-            connection.settimeout(SECONDS)
-            if not self._threads:
+            if self._stopping:
                 connection.close()
                 return
-            thread = threading.Thread(target=self._greet, args=(connection,), daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            connection.settimeout(SECONDS)
+            self._greeters.append(threading.Thread(target=self._greet, args=(connection,), daemon=True))
+            self._greeters[-1].start()
 
     def _greet(self, connection: socket.socket) -> None:
         # A client that refuses the certificate goes away in the middle of the handshake.
@@ -57,17 +58,17 @@ class TlsServer:
 
     def stop(self) -> None:
         """Wait until every client has been served, then take no more."""
-        threads, self._threads = self._threads, []
-        if not threads:
+        if self._stopping:
             return
+        self._stopping = True
         socket.create_connection(("127.0.0.1", self.port), SECONDS).close()  # wakes accept()
-        for thread in threads:
+        for thread in (self._acceptor, *self._greeters):
             thread.join(SECONDS)
             assert not thread.is_alive()
         self._listener.close()
 
     def __enter__(self) -> Self:
-        self._threads[0].start()
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:

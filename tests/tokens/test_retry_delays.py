@@ -10,7 +10,7 @@ draws = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 @given(failures=st.integers(min_value=1, max_value=10**9), draw=draws)
 def test_delays_are_bounded(failures: int, draw: float) -> None:
-    assert 0.5 <= backoff.delay(failures, draw) < 30
+    assert 0.5 <= backoff.delay(failures, draw) <= 30
 
 
 def test_delays_double_until_the_longest() -> None:

@@ -1,0 +1,1 @@
+"""aiomysql: MySQL and MariaDB."""

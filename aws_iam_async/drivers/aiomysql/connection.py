@@ -15,21 +15,23 @@ import aiomysql
 from aiomysql.connection import _StreamReader
 from pymysql.charset import charset_by_name
 from pymysql.connections import MAX_PACKET_LEN
-from pymysql.constants import CLIENT, CR
+from pymysql.constants import CLIENT, COMMAND, CR
 from pymysql.err import OperationalError
 
 from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.secret import Secret
 
+FAREWELL = 1.0  # seconds; a server that lives hangs up within a round trip
+
 
 class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 ships no types
     """One physical connection, dialled through the plugins every time that it has to be.
 
-    Differences from ``aiomysql.Connection``, all of them before the login is done; afterwards it is out of the way:
+    Differences from ``aiomysql.Connection``, none of which a query meets:
 
     - It never owns a password. Whoever dials hands one to `log_in`, and ``ping(reconnect=True)`` dials anew.
     - TLS is set up before anything about the login is sent, on the same transport, or the login fails.
-    - A login that fails or is cancelled leaves no socket behind.
+    - A login that fails or is cancelled leaves no socket behind, nor does a connection that was closed.
 
     Args:
         dial: Logs this connection in, by awaiting `log_in`; called for the first login and for every reconnect.
@@ -55,14 +57,34 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         try:
             await self._dial(self)
         except BaseException:
-            self._abort()
+            self.close()
             raise
 
-    def _abort(self) -> None:
-        """Drop the socket now: ``close()`` would wait for the other side to end TLS, up to 30 s on CPython 3.11."""
+    def close(self) -> None:
+        """Close the socket at once.
+
+        aiomysql 0.3.2 would leave it open until the server has answered the end of TLS, up to 30 s on CPython 3.11,
+        and a loop that ends before that warns of it.
+        """
         if self._writer is not None:
             self._writer.transport.abort()
         self._reader = self._writer = None
+
+    async def ensure_closed(self) -> None:
+        """Tell the server goodbye, and close the socket when it has hung up, after `FAREWELL` seconds at the latest."""
+        writer = self._writer
+        if writer is None:
+            return
+        self._reader = self._writer = None
+        try:
+            writer.write(struct.pack("<IB", 1, COMMAND.COM_QUIT))
+            writer.close()
+            async with asyncio.timeout(FAREWELL):
+                await writer.wait_closed()
+        except OSError:
+            pass  # lost or stuck: no goodbye, then
+        finally:
+            writer.transport.abort()
 
     async def log_in(
         self,
@@ -109,22 +131,21 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
             )
         self._host, self._port, self._user, self._db = host, port, user, db
         self._start_anew(tls=tls is not None)
-        wire: asyncio.Transport | None = None
+        transport: asyncio.Transport | None = None
         try:
-            wire, protocol = await self._open_wire()
+            transport, protocol = await self._open_socket()
             if not self._unix_socket:  # as aiomysql does; it sets TCP_NODELAY too, which asyncio and uvloop have done
-                wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             await self._get_server_information()
-            transport = wire
             if tls is not None:
-                transport, protocol = await self._start_tls(wire, tls)
+                transport, protocol = await self._start_tls(transport, tls)
             # Not before: a StreamWriter that is replaced closes its transport as it goes (CPython 3.11.5 and later).
             self._writer = asyncio.StreamWriter(transport, protocol, self._reader, asyncio.get_running_loop())
             await self._authenticate(secret, tls_only=secret_needs_tls)
             await self._set_up_session()
         except BaseException as error:
-            if wire is not None:
-                wire.abort()
+            if transport is not None:
+                transport.abort()
             self._reader = self._writer = None
             # aiomysql's frames hold the secret's bytes in local variables, and reporters that print locals are common.
             traceback.clear_frames(error.__traceback__)
@@ -138,7 +159,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
 
     def _start_anew(self, *, tls: bool) -> None:
         """Drop the session before this one: ``ping()`` reconnects on any failure, also while the socket is open."""
-        self._abort()
+        self.close()
         self._next_seq_id = 0
         self._secure = tls or bool(self._unix_socket)
         self._result = None
@@ -146,21 +167,21 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         for flag, wanted in ((CLIENT.SSL, tls), (CLIENT.CONNECT_WITH_DB, bool(self._db))):
             self.client_flag = self.client_flag | flag if wanted else self.client_flag & ~flag
 
-    async def _open_wire(self) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
+    async def _open_socket(self) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
         """Open the socket and read from it."""
         loop = asyncio.get_running_loop()
         self._reader = _StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
         if self._unix_socket:
-            wire, _ = await loop.create_unix_connection(lambda: protocol, self._unix_socket)
+            transport, _ = await loop.create_unix_connection(lambda: protocol, self._unix_socket)
             self.host_info = f"Localhost via UNIX socket: {self._unix_socket}"
         else:
-            wire, _ = await loop.create_connection(lambda: protocol, self._host, self._port)
+            transport, _ = await loop.create_connection(lambda: protocol, self._host, self._port)
             self.host_info = f"socket {self._host}:{self._port}"
-        return wire, protocol
+        return transport, protocol
 
     async def _start_tls(
-        self, wire: asyncio.Transport, tls: ssl.SSLContext
+        self, plain: asyncio.Transport, tls: ssl.SSLContext
     ) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
         """Ask for TLS, start it on the same transport, and read from there.
 
@@ -174,7 +195,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         # The beginning of the login packet, with the same flags, is the request for TLS.
         charset_id = charset_by_name(self.charset).id  # type: ignore[attr-defined]  # missing in types-PyMySQL 1.2
         payload = struct.pack("<iIB23s", self.client_flag, MAX_PACKET_LEN, charset_id, b"")
-        wire.write(struct.pack("<I", len(payload) | self._next_seq_id << 24) + payload)
+        plain.write(struct.pack("<I", len(payload) | self._next_seq_id << 24) + payload)
         self._next_seq_id += 1
         # Nothing yields to the loop from here until start_tls has taken the transport over, so what the old reader
         # holds now is all that came in plaintext after the greeting. Read later, it would pass for what TLS protects.
@@ -184,12 +205,12 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
                 f"The server at {self._host}:{self._port} sent more than its greeting before TLS: something between "
                 "here and there may be injecting data."
             )
-        if wire.is_closing():  # start_tls of CPython 3.11 would wait 60 s for an answer
+        if plain.is_closing():  # start_tls of CPython 3.11 would wait 60 s for an answer
             raise ConnectionResetError("Connection lost before TLS")
         loop = asyncio.get_running_loop()
         self._reader = _StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
-        transport = await loop.start_tls(wire, protocol, tls, server_hostname=self._host)
+        transport = await loop.start_tls(plain, protocol, tls, server_hostname=self._host)
         if transport is None:  # CPython 3.11 to 3.13: the connection was lost without an error meanwhile
             raise ConnectionResetError("Connection lost during the TLS handshake")
         protocol.connection_made(transport)

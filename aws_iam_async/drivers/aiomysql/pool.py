@@ -5,7 +5,6 @@ The private names of aiomysql used here are pinned by ``tests/drivers/test_priva
 
 import asyncio
 import collections
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -78,7 +77,8 @@ class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no type
                 await self._open_free()
                 await self._open_others()
         except BaseException:
-            self._close_free()
+            while self._free:
+                self._free.popleft().close()
             raise
 
     async def _open_others(self) -> None:
@@ -141,14 +141,12 @@ class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no type
 
     async def clear(self) -> None:
         """Close all connections that are free now."""
-        cleared = list(self._free)
+        leaving = list(self._free)
         self._free.clear()
         try:
-            for conn in cleared:
-                with contextlib.suppress(OSError):  # it is lost already: no reason to keep the others
-                    await conn.ensure_closed()
+            await asyncio.gather(*(conn.ensure_closed() for conn in leaving))
         finally:
-            for conn in cleared:
+            for conn in leaving:
                 conn.close()
 
     def close(self) -> None:
@@ -171,13 +169,9 @@ class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no type
         """
         if not self._closing:
             raise RuntimeError(".wait_closed() should be called after .close()")
-        self._close_free()
+        await self.clear()
         await self._drained.wait()
         self._closed = True
-
-    def _close_free(self) -> None:
-        while self._free:
-            self._free.popleft().close()
 
     def _is_stale(self, conn: aiomysql.Connection) -> bool:
         """Whether it must not be lent: closed, unused for too long, or the server hung up.

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from aws_iam_async import tls
 from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.plugins.iam import login
@@ -27,8 +28,8 @@ class IamPlugin:
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
 
-    def check(self, request: ConnectRequest) -> None:
-        """Refuse wrong options, for each host of the request.
+    async def check(self, request: ConnectRequest) -> None:
+        """Refuse wrong options, for each host of the request, and have the TLS context ready.
 
         Raises:
             ConfigurationError: An option is wrong or missing.
@@ -37,7 +38,7 @@ class IamPlugin:
             raise ConfigurationError("iam_host names one endpoint, but there are several hosts; pass one host")
         for host, port in ((request.host, request.port), *request.alternates):
             signed = _read(request.replace(host=host, port=port))
-            request.tls.secured(signed.server_name)
+            await tls.context(request.tls.secured(signed.server_name))
         _source(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
@@ -93,6 +94,7 @@ def _explain(error: Exception, signed: login.Login, token: Token) -> None:
     )
     error.add_note(
         "Check that the database user was granted rds_iam (PostgreSQL) or identified with AWSAuthenticationPlugin"
-        f" (MySQL); that the identity may do rds-db:connect on arn:aws:rds-db:{signed.region}:<account>:dbuser:<resource id>/"
-        f"{signed.user}; that host, port and region are the database's own; and that this machine's clock is right."
+        " (MySQL); that the identity may do rds-db:connect on"
+        f" arn:aws:rds-db:{signed.region}:<account>:dbuser:<resource id>/{signed.user};"
+        " that host, port and region are the database's own; and that this machine's clock is right."
     )

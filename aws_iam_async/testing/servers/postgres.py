@@ -82,7 +82,9 @@ class PostgresServer(ServerProcess):
             lines = (self.directory / "data" / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == _READY
+        # A crashed server leaves its file behind, which says "ready" too.
+        ours = self._process is not None and lines[:1] == [str(self._process.pid)]
+        return ours and len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == _READY
 
     def execute(self, sql: str) -> None:
         """Run SQL as the server's administrator.

@@ -7,6 +7,10 @@ from typing import Any
 import aiomysql
 import pytest
 
+from aws_iam_async.drivers.aiomysql.connection import Connection
+
+PASSWORD = "not-to-be-seen-anywhere"
+
 Query = Callable[..., Awaitable[Any]]
 
 
@@ -75,25 +79,70 @@ async def test_ping_of_a_killed_session_dials_anew(connection: Any, mariadb: Any
     await leaks.check()
 
 
-async def test_failed_reconnect_leaves_it_closed(connection: Any, scripted: Any, leaks: Any) -> None:
-    def script(wire: Any) -> None:
-        wire.greet()
-        wire.receive()
-        wire.send(b"\0\0\0\2\0\0\0")
-        wire.number = 1  # the answer to SET AUTOCOMMIT: one login, then no more
-        wire._read(4 + 17 + 1)
-        server.script_over = True
-        wire.send(b"\0\0\0\2\0\0\0")
-        wire.sock.close()
+async def test_failed_reconnect_leaves_it_closed(mariadb: Any, leaks: Any) -> None:
+    ports = [mariadb.port, mariadb.port, 1]  # nothing listens on port 1
 
-    server = scripted(script)
-    conn = connection(server.port)
+    async def dial(conn: Connection) -> None:
+        await conn.log_in(
+            PASSWORD, tls=None, secret_needs_tls=False, host="127.0.0.1", port=ports.pop(0), user="app", db=None
+        )
+
+    conn = Connection(dial=dial)
     await conn._connect()
-    server.stop()
+    conn.close()
+    await conn.ping()
+    conn.close()
     with pytest.raises(aiomysql.OperationalError, match="Can't connect") as caught:
         await conn.ping()
     assert caught.value.args[0] == 2003
+    assert isinstance(caught.value.__cause__, OSError)
     assert conn.closed
+    await leaks.check()
+
+
+async def test_failure_after_the_login_closes_it(mariadb: Any, leaks: Any) -> None:
+    async def dial(conn: Connection) -> None:
+        await conn.log_in(
+            PASSWORD, tls=None, secret_needs_tls=False, host="127.0.0.1", port=mariadb.port, user="app", db=None
+        )
+        raise LookupError("a plugin changed its mind")
+
+    conn = Connection(dial=dial)
+    with pytest.raises(LookupError):
+        await conn._connect()
+    assert conn.closed
+    await leaks.check()
+
+
+async def test_closing_is_over_when_awaited(
+    connection: Any, mariadb: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    conn = connection(mariadb.port, tls=trusting)
+    await conn._connect()
+    await conn.ensure_closed()
+    assert conn.closed
+    await leaks.check()
+
+
+async def test_closing_without_a_goodbye_closes_at_once(
+    connection: Any, mariadb: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    conn = connection(mariadb.port, tls=trusting)
+    await conn._connect()
+    conn.close()
+    await leaks.check()
+
+
+async def test_dropped_unclosed_it_warns(mariadb: Any, leaks: Any, trusting: ssl.SSLContext) -> None:
+    async def dial(conn: Connection) -> None:
+        await conn.log_in(
+            PASSWORD, tls=trusting, secret_needs_tls=False, host="127.0.0.1", port=mariadb.port, user="app", db=None
+        )
+
+    conn = Connection(dial=dial)
+    await conn._connect()
+    with pytest.warns(ResourceWarning, match="Unclosed connection"):
+        del conn
     await leaks.check()
 
 
@@ -133,5 +182,5 @@ async def test_init_command_that_fails_closes_the_session(
 
 
 async def test_keywords_that_cannot_be_understood_are_one_error_only(connection: Any, mariadb: Any) -> None:
-    with pytest.raises(KeyError, match="klingon"):
+    with pytest.raises((AttributeError, KeyError)):  # PyMySQL 1.2, 1.1
         connection(mariadb.port, keywords={"charset": "klingon"})

@@ -1,0 +1,139 @@
+"""The emulator's front for MySQL: TLS, a token asked for in clear, login to the real server, then a relay."""
+
+import dataclasses
+import secrets
+import socket
+import string
+
+from aws_iam_async.testing import mysql_packets as packets
+from aws_iam_async.testing.certificates import Certificates
+from aws_iam_async.testing.faults import Stage
+from aws_iam_async.testing.gatekeeper import Gatekeeper
+from aws_iam_async.testing.relay import relay
+from aws_iam_async.testing.servers.upstream import Upstream
+from aws_iam_async.testing.streams import (
+    Channel,
+    MalformedMessageError,
+    aborted_at_exit,
+    open_channel,
+    receive_exactly,
+    send,
+)
+
+# Salts must hold no zero byte; servers keep to seven bits as well.
+_SALT_CHARACTERS = (string.ascii_letters + string.digits).encode()
+
+
+class MysqlFront:
+    """Speaks MySQL's protocol to clients.
+
+    Args:
+        upstream: The real server.
+        gatekeeper: Decides who may log in.
+        certificates: What to present.
+    """
+
+    def __init__(self, upstream: Upstream, gatekeeper: Gatekeeper, certificates: Certificates) -> None:
+        self._upstream = upstream
+        self._gatekeeper = gatekeeper
+        self._faults = gatekeeper.faults
+        self._certificates = certificates
+
+    async def serve(self, client: socket.socket) -> None:
+        """Serve one client until either side has finished.
+
+        Raises:
+            MalformedMessageError: The client does not speak the protocol.
+            OSError: The connection broke, or is to be cut, or the real server is not reachable.
+            EOFError: The client or the server went away during the login.
+        """
+        await self._faults.reach(Stage.ACCEPTED)
+        # First the server: its greeting names the connection that a client's KILL has to hit.
+        with aborted_at_exit(await self._upstream.connect()) as server:
+            _, payload = await _receive(server)
+            if payload[0] == packets.ERROR:  # too many connections, say
+                await send(client, packets.packet(payload, 0))
+                return
+            greeting = packets.read_greeting(payload)
+            await send(client, packets.packet(packets.write_greeting(self._own_greeting(greeting)), 0))
+            length, sequence = packets.read_header(await receive_exactly(client, 4))
+            payload = await receive_exactly(client, length)
+            if not packets.is_ssl_request(payload):
+                await self._refuse_plaintext(client, payload, sequence)
+                return
+            await self._faults.reach(Stage.TLS_AGREED)
+            tls = self._certificates.context(self._faults.certificate)
+            with aborted_at_exit(await open_channel(client, tls)) as channel:
+                await self._faults.reach(Stage.TLS_DONE)
+                await self._log_in(channel, server, greeting)
+
+    def _own_greeting(self, greeting: packets.Greeting) -> packets.Greeting:
+        capabilities = greeting.capabilities & ~packets.CLIENT_SSL
+        if self._faults.offer_tls:
+            capabilities |= packets.CLIENT_SSL
+        return dataclasses.replace(
+            greeting,
+            capabilities=capabilities,
+            salt=bytes(secrets.choice(_SALT_CHARACTERS) for _ in greeting.salt),
+            # RDS's default too; accounts with IAM then switch to another method.
+            method=packets.NATIVE_PASSWORD,
+        )
+
+    async def _refuse_plaintext(self, client: socket.socket, payload: bytes, sequence: int) -> None:
+        response = packets.read_response(payload)
+        self._gatekeeper.refuse_plaintext(protocol="mysql", user=response.user, database=response.database)
+        denied = packets.access_denied(response.user, client.getpeername()[0])
+        await send(client, packets.packet(denied, sequence + 1))
+
+    async def _log_in(self, client: Channel, server: Channel, greeting: packets.Greeting) -> None:
+        sequence, payload = await _receive(client)
+        response = packets.read_response(payload)
+        token = response.scramble
+        if response.method != packets.CLEAR_PASSWORD:
+            await client.send(packets.packet(packets.clear_password_request(), sequence + 1))
+            sequence, token = await _receive(client)
+        await self._faults.reach(Stage.TOKEN_RECEIVED)
+        if not self._gatekeeper.admit(
+            # What is no UTF-8 cannot be a token, and is refused as malformed.
+            token.removesuffix(b"\0").decode(errors="replace"),
+            protocol="mysql",
+            user=response.user,
+            database=response.database,
+        ):
+            address = client.writer.get_extra_info("peername")[0]
+            await client.send(packets.packet(packets.access_denied(response.user, address), sequence + 1))
+            await client.close()
+            return
+        answer = await self._log_in_to_server(server, greeting, response)
+        await client.send(packets.packet(answer, sequence + 1))
+        if answer[0] == packets.OK:
+            await self._faults.reach(Stage.LOGGED_IN)
+            await relay(client, server)
+        else:
+            await client.close()
+
+    async def _log_in_to_server(self, server: Channel, greeting: packets.Greeting, response: packets.Response) -> bytes:
+        """Log in as the client's user, with all that the client asked for, and return the server's last word."""
+        password = self._upstream.password
+        own = dataclasses.replace(
+            response,
+            scramble=packets.scramble_native_password(password, greeting.salt),
+            method=packets.NATIVE_PASSWORD,
+        )
+        await server.send(packets.packet(packets.write_response(own), 1))
+        sequence, answer = await _receive(server)
+        if answer[0] == packets.AUTH_SWITCH:
+            method, salt = packets.read_auth_switch(answer)
+            if method != packets.NATIVE_PASSWORD:
+                raise MalformedMessageError(
+                    f"the server behind the emulator asks for {method}: give its users {packets.NATIVE_PASSWORD}"
+                )
+            scramble = packets.scramble_native_password(password, salt)
+            await server.send(packets.packet(scramble, sequence + 1))
+            _, answer = await _receive(server)
+        return answer
+
+
+async def _receive(peer: Channel) -> tuple[int, bytes]:
+    length, sequence = packets.read_header(await peer.reader.readexactly(4))
+    return sequence, await peer.reader.readexactly(length)

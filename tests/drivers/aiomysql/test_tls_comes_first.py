@@ -1,0 +1,136 @@
+"""Whatever the server does, nothing of the secret leaves before TLS, and the error names the cause."""
+
+import ssl
+from typing import Any
+
+import aiomysql
+import pytest
+from pymysql.constants import CLIENT
+
+from aws_iam_async.errors import InsecureTransportError
+
+SECRET = "not-to-be-seen-anywhere"
+
+
+@pytest.mark.parametrize("secret_needs_tls", [True, False])
+async def test_server_without_tls_is_sent_nothing(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any, *, secret_needs_tls: bool
+) -> None:
+    server = scripted(lambda wire: wire.greet(without=CLIENT.SSL))
+    conn = connection(server.port, tls=trusting, secret_needs_tls=secret_needs_tls)
+    with pytest.raises(InsecureTransportError, match="offers no TLS"):
+        await conn._connect()
+    server.stop()
+    assert server.wires[0].plaintext == b""
+    await leaks.check()
+
+
+async def test_secret_that_needs_tls_is_not_sent_without(connection: Any, scripted: Any) -> None:
+    server = scripted(lambda wire: wire.greet())
+    conn = connection(server.port, secret_needs_tls=True)
+    with pytest.raises(InsecureTransportError, match="leave ssl at its default"):
+        await conn._connect()
+    assert server.wires == []
+
+
+async def test_secret_that_needs_tls_is_not_sent_to_a_unix_socket(
+    connection: Any, mariadb: Any, trusting: ssl.SSLContext
+) -> None:
+    conn = connection(mariadb.port, tls=trusting, secret_needs_tls=True, keywords={"unix_socket": mariadb.socket})
+    with pytest.raises(InsecureTransportError, match="unix socket"):
+        await conn._connect()
+
+
+async def test_answer_injected_before_tls_is_refused(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    def script(wire: Any) -> None:
+        greeting = wire.greeting()
+        wire.number = 3
+        wire.sock.sendall(greeting + wire.packet(b"\0\0\0\2\0\0\0"))  # "you are in", for after TLS
+        wire.number = 1
+        wire.start_tls()
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(InsecureTransportError, match="more than its greeting"):
+        await conn._connect()
+    server.stop()
+    await leaks.check()
+
+
+async def test_answer_injected_with_the_tls_handshake_is_never_read(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    def script(wire: Any) -> None:
+        wire.greet()
+        wire.receive()
+        wire.number = 3
+        wire.sock.sendall(wire.packet(b"\0\0\0\2\0\0\0"))
+        wire.wait_for_end()
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError, match="Can't connect") as caught:
+        await conn._connect()
+    assert isinstance(caught.value.__cause__, ssl.SSLError)
+    server.stop()
+    assert SECRET.encode() not in server.wires[0].plaintext
+    await leaks.check()
+
+
+async def test_password_request_before_tls_is_not_answered(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    def script(wire: Any) -> None:
+        wire.greet()
+        wire.receive()
+        wire.ask_for("mysql_clear_password")
+        wire.wait_for_end()
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError, match="Can't connect"):
+        await conn._connect()
+    server.stop()
+    assert SECRET.encode() not in server.wires[0].plaintext
+    await leaks.check()
+
+
+@pytest.mark.parametrize("stage", ["greeting", "request"])
+async def test_server_that_hangs_up_before_tls(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any, stage: str
+) -> None:
+    def script(wire: Any) -> None:
+        wire.greet()
+        if stage == "request":
+            wire.receive()
+        raise ConnectionAbortedError
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError) as caught:
+        await conn._connect()
+    assert caught.value.args[0] in {2003, 2013}
+    server.stop()
+    assert SECRET.encode() not in server.wires[0].plaintext
+    await leaks.check()
+
+
+@pytest.mark.parametrize(
+    "noise", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.9\r\n", bytes(64), b"\x05\0\0\0\x0a"]
+)
+async def test_server_of_another_kind(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any, noise: bytes
+) -> None:
+    def script(wire: Any) -> None:
+        wire.sock.sendall(noise)
+        raise ConnectionAbortedError
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.Error):
+        await conn._connect()
+    server.stop()
+    assert server.wires[0].plaintext == b""
+    await leaks.check()

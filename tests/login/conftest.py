@@ -1,0 +1,136 @@
+"""Real databases behind the emulator, each as its own driver sees it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiomysql
+import asyncpg
+import pytest
+
+import aws_iam_async
+from aws_iam_async.testing import AccessKey, Emulator
+from tests.credentials.conftest import FAR, Answer, AwsHome, Endpoint, aws_home, container, endpoint
+
+__all__ = ["Rds", "aws_home", "container", "credentials_endpoint", "endpoint", "mysql", "postgresql", "rds"]
+
+
+@dataclass
+class Rds:
+    """A database that is logged in to with IAM, and the few words in which its drivers differ."""
+
+    driver: str
+    emulator: Emulator
+
+    @property
+    def dsn(self) -> str:
+        scheme = {"asyncpg": "postgresql", "aiomysql": "mysql"}[self.driver]
+        return f"{scheme}://app@{self.emulator.dial_host}:{self.emulator.port}/shop"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"iam_host": self.emulator.host, "sslrootcert": self.emulator.ca_file}
+
+    @property
+    def connection_type(self) -> type:
+        return {"asyncpg": asyncpg.Connection, "aiomysql": aiomysql.Connection}[self.driver]
+
+    @property
+    def pool_type(self) -> type:
+        return {"asyncpg": asyncpg.Pool, "aiomysql": aiomysql.Pool}[self.driver]
+
+    @property
+    def refusal(self) -> type[Exception]:
+        return {"asyncpg": asyncpg.InvalidAuthorizationSpecificationError, "aiomysql": aiomysql.OperationalError}[
+            self.driver
+        ]
+
+    def sizes(self, least: int, most: int) -> dict[str, int]:
+        names = {"asyncpg": ("min_size", "max_size"), "aiomysql": ("minsize", "maxsize")}[self.driver]
+        return dict(zip(names, (least, most), strict=True))
+
+    def connect(self, **options: Any) -> Any:
+        return aws_iam_async.connect(self.dsn, **(self.options | options))
+
+    def create_pool(self, least: int, most: int, **options: Any) -> Any:
+        return aws_iam_async.create_pool(self.dsn, **(self.options | self.sizes(least, most) | options))
+
+    async def value(self, connection: Any, query: str) -> Any:
+        """The first value of a query's answer."""
+        if self.driver == "asyncpg":
+            return await connection.fetchval(query)
+        async with connection.cursor() as cursor:
+            await cursor.execute(query)
+            return (await cursor.fetchone())[0]
+
+    async def close(self, connection: Any) -> None:
+        await (connection.close() if self.driver == "asyncpg" else connection.ensure_closed())
+
+    @asynccontextmanager
+    async def acquired(self, pool: Any, count: int) -> AsyncIterator[list[Any]]:
+        """As many connections of a pool at once."""
+        connections = [await pool.acquire() for _ in range(count)]
+        try:
+            yield connections
+        finally:
+            for connection in connections:
+                await pool.release(connection)
+
+
+@pytest.fixture
+def postgresql(rds_postgres: Emulator) -> Rds:
+    return Rds("asyncpg", rds_postgres)
+
+
+@pytest.fixture
+def mysql(rds_mysql: Emulator) -> Rds:
+    return Rds("aiomysql", rds_mysql)
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def rds(request: pytest.FixtureRequest, aws_home: AwsHome) -> Rds:
+    """Each database in turn, with an access key of its account in the environment."""
+    database: Rds = request.getfixturevalue(request.param)
+    give_environment(aws_home, database.emulator.account.create_access_key())
+    return database
+
+
+def give_environment(aws_home: AwsHome, key: AccessKey) -> None:
+    aws_home.set(AWS_ACCESS_KEY_ID=key.access_key, AWS_SECRET_ACCESS_KEY=key.secret_key)
+
+
+class CredentialsEndpoint:
+    """A container's credentials endpoint that gives out access keys of the emulator's account."""
+
+    def __init__(self, endpoint: Endpoint, rds: Rds) -> None:
+        self._endpoint = endpoint
+        self._account = rds.emulator.account
+        self.rotate()
+
+    def rotate(self) -> AccessKey:
+        """Give out a new key from now on, and return it."""
+        key = self._account.create_access_key(session=True)
+        body = {
+            "AccessKeyId": key.access_key,
+            "SecretAccessKey": key.secret_key,
+            "Token": key.session_token,
+            "Expiration": FAR,
+        }
+        self._endpoint.answer = Answer(json.dumps(body))
+        self.key = key
+        return key
+
+    @property
+    def requests(self) -> int:
+        return self._endpoint.requests
+
+
+@pytest.fixture
+def credentials_endpoint(rds: Rds, aws_home: AwsHome, endpoint: Endpoint) -> CredentialsEndpoint:
+    """Takes the place of the key in the environment."""
+    aws_home.environ.delenv("AWS_ACCESS_KEY_ID")
+    aws_home.environ.delenv("AWS_SECRET_ACCESS_KEY")
+    aws_home.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/creds")
+    return CredentialsEndpoint(endpoint, rds)

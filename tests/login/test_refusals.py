@@ -1,0 +1,100 @@
+"""What the server refuses, and for which reason; what is refused here before anything is sent."""
+
+import sys
+from typing import Any
+
+import pytest
+
+import aws_iam_async
+from aws_iam_async import AwsIamError, ConfigurationError, CredentialsError, RegionError, drivers
+from aws_iam_async.testing import Reason
+from tests.credentials.conftest import AwsHome
+from tests.login.conftest import Rds
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"user": "somebody"}, Reason.WRONG_USER),
+        ({"iam_region": "eu-west-1"}, Reason.WRONG_REGION),
+        ({"iam_default_port": 5433}, Reason.WRONG_PORT),
+    ],
+)
+async def test_the_emulator_refuses_for_that_very_reason(rds: Rds, options: dict[str, Any], reason: Reason) -> None:
+    if "user" in options:
+        # The client logs in as somebody else than the token says: only a plugin can do that.
+        class Impostor:
+            async def connect(self, request: Any, call_next: Any) -> Any:
+                return await call_next(request.replace(user="app"))
+
+        options = {"plugins": ["iam", Impostor()], **options}
+    with pytest.raises(rds.refusal):
+        await rds.connect(**options)
+    assert [login.reason for login in rds.emulator.logins] == [reason]
+
+
+async def test_a_token_for_another_host_is_refused(rds: Rds) -> None:
+    class Dial:
+        """Signed for one cluster, dialled and verified as another."""
+
+        async def connect(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request.replace(tls=request.tls.secured(rds.emulator.host)))
+
+    other = "other.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
+    with pytest.raises(rds.refusal):
+        await rds.connect(plugins=["iam", Dial()], iam_host=other)
+    assert [login.reason for login in rds.emulator.logins] == [Reason.WRONG_HOST]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "hint"),
+    [
+        ({"iam_host": None}, ConfigurationError, "iam_host"),
+        ({"iam_host": "shop.global-c9akciq32.global.rds.amazonaws.com"}, RegionError, "iam_region"),
+        ({"user": ""}, ConfigurationError, "user"),
+        ({"iamRegion": "x"}, ConfigurationError, "did you mean iam_region"),
+        ({"ssl": False}, ConfigurationError, "ssl"),
+        ({"ssl": "prefer"}, ConfigurationError, "prefer"),
+        ({"sslrootcert": "no-such-file.pem"}, ConfigurationError, "no-such-file.pem"),
+        ({"plugins": "iam,nonsense"}, ConfigurationError, "nonsense"),
+        ({"driver": "psycopg"}, ConfigurationError, "psycopg"),
+        ({"profile": "nobody"}, AwsIamError, "nobody"),
+    ],
+)
+async def test_wrong_options_never_reach_the_server(
+    rds: Rds, options: dict[str, Any], error: type[Exception], hint: str
+) -> None:
+    with pytest.raises(error, match=hint):
+        await rds.connect(**options)
+    if "profile" not in options:
+        with pytest.raises(error, match=hint):
+            await rds.create_pool(0, 1, **options)
+    assert rds.emulator.logins == []
+    assert rds.emulator.connections == 0
+
+
+async def test_no_credentials(rds: Rds, aws_home: AwsHome) -> None:
+    aws_home.environ.delenv("AWS_ACCESS_KEY_ID")
+    aws_home.environ.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(CredentialsError, match="AWS_ACCESS_KEY_ID"):
+        await rds.connect()
+    assert rds.emulator.connections == 0
+
+
+async def test_a_server_without_tls_gets_no_token(rds: Rds) -> None:
+    rds.emulator.faults.offer_tls = False
+    with pytest.raises(aws_iam_async.InsecureTransportError, match="no TLS"):
+        await rds.connect()
+    assert rds.emulator.logins == []
+
+
+@pytest.mark.parametrize("name", ["aiomysql", "asyncpg"])
+async def test_a_missing_driver_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "_loaded", {})
+    monkeypatch.setitem(sys.modules, name, None)
+    for module in [module for module in sys.modules if module.startswith(f"aws_iam_async.drivers.{name}")]:
+        monkeypatch.delitem(sys.modules, module)
+    scheme = {"asyncpg": "postgresql", "aiomysql": "mysql"}[name]
+    with pytest.raises(ImportError, match=rf"aws-iam-async\[{name}\]") as caught:
+        await aws_iam_async.connect(f"{scheme}://app@x.c9akciq32.us-east-1.rds.amazonaws.com/shop")
+    assert isinstance(caught.value, ConfigurationError)
