@@ -13,6 +13,7 @@ from aws_iam_async.errors import (
     TokenError,
 )
 from aws_iam_async.manager import PluginManager
+from aws_iam_async.opening import Opening
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.plugins.registry import register_plugin
 from aws_iam_async.request import ConnectRequest
@@ -31,6 +32,7 @@ __all__ = [
     "CredentialsError",
     "DriverNotFoundError",
     "InsecureTransportError",
+    "Opening",
     "Plugin",
     "PluginManager",
     "PluginNotFoundError",

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from aws_iam_async.loop_local import LoopLocal
 from aws_iam_async.manager import PluginManager, close_connection, close_pool
@@ -12,11 +12,39 @@ from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import default_service
 
+if TYPE_CHECKING:
+    import aiomysql
+    import asyncpg
+
 __all__ = ["connect", "create_pool"]
 
 _managers: LoopLocal[dict[tuple[str | Plugin, ...], PluginManager]] = LoopLocal(dict)
 
 
+@overload
+def connect(
+    dsn: str | None = None,
+    *,
+    driver: Literal["asyncpg"],
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> "Opening[asyncpg.Connection[asyncpg.Record]]": ...
+@overload
+def connect(
+    dsn: str | None = None,
+    *,
+    driver: Literal["aiomysql"],
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> "Opening[aiomysql.Connection]": ...
+@overload
+def connect(
+    dsn: str | None = None,
+    *,
+    driver: str | ModuleType | None = None,
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> Opening[Any]: ...
 def connect(
     dsn: str | None = None,
     *,
@@ -48,6 +76,30 @@ def connect(
     return Opening(_connect(dsn, driver, plugins, options), functools.partial(close_connection, dsn, driver))
 
 
+@overload
+def create_pool(
+    dsn: str | None = None,
+    *,
+    driver: Literal["asyncpg"],
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> "Opening[asyncpg.Pool[asyncpg.Record]]": ...
+@overload
+def create_pool(
+    dsn: str | None = None,
+    *,
+    driver: Literal["aiomysql"],
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> "Opening[aiomysql.Pool]": ...
+@overload
+def create_pool(
+    dsn: str | None = None,
+    *,
+    driver: str | ModuleType | None = None,
+    plugins: str | Iterable[str | Plugin] = "iam",
+    **options: Any,
+) -> Opening[Any]: ...
 def create_pool(
     dsn: str | None = None,
     *,

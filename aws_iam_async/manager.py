@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from aws_iam_async import drivers, options
 from aws_iam_async import dsn as dsn_reader
@@ -16,6 +16,10 @@ from aws_iam_async.plugins.iam.plugin import IamPlugin
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
 from aws_iam_async.statistics import Attempts, Statistics
 from aws_iam_async.tokens.service import TokenService
+
+if TYPE_CHECKING:
+    import aiomysql
+    import asyncpg
 
 __all__ = ["PluginManager", "close_connection", "close_pool"]
 
@@ -54,12 +58,36 @@ class PluginManager:
         self._attempts = Attempts()
         self._closed = False
 
+    @overload
+    def connect(
+        self, dsn: str | None = None, *, driver: Literal["asyncpg"], **options: Any
+    ) -> "Opening[asyncpg.Connection[asyncpg.Record]]": ...
+    @overload
+    def connect(
+        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Any
+    ) -> "Opening[aiomysql.Connection]": ...
+    @overload
+    def connect(
+        self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
+    ) -> Opening[Any]: ...
     def connect(
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
     ) -> Opening[Any]:
         """Make one physical connection; see :func:`aws_iam_async.connect`."""
         return Opening(self._connect(dsn, driver, options), functools.partial(close_connection, dsn, driver))
 
+    @overload
+    def create_pool(
+        self, dsn: str | None = None, *, driver: Literal["asyncpg"], **options: Any
+    ) -> "Opening[asyncpg.Pool[asyncpg.Record]]": ...
+    @overload
+    def create_pool(
+        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Any
+    ) -> "Opening[aiomysql.Pool]": ...
+    @overload
+    def create_pool(
+        self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
+    ) -> Opening[Any]: ...
     def create_pool(
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
     ) -> Opening[Any]:
@@ -104,7 +132,11 @@ class PluginManager:
             # A pool may start empty: a wrong option shows now, not with the first connection.
             if check := getattr(plugin, "check", None):
                 await check(reading.request)
-        return await adapter.create_pool(reading.request, reading.pool_options)
+        return await adapter.create_pool(
+            reading.request,
+            reading.pool_options,
+            lambda dsn, keywords: self._read(dsn, adapter, keywords, pool=False).request,
+        )
 
     def _read(self, dsn: str | None, adapter: Driver, keywords: Mapping[str, Any], *, pool: bool) -> options.Reading:
         return options.read(

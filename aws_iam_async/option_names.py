@@ -13,7 +13,7 @@ FOREIGN_NAMES = {
     "iamport": "iam_default_port",
     "awsprofile": "profile",
     "awscredentialsprovider": "credentials",
-    "customawscredentialprovider": "credentials",
+    "customawscredentialproviderhandler": "credentials",
 }
 
 

@@ -51,6 +51,10 @@ def read(
     """
     given: dict[str, Any] = {}
     for layer in (defaults, _from_dsn(dsn, driver, plugin_options, keywords) if dsn else {}, keywords):
+        if any(layer.get(name) is not None for name in ("ssl", "sslmode")):
+            # Both say how to protect the connection: whoever says either, says all of it.
+            for name in TLS_OPTIONS:
+                given.pop(name, None)
         for name, value in layer.items():
             if value is not None or name in driver.connect_options or name in driver.pool_options:
                 given[driver.aliases.get(name, name)] = value

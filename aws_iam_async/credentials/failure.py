@@ -1,5 +1,7 @@
 """Say what went wrong in the SDK without repeating what a process or an endpoint answered: that may hold secrets."""
 
+import re
+
 from aws_iam_async.errors import CredentialsError
 
 # botocore 1.43: their text is botocore's own, or an error message of AWS. Those left out quote the answer itself:
@@ -64,4 +66,5 @@ def _kept(error: Exception) -> str:
     if provider == "custom-process" and not text.startswith(("Unsupported version", "Missing required key")):
         return ": the credential_process failed; run its command by hand to see what it says"
     where = f" from {provider}" if provider else ""
-    return f"{where}: {text.partition(':')[0].splitlines()[0][:120]}" if text else where
+    own_words = re.split(r"[:\n]", text, maxsplit=1)[0][:120]
+    return f"{where}: {own_words}" if own_words else where

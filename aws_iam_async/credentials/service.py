@@ -27,8 +27,6 @@ REREAD_INTERVAL = 10.0
 # Credentials are read again this long before they expire, or after 5/6 of their life if that is later. botocore 1.43
 # itself blocks its callers for new ones from ten minutes before.
 REFRESH_AHEAD = 600.0
-# A source may answer with the credentials it gave before, until it has new ones: ask no more often than this.
-_SHORTEST_INTERVAL = 5.0
 # What a thread brings after its last waiter has gone is good for the next caller, for this long.
 _LATE_ANSWER_KEEPS = 60.0
 # Identities remembered. Only callers who pass a new callable for every connect have more.
@@ -207,7 +205,7 @@ class CredentialsService:
             identity.snapshot = snapshot
             identity.failures = 0
             identity.refresh_at = refresh_time(now, snapshot.expires, self._random())
-            identity.retry_at = now + _SHORTEST_INTERVAL
+            identity.retry_at = -math.inf
             _log.debug("%r: %s by %s", source, snapshot.credentials.access_key, snapshot.method)
             return snapshot
         finally:

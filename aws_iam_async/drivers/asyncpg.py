@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from aws_iam_async import tls
-from aws_iam_async.drivers.protocol import Around
+from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.request import ConnectRequest
@@ -46,8 +46,8 @@ class AsyncpgDriver:
     default_port = 5432
     connect_options = frozenset(CONNECT) - FIELDS
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
-    aliases = MappingProxyType({"dbname": "database"})
-    refused = MappingProxyType(REFUSED)
+    aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
+    refused: Mapping[str, str] = MappingProxyType(REFUSED)
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
         self._chain = around(self._log_in)
@@ -111,10 +111,10 @@ class AsyncpgDriver:
                     return await self._connect_first(request)
                 return await self._chain(request)
 
-    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any]) -> Any:
+    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
         """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""
         keywords = {name: request.driver_options[name] for name in POOL_CLASSES if name in request.driver_options}
-        keywords |= {**options, "connect": self._pool_connect(request)}
+        keywords |= {**options, "connect": self._pool_connect(request, read)}
         return await asyncpg.create_pool(**keywords)
 
     @staticmethod
@@ -127,10 +127,13 @@ class AsyncpgDriver:
         """Close a pool: waits until its connections are given back, as asyncpg's own ``async with`` does."""
         await pool.close()
 
-    def _pool_connect(self, request: ConnectRequest) -> Callable[..., Awaitable[Any]]:
-        async def connect(_dsn: None = None, **_classes: Any) -> Any:
-            # The pool repeats connection_class, record_class and loop, which are in the request already.
-            return await self.connect(request)
+    def _pool_connect(self, request: ConnectRequest, read: Read) -> Callable[..., Awaitable[Any]]:
+        async def connect(dsn: str | None = None, **keywords: Any) -> Any:
+            # The pool repeats connection_class, record_class and loop, which are in the request already. Anything else
+            # is from pool.set_connect_args(), which replaces all that was said before.
+            if dsn is None and keywords.keys() <= POOL_CLASSES:
+                return await self.connect(request)
+            return await self.connect(read(dsn, keywords))
 
         return connect
 

@@ -1,13 +1,13 @@
 """What this package needs to know of a database driver."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
 
-__all__ = ["Around", "Driver"]
+__all__ = ["Around", "Driver", "Read"]
 
 
 class Around(Protocol):
@@ -16,6 +16,10 @@ class Around(Protocol):
     def __call__(self, terminal: ConnectNext) -> ConnectNext:
         """Return the whole chain that ends in ``terminal``."""
         ...
+
+
+Read: TypeAlias = Callable[[str | None, Mapping[str, Any]], ConnectRequest]
+"""Reads a DSN and keywords as those of the pool were read."""
 
 
 class Driver(Protocol):
@@ -66,8 +70,14 @@ class Driver(Protocol):
         """Make one connection through the plugins, within the driver's own connect timeout."""
         ...
 
-    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any]) -> Any:
-        """Make a pool that takes the same way as :meth:`connect` for each of its connections."""
+    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
+        """Make a pool that takes the same way as :meth:`connect` for each of its connections.
+
+        Args:
+            request: What each connection is to be.
+            options: The pool's own keywords.
+            read: Reads other options, where the driver's pool can be given new ones.
+        """
         ...
 
     @staticmethod

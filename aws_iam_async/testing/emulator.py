@@ -50,6 +50,7 @@ class Emulator:
 
     Attributes:
         dial_host: The address to connect to.
+        port: The port to connect to, once the block is entered.
         host: The RDS name, in lower case.
         region: The region.
         account: The account.
@@ -61,6 +62,7 @@ class Emulator:
     """
 
     dial_host = "127.0.0.1"
+    clock: Callable[[], float]
 
     def __init__(
         self,
@@ -77,9 +79,9 @@ class Emulator:
         self.region = region or _region(self.host)
         self.account = account or Account()
         self.faults = Faults()
-        self.clock: Callable[[], float] = time.time
+        self.clock = time.time
         self._signed_port = signed_port
-        self._wanted_port = port
+        self.port = port
         self._sessions: dict[asyncio.Task[None], socket.socket] = {}
         self._changed = threading.Condition()
         self._defect: BaseException | None = None
@@ -88,13 +90,14 @@ class Emulator:
         self._directory = tempfile.TemporaryDirectory(prefix="iam-")
         try:
             certificates = Certificates(self.host, self.ca_file)
-            self._listener = socket.create_server((self.dial_host, self._wanted_port), backlog=_BACKLOG)
+            self._listener = socket.create_server((self.dial_host, self.port), backlog=_BACKLOG)
         except BaseException:
             self._directory.cleanup()
             raise
-        self._listener.setblocking(False)
+        self._listener.settimeout(0)
+        self.port = self._listener.getsockname()[1]
         endpoint = Endpoint(self.host, self._signed_port or self.port, self.region)
-        self._gatekeeper = Gatekeeper(endpoint, self.account, self.faults, lambda: self.clock())
+        self._gatekeeper = Gatekeeper(endpoint, self.account, self.faults, self._now)
         front = MysqlFront if self.upstream.protocol == "mysql" else PostgresFront
         self._front = front(self.upstream, self._gatekeeper, certificates)
         self._loop = asyncio.new_event_loop()
@@ -113,12 +116,6 @@ class Emulator:
             raise RuntimeError(f"the emulator's thread did not end within {_STOP_TIMEOUT:.0f} s")
         if self._defect is not None:
             raise RuntimeError("the emulator met an error that it does not know: please report it") from self._defect
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def ca_file(self) -> Path:
@@ -165,6 +162,12 @@ class Emulator:
         path = f"/{quote(database, safe='')}" if database else ""
         return f"{self.upstream.protocol}://{quote(user, safe='')}@{self.dial_host}:{self.port}{path}"
 
+    def __repr__(self) -> str:
+        return f"<Emulator of {self.host} in front of {self.upstream.protocol}>"
+
+    def _now(self) -> float:
+        return self.clock()
+
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._serving)
@@ -179,7 +182,7 @@ class Emulator:
                     await asyncio.sleep(_ACCEPT_PAUSE)
                     continue
                 # asyncio of Python 3.11 does it only for sockets that name their protocol, which accepted ones do not.
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # noqa: FBT003 - not ours
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 session = self._loop.create_task(self._front.serve(client))
                 with self._changed:
                     self._sessions[session] = client

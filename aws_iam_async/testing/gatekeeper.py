@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from aws_iam_async.secret import Secret
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.faults import Faults
 from aws_iam_async.testing.login import Login, Reason
@@ -38,7 +39,7 @@ class Gatekeeper:
         self.logins = []
         self._recent.clear()
 
-    def admit(self, token: str, *, protocol: str, user: str, database: str | None) -> bool:
+    def admit(self, token: Secret, *, protocol: str, user: str, database: str | None) -> bool:
         """Decide on a login with a token, and write the decision down."""
         now = self.clock()
         verdict = verify(
@@ -57,7 +58,7 @@ class Gatekeeper:
         """Write down that a client wanted to log in without TLS."""
         self._record(protocol, user, database, Reason.PLAINTEXT, Verdict(Reason.PLAINTEXT), self.clock())
 
-    def _whim(self, token: str, now: float) -> Reason | None:
+    def _whim(self, token: Secret, now: float) -> Reason | None:
         if self.faults.take_rejection():
             return Reason.REJECTED_ON_DEMAND
         digest = hashlib.sha256(token.encode()).digest()

@@ -5,6 +5,7 @@ import secrets
 import socket
 import string
 
+from aws_iam_async.secret import Secret
 from aws_iam_async.testing import mysql_packets as packets
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
@@ -86,16 +87,15 @@ class MysqlFront:
         await send(client, packets.packet(denied, sequence + 1))
 
     async def _log_in(self, client: Channel, server: Channel, greeting: packets.Greeting) -> None:
-        sequence, payload = await _receive(client)
-        response = packets.read_response(payload)
-        token = response.scramble
-        if response.method != packets.CLEAR_PASSWORD:
+        sequence, response = await _receive_response(client)
+        if response.method == packets.CLEAR_PASSWORD:
+            token = _token(response.scramble)
+        else:
             await client.send(packets.packet(packets.clear_password_request(), sequence + 1))
-            sequence, token = await _receive(client)
+            sequence, token = await _receive_token(client)
         await self._faults.reach(Stage.TOKEN_RECEIVED)
         if not self._gatekeeper.admit(
-            # What is no UTF-8 cannot be a token, and is refused as malformed.
-            token.removesuffix(b"\0").decode(errors="replace"),
+            token,
             protocol="mysql",
             user=response.user,
             database=response.database,
@@ -137,3 +137,18 @@ class MysqlFront:
 async def _receive(peer: Channel) -> tuple[int, bytes]:
     length, sequence = packets.read_header(await peer.reader.readexactly(4))
     return sequence, await peer.reader.readexactly(length)
+
+
+async def _receive_response(client: Channel) -> tuple[int, packets.Response]:
+    sequence, payload = await _receive(client)
+    return sequence, packets.read_response(payload)
+
+
+async def _receive_token(client: Channel) -> tuple[int, Secret]:
+    sequence, payload = await _receive(client)
+    return sequence, _token(payload)
+
+
+def _token(password: bytes) -> Secret:
+    # What is no UTF-8 cannot be a token, and is refused as malformed.
+    return Secret(password.removesuffix(b"\0").decode(errors="replace"))

@@ -6,7 +6,7 @@ knowledge base.
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_iam_async.testing.streams import MalformedMessageError
 
@@ -75,7 +75,7 @@ class Response:
     head: bytes
     capabilities: int
     user: str
-    scramble: bytes
+    scramble: bytes = field(repr=False)
     database: str | None
     method: str
     rest: bytes

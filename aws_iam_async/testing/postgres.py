@@ -3,6 +3,7 @@
 import socket
 import struct
 
+from aws_iam_async.secret import Secret
 from aws_iam_async.testing import postgres_messages as messages
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
@@ -116,7 +117,7 @@ class PostgresFront:
                 continue
             await client.send(messages.message(kind, body))
             if kind in b"RE":
-                return kind == b"R"
+                return bool(kind == b"R")
 
     async def _cancel(self, packet: bytes) -> None:
         """Pass a cancel request on; the server closes the connection when it has dealt with it."""
@@ -125,10 +126,10 @@ class PostgresFront:
             await server.reader.read()
 
 
-async def _receive_password(client: Channel) -> str:
+async def _receive_password(client: Channel) -> Secret:
     kind, length = struct.unpack("!cI", await client.reader.readexactly(5))
     if kind != b"p" or not 5 <= length <= messages.MAX_PASSWORD:  # noqa: PLR2004 - the length and a zero byte
         raise MalformedMessageError("no password message where one was asked for")
     body = await client.reader.readexactly(length - 4)
     # What is no UTF-8 cannot be a token, and is refused as malformed.
-    return body.removesuffix(b"\0").decode(errors="replace")
+    return Secret(body.removesuffix(b"\0").decode(errors="replace"))

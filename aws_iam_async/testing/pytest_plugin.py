@@ -43,13 +43,13 @@ def _rds_mysql_session(rds_account: "Account") -> Iterator["Emulator"]:
 
 @pytest.fixture
 def rds_postgres(_rds_postgres_session: "Emulator") -> Iterator["Emulator"]:
-    """An RDS endpoint with PostgreSQL, the user ``app`` and her database ``shop``; faults and records are the test's own."""
+    """An RDS endpoint with PostgreSQL, user ``app`` and database ``shop``; faults and records are one test's own."""
     yield from _for_one_test(_rds_postgres_session)
 
 
 @pytest.fixture
 def rds_mysql(_rds_mysql_session: "Emulator") -> Iterator["Emulator"]:
-    """An RDS endpoint with MariaDB, the user ``app`` and her database ``shop``; faults and records are the test's own."""
+    """An RDS endpoint with MariaDB, user ``app`` and database ``shop``; faults and records are one test's own."""
     yield from _for_one_test(_rds_mysql_session)
 
 

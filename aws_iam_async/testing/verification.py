@@ -7,7 +7,7 @@ purpose without a line of the code that signs tokens in this package: it is ther
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
@@ -70,7 +70,7 @@ class _Claims:
 
     host: str
     port: int
-    parameters: dict[str, str]
+    parameters: dict[str, str] = field(repr=False)
     access_key_id: str
     scope_date: str
     region: str

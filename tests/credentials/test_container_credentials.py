@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,16 @@ async def test_the_authorization_token_is_read_from_its_file(
     aws_home.set(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(file))
     await provider.get_token(host=HOST, port=5432, user="app")
     assert container.authorization == ["pod token"]
+
+
+async def test_credentials_near_their_end_are_not_asked_for_twice(
+    container: Endpoint, provider: RdsTokenProvider
+) -> None:
+    expires = datetime.now(UTC) + timedelta(minutes=5)  # botocore would refresh these on first use
+    container.answer = Answer(keys(expires=expires.isoformat()))
+    token = await provider.get_token(host=HOST, port=5432, user="app")
+    assert container.requests == 1
+    assert token.expires_at == expires - timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The SDK is imported and used in another thread, and sets off no full garbage collection."""
+"""The SDK is imported and used in another thread, and sets off no garbage collection that stops all threads."""
 
 import subprocess
 import sys
@@ -16,8 +16,12 @@ PROGRAM = """if True:
             if name.partition(".")[0] in {"aiobotocore", "botocore", "aiohttp"}:
                 foreign.append(threading.current_thread().name)
     sys.meta_path.insert(0, Finder())
-    full = []
-    gc.callbacks.append(lambda phase, info: full.append(info["generation"]) if info["generation"] == 2 else None)
+    collections = []
+    def note(phase, info):
+        importing = "botocore" in sys.modules and not hasattr(sys.modules.get("aiobotocore.session"), "AioSession")
+        if importing or info["generation"] == 2:
+            collections.append(info)
+    gc.callbacks.append(note)
 
     if "uvloop" in sys.argv:
         import uvloop
@@ -27,9 +31,9 @@ PROGRAM = """if True:
 
     async def main():
         gc.collect()
-        full.clear()
+        collections.clear()
         token = await RdsTokenProvider(profile=sys.argv[1] or None).get_token(host=host, port=5432, user="app")
-        print(token.access_key_id, sorted(set(foreign)), full, gc.isenabled(), threading.active_count())
+        print(token.access_key_id, sorted(set(foreign)), collections, gc.isenabled())
 
     asyncio.run(main())
 """
@@ -44,7 +48,7 @@ def run(*arguments: str) -> str:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_container_credentials(container: Endpoint, loop: str) -> None:
-    assert run("", loop) == "ASIAEXAMPLE1 ['aws_iam_async credentials'] [] True 1\n"
+    assert run("", loop) == "ASIAEXAMPLE1 ['aws_iam_async credentials'] [] True\n"
     assert container.requests == 1
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import itertools
 import weakref
 
 import pytest
@@ -69,6 +70,7 @@ def test_all_others_are_different() -> None:
         source(credentials=lambda: load()),  # noqa: PLW0108 - another function
     ]
     assert len(set(sources)) == len(sources)
+    assert not any(one == other for one, other in itertools.combinations(sources, 2))
 
 
 def test_what_it_stands_for_is_kept_alive() -> None:

@@ -74,7 +74,7 @@ async def test_driver_keywords_pass_through(postgresql: Rds, mysql: Rds, rds: Rd
     class Record(asyncpg.Record):
         pass
 
-    class Mine(asyncpg.Connection):  # type: ignore[type-arg]  # no parameter at run time
+    class Mine(asyncpg.Connection):
         pass
 
     async with postgresql.connect(

@@ -123,6 +123,14 @@ def test_tls_words_mean_the_same_for_both() -> None:
         assert (tls.mode, tls.root_cert) == ("verify-ca", "ca.pem")
 
 
+def test_a_keyword_for_tls_replaces_what_the_dsn_says() -> None:
+    context = ssl.create_default_context()
+    dsn = "postgresql://db?sslmode=require&sslrootcert=ca.pem"
+    assert reading(dsn, ssl=context).request.tls.context is context
+    assert reading(dsn, ssl="verify-full").request.tls.root_cert is None
+    assert reading(dsn, sslrootcert="other.pem").request.tls.root_cert == "other.pem"
+
+
 def test_a_context_is_taken_as_it_is() -> None:
     context = ssl.create_default_context()
     assert reading("mysql://db", ssl=context).request.tls.context is context

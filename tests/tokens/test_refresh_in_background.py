@@ -95,6 +95,32 @@ def test_closing_stops_everything() -> None:
     run(main)
 
 
+def test_closing_cancels_what_is_being_refreshed() -> None:
+    held = asyncio.Event()
+    cancelled: list[str] = []
+
+    async def slow() -> Credentials:
+        if wall_clock() > START:
+            try:
+                await held.wait()
+            except asyncio.CancelledError:
+                cancelled.append("credentials")
+                raise
+        return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + 600, UTC))
+
+    async def main() -> None:
+        service, key = make()
+        await service.get(key._replace(source=source(credentials=slow)))
+        await asyncio.sleep(590)
+        assert len(asyncio.all_tasks()) > 1
+        await service.aclose()
+        await asyncio.sleep(0)
+        assert cancelled == ["credentials"]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main)
+
+
 def test_one_who_waits_while_it_is_closed_still_gets_a_token() -> None:
     async def main() -> None:
         service, key = make()

@@ -2,8 +2,11 @@
 
 import asyncio
 
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import source
 from aws_iam_async.tokens.cache import TokenCache
 from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.statistics import TokenCounters
 from tests.tokens.conftest import Clock, Generator, make_key, settle
 
@@ -63,3 +66,27 @@ async def test_rejecting_one_key_leaves_the_others(cache: TokenCache, generator:
     cache.reject(mine, rejected)
     assert await cache.get(theirs) == (kept, False)
     assert generator.started == 2
+
+
+async def test_the_next_token_is_signed_with_credentials_read_anew() -> None:
+    reads = 0
+
+    async def load() -> Credentials:
+        nonlocal reads
+        reads += 1
+        return Credentials(f"AKIA{reads}", "x")
+
+    service = TokenService()
+    mine = make_key("a")._replace(source=source(credentials=load))
+    theirs = mine._replace(user="b")
+    rejected, _ = await service.get(mine)
+    await service.get(theirs)
+    for _ in range(500):
+        service.reject(mine, rejected)
+    token, fresh = await service.get(mine)
+    assert (token.access_key_id, fresh, reads) == ("AKIA2", True, 2)
+    # Another endpoint with the same credentials: those were read anew a moment ago.
+    other, _ = await service.get(theirs)
+    service.reject(theirs, other)
+    token, fresh = await service.get(theirs)
+    assert (token.access_key_id, fresh, reads) == ("AKIA2", True, 2)

@@ -146,6 +146,14 @@ async def test_a_failure_is_not_remembered(cache: TokenCache, key: TokenKey, gen
     assert fresh
 
 
+async def test_nothing_is_left_of_a_failure(cache: TokenCache, generator: Generator) -> None:
+    generator.error = CredentialsError("no credentials")
+    for user in range(100):
+        with pytest.raises(CredentialsError):
+            await cache.get(make_key(str(user)))
+    assert cache.live() == len(cache._pending) == 0
+
+
 async def test_no_task_is_left(cache: TokenCache, key: TokenKey) -> None:
     await asyncio.gather(*(cache.get(key) for _ in range(10)))
     assert asyncio.all_tasks() == {asyncio.current_task()}

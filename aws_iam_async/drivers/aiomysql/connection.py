@@ -115,7 +115,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         Raises:
             InsecureTransportError: The secret would have left without the protection it needs. It was not sent.
             pymysql.err.OperationalError: 2003 if the server cannot be reached or TLS fails, with the reason as its
-                cause; else what the server says.
+                cause; 2027 if what answers is no MySQL; else what the server says.
         """
         secret = Secret(password)
         del password  # it may be a plain str, which a traceback with locals would show
@@ -149,12 +149,14 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
             self._reader = self._writer = None
             # aiomysql's frames hold the secret's bytes in local variables, and reporters that print locals are common.
             traceback.clear_frames(error.__traceback__)
+            place = self._unix_socket or self._host
             if isinstance(error, OSError):
-                place = self._unix_socket or self._host
                 reason = str(error) or type(error).__name__
-                raise OperationalError(
-                    CR.CR_CONN_HOST_ERROR, f"Can't connect to MySQL server on {place!r} ({reason})"
-                ) from error
+                message = f"Can't connect to MySQL server on {place!r} ({reason})"
+                raise OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
+            if isinstance(error, IndexError | struct.error):  # what aiomysql's reading of a packet ends in
+                message = f"Malformed packet from {place!r}: it does not speak MySQL's protocol"
+                raise OperationalError(CR.CR_MALFORMED_PACKET, message) from error
             raise
 
     def _start_anew(self, *, tls: bool) -> None:

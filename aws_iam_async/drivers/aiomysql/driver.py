@@ -15,7 +15,7 @@ from pymysql.constants import CR, ER
 from aws_iam_async import tls
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from aws_iam_async.drivers.protocol import Around
+from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
 from aws_iam_async.request import ConnectRequest
@@ -67,8 +67,8 @@ class AiomysqlDriver:
     default_port = 3306
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
-    aliases = MappingProxyType({"db": "database"})
-    refused = MappingProxyType(REFUSED)
+    aliases: Mapping[str, str] = MappingProxyType({"db": "database"})
+    refused: Mapping[str, str] = MappingProxyType(REFUSED)
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
         self._chain = around(self._log_in)
@@ -101,7 +101,7 @@ class AiomysqlDriver:
         """
         return await self._dial(request, None)
 
-    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any]) -> Any:
+    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:  # noqa: ARG002 - an aiomysql pool keeps what it was made with
         """Make an ``aiomysql.Pool`` whose connections all come from :meth:`connect`."""
         defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
         echo = request.driver_options.get("echo", POOL["echo"].default)

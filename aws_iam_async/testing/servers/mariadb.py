@@ -107,10 +107,11 @@ class MariadbServer(ServerProcess):
 
 def _program() -> Path:
     # Debian keeps servers in a folder that is not on the path of ordinary users.
-    found = shutil.which("mariadbd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+    folders = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    found = shutil.which("mariadbd", path=folders)
     if found is None:
         raise RuntimeError(
-            "mariadbd was not found: install MariaDB (Debian and Ubuntu: apt install mariadb-server-core)"
+            "mariadbd was not found: install MariaDB (on Debian and Ubuntu: apt install mariadb-server-core)"
         )
     return Path(found)
 

@@ -25,8 +25,6 @@ from aws_iam_async.drivers.aiomysql.connection import Connection
 
 SECONDS = 20
 PASSWORD = "not-to-be-seen-anywhere"
-SECRET = "host:3306/?Action=connect&" + 60 * "not-to-be-seen-anywhere."
-OK = b"\0\0\0\2\0\0\0"
 
 
 def pytest_asyncio_loop_factories(
@@ -284,8 +282,13 @@ class ScriptedServer:
         finally:
             wire.sock.close()
 
+    async def ended(self) -> None:
+        """Wait, with the loop running, until every client is gone; take no more."""
+        await asyncio.to_thread(self.stop)
+
     def stop(self) -> None:
-        """Wait until every client is gone."""
+        if not self._running:
+            return
         self._running = False
         socket.create_connection(("127.0.0.1", self.port), SECONDS).close()  # wakes accept()
         for thread in (self._acceptor, *self._threads):

@@ -20,7 +20,7 @@ async def test_server_without_tls_is_sent_nothing(
     conn = connection(server.port, tls=trusting, secret_needs_tls=secret_needs_tls)
     with pytest.raises(InsecureTransportError, match="offers no TLS"):
         await conn._connect()
-    server.stop()
+    await server.ended()
     assert server.wires[0].plaintext == b""
     await leaks.check()
 
@@ -55,7 +55,7 @@ async def test_answer_injected_before_tls_is_refused(
     conn = connection(server.port, tls=trusting, secret_needs_tls=True)
     with pytest.raises(InsecureTransportError, match="more than its greeting"):
         await conn._connect()
-    server.stop()
+    await server.ended()
     await leaks.check()
 
 
@@ -74,7 +74,7 @@ async def test_answer_injected_with_the_tls_handshake_is_never_read(
     with pytest.raises(aiomysql.OperationalError, match="Can't connect") as caught:
         await conn._connect()
     assert isinstance(caught.value.__cause__, ssl.SSLError)
-    server.stop()
+    await server.ended()
     assert SECRET.encode() not in server.wires[0].plaintext
     await leaks.check()
 
@@ -92,7 +92,7 @@ async def test_password_request_before_tls_is_not_answered(
     conn = connection(server.port, tls=trusting, secret_needs_tls=True)
     with pytest.raises(aiomysql.OperationalError, match="Can't connect"):
         await conn._connect()
-    server.stop()
+    await server.ended()
     assert SECRET.encode() not in server.wires[0].plaintext
     await leaks.check()
 
@@ -112,7 +112,7 @@ async def test_server_that_hangs_up_before_tls(
     with pytest.raises(aiomysql.OperationalError) as caught:
         await conn._connect()
     assert caught.value.args[0] in {2003, 2013}
-    server.stop()
+    await server.ended()
     assert SECRET.encode() not in server.wires[0].plaintext
     await leaks.check()
 
@@ -131,6 +131,6 @@ async def test_server_of_another_kind(
     conn = connection(server.port, tls=trusting, secret_needs_tls=True)
     with pytest.raises(aiomysql.Error):
         await conn._connect()
-    server.stop()
+    await server.ended()
     assert server.wires[0].plaintext == b""
     await leaks.check()

@@ -1,0 +1,55 @@
+"""``emulate``: keep databases that ask for IAM tokens running on this machine."""
+
+import argparse
+import contextlib
+import shlex
+import signal
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlencode
+
+from aws_iam_async.cli.local_endpoint import DATABASE, USER, Protocol, local_endpoint
+
+if TYPE_CHECKING:
+    from aws_iam_async.testing import AccessKey, Emulator
+
+HELP = "run local databases that log in with IAM as RDS does, until Ctrl-C; prints shell lines to source"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which servers."""
+    parser.add_argument(
+        "protocols",
+        nargs="*",
+        metavar="server",
+        choices=get_args(Protocol),
+        default=["postgresql"],
+        help="postgresql (the default), mysql (MariaDB, from the system's package), or both",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the servers, say how to reach them, and wait."""
+    from aws_iam_async.testing import Account  # noqa: PLC0415 - see cli.command.Command
+
+    account = Account()
+    key = account.create_access_key()
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        emulators = [
+            stack.enter_context(local_endpoint(protocol, account=account))
+            for protocol in dict.fromkeys(arguments.protocols)
+        ]
+        print("\n".join(_shell_lines(key, emulators)), flush=True)
+        while True:
+            signal.pause()
+    return 0
+
+
+def _shell_lines(key: "AccessKey", emulators: "list[Emulator]") -> list[str]:
+    lines = ["# Source these lines in another shell. Ctrl-C here stops the servers and removes them."]
+    variables = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
+    for emulator in emulators:
+        query = urlencode({"iam_host": emulator.host, "sslrootcert": emulator.ca_file}, safe="/")
+        protocol = emulator.upstream.protocol.upper()
+        variables[f"{protocol}_DSN"] = f"{emulator.dsn(USER, DATABASE)}?{query}"
+        variables[f"{protocol}_CA_FILE"] = str(emulator.ca_file)
+    return [*lines, *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]

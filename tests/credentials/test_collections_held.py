@@ -1,0 +1,80 @@
+"""Garbage collections are held back for a while, and what was made meanwhile makes none due."""
+
+import gc
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from aws_iam_async.credentials.collections_held import collections_held
+
+
+@pytest.fixture
+def collected() -> Iterator[list[int]]:
+    """The generations collected so far."""
+    generations: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            generations.append(info["generation"])
+
+    assert gc.isenabled()
+    gc.collect()
+    gc.callbacks.append(note)
+    yield generations
+    gc.callbacks.remove(note)
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_nothing_is_collected_meanwhile_and_nothing_is_due_afterwards(collected: list[int]) -> None:
+    with collections_held():
+        kept = [[number] for number in range(100_000)]
+        assert collected == []
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    more = [[number] for number in range(5_000)]
+    assert set(collected) <= {0}
+    assert (len(kept), len(more)) == (100_000, 5_000)
+
+
+def test_what_was_frozen_stays_frozen(collected: list[int]) -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with collections_held():
+        pass
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= frozen - 100  # objects die, but nothing was thawed
+    assert collected == []
+
+
+def test_a_collector_switched_off_stays_off(collected: list[int]) -> None:
+    gc.disable()
+    with collections_held():
+        pass
+    assert not gc.isenabled()
+    assert collected == []
+
+
+def test_an_error_switches_it_on_again(collected: list[int]) -> None:
+    with pytest.raises(ImportError), collections_held():
+        raise ImportError
+    assert gc.isenabled()
+    assert collected == []
+
+
+def test_two_threads_take_turns(collected: list[int]) -> None:
+    states: list[bool] = []
+
+    def hold() -> None:
+        with collections_held():
+            states.append(gc.isenabled())
+
+    with collections_held():
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert states == []
+    thread.join(10)
+    assert states == [False]
+    assert gc.isenabled()
+    assert collected == []

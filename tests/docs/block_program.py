@@ -1,0 +1,47 @@
+"""Runs a code block from standard input as it is written, where the hosts that the docs speak of lead to emulators.
+
+It is a program of its own, so that a block meets a fresh interpreter, as it does at its reader's.
+"""
+
+import ast
+import asyncio
+import inspect
+import json
+import os
+import sys
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+
+
+def redirect(ports: dict[str, int]) -> None:
+    """Let connections to the hosts of the docs go to ports of this machine, and those to any other host nowhere.
+
+    Args:
+        ports: Ports here by ``host:port`` there.
+    """
+    dial = asyncio.BaseEventLoop.create_connection
+
+    async def create_connection(
+        self: asyncio.BaseEventLoop, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        if host not in {None, LOOPBACK}:
+            if f"{host}:{port}" not in ports:
+                raise AssertionError(f"no emulator stands for {host}:{port}")
+            host, port = LOOPBACK, ports[f"{host}:{port}"]
+        return await dial(self, protocol_factory, host, port, **options)
+
+    asyncio.BaseEventLoop.create_connection = create_connection  # type: ignore[method-assign,assignment]  # on purpose
+
+
+def main() -> None:
+    """Run the block; ``await`` may stand in it outside functions, as in ``python -m asyncio``."""
+    redirect(json.loads(os.environ["DOCS_PORTS"]))
+    code = compile(sys.stdin.read(), "<block>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(code, {"__name__": "__main__"})
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
+if __name__ == "__main__":
+    main()

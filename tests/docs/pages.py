@@ -1,0 +1,75 @@
+"""The pages that users read, and the code blocks in them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+_FENCE = re.compile(r"(?P<indent> *)(?P<mark>`{3,}|~{3,})(?P<info>.*)")
+
+
+class Block(NamedTuple):
+    """A fenced block of a page.
+
+    Attributes:
+        page: The page's path from the root of the repository.
+        line: Where it begins there, the first line being 1.
+        language: The word behind the fence; empty if there is none.
+        text: What stands in it, without the indentation of its fence.
+    """
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Find every fenced block of a page.
+
+    Raises:
+        ValueError: A fence is never closed.
+    """
+    opened: tuple[int, re.Match[str]] | None = None
+    lines: list[str] = []
+    for number, line in enumerate(page.read_text().splitlines(), start=1):
+        fence = _FENCE.fullmatch(line)
+        if opened is None:
+            if fence is not None:
+                opened, lines = (number, fence), []
+            continue
+        begin, opening = opened
+        if fence is None or fence["mark"] != opening["mark"]:
+            lines.append(line.removeprefix(opening["indent"]))
+            continue
+        name = str(page.relative_to(ROOT))
+        yield Block(name, begin, opening["info"].strip(), "".join(f"{text}\n" for text in lines))
+        opened = None
+    if opened is not None:
+        raise ValueError(f"{page.name}:{opened[0]}: the code block is never closed")
+
+
+def blocks_in(language: str) -> list[Block]:
+    """Return the blocks of all pages in one language."""
+    return [block for page in PAGES for block in blocks(page) if block.language == language]
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """Return the rows of the first table below a heading of a page, without its head.
+
+    Raises:
+        ValueError: There is no such heading.
+    """
+    text = (ROOT / page).read_text()
+    _, found, below = text.partition(f"\n{heading}\n")
+    if not found:
+        raise ValueError(f"{page} has no {heading!r}")
+    rows = re.search(r"(?:^\|.*\|$\n?)+", below, re.MULTILINE)
+    assert rows is not None, f"no table below {heading!r} of {page}"
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[0].splitlines()[2:]]

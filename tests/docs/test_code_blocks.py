@@ -1,0 +1,91 @@
+"""Every code block of the README and the docs works as it is written."""
+
+import asyncio
+import json
+import re
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from aws_iam_async.cli import main
+from tests.docs.conftest import World
+from tests.docs.pages import PAGES, ROOT, Block, blocks, blocks_in
+
+SECONDS = 60
+PROGRAM = Path(__file__).with_name("block_program.py")
+# Programs that a reader has from elsewhere.
+FOREIGN = {"aws", "export", "mysql", "psql", "ssh"}
+
+
+def the(language: str) -> pytest.MarkDecorator:
+    found = blocks_in(language)
+    assert found
+    return pytest.mark.parametrize("block", found, ids=map(str, found))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_language_of_each_block_is_one_that_is_tested_here(page: Path) -> None:
+    # "text" is for what programs print, "sql" for what a server of RDS alone understands.
+    known = {"python", "shell", "toml", "json", "sql", "text"}
+    assert [str(block) for block in blocks(page) if block.language not in known] == []
+
+
+@the("python")
+async def test_python_runs(block: Block, world: World, tmp_path: Path) -> None:
+    if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
+        (tmp_path / "test_block.py").write_text(block.text)
+        options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-W", "error"]
+        arguments = ["-m", "pytest", *options, "test_block.py"]
+    else:
+        arguments = ["-W", "error", str(PROGRAM)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-X", "dev", *arguments, cwd=tmp_path, env=world.environment(tmp_path),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(SECONDS):
+            output, _ = await process.communicate(block.text.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, f"{block} fails:\n{output.decode()}"
+    # Warnings at the very end of a program are shown, but never become errors.
+    assert "Warning" not in output.decode(), f"{block} warns:\n{output.decode()}"
+
+
+@the("shell")
+def test_shell_commands_exist(block: Block) -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.replace("$(", " ").replace(")", " "), comments=True)
+        assert words, f"{block}: an empty line"
+        match words:
+            case ["make", target]:
+                assert target in targets
+            case ["pip", "install", package]:
+                found = re.fullmatch(r"aws-iam-async(?:\[([a-z,]+)\])?", package)
+                assert found is not None, package
+                assert set((found[1] or "asyncpg").split(",")) <= set(extras)
+            case ["aws-iam-async", command, *_] | ["python", "-m", "aws_iam_async", command, *_]:
+                assert command in main.COMMANDS
+            case ["python", "-m", "asyncio" | "pytest"]:
+                pass
+            case ["python", program, *_] if program.startswith("examples/"):
+                assert (ROOT / program).is_file()
+            case [program, *_]:
+                assert program in FOREIGN, f"{block}: nobody knows {program}"
+
+
+@the("toml")
+def test_toml_can_be_read(block: Block) -> None:
+    assert tomllib.loads(block.text)
+
+
+@the("json")
+def test_json_can_be_read(block: Block) -> None:
+    assert json.loads(block.text)

