@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: The arguments are wrong (status 2), or only help or the version was wanted.
     """
     parsed = _parser().parse_args(arguments)
-    # Tidy up after SIGTERM as after Ctrl-C, also while an event loop runs.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.raise_signal(signal.SIGINT))
+    # Tidy up after SIGTERM as after Ctrl-C. Not by raising SIGINT: shells let background jobs ignore that one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return COMMANDS[parsed.command].run(parsed)
     except (AwsIamError, CommandError) as error:

