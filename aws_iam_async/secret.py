@@ -12,3 +12,12 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'**********'" if self else "''"
+
+
+class Bearer(Secret):
+    """A secret that only counts as it is: a hash of it logs nobody in, so drivers give it to nobody who wants one.
+
+    An IAM token is such a secret; a static password, of which servers know the hash, is not.
+    """
+
+    __slots__ = ()

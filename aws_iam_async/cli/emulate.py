@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import shlex
 import signal
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from aws_iam_async.cli.local_endpoint import DATABASE, USER, Protocol, local_endpoint
@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
 HELP = "run local databases that log in with IAM as RDS does, until Ctrl-C; prints shell lines to source"
 
+SERVERS: dict[str, tuple[Protocol, ...]] = {
+    "postgresql": ("postgresql",),
+    "mysql": ("mysql",),
+    "both": ("postgresql", "mysql"),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which servers."""
+    """Which server."""
     parser.add_argument(
-        "protocols",
-        nargs="*",
-        metavar="server",
-        choices=get_args(Protocol),
-        default=["postgresql"],
-        help="postgresql (the default), mysql (MariaDB, from the system's package), or both",
+        "server",
+        nargs="?",
+        choices=SERVERS,
+        default="postgresql",
+        help="postgresql (default), mysql (MariaDB, from the system's package mariadb-server-core), or both",
     )
 
 
@@ -35,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     key = account.create_access_key()
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         emulators = [
-            stack.enter_context(local_endpoint(protocol, account=account))
-            for protocol in dict.fromkeys(arguments.protocols)
+            stack.enter_context(local_endpoint(protocol, account=account)) for protocol in SERVERS[arguments.server]
         ]
         print("\n".join(_shell_lines(key, emulators)), flush=True)
         while True:

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 import aws_iam_async
 from aws_iam_async.cli import demo, emulate, token
@@ -31,8 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: The arguments are wrong (status 2), or only help or the version was wanted.
     """
     parsed = _parser().parse_args(arguments)
-    # Tidy up after SIGTERM as after Ctrl-C. Not by raising SIGINT: shells let background jobs ignore that one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return COMMANDS[parsed.command].run(parsed)
     except (AwsIamError, CommandError) as error:
@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(subparser)
     return parser
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Tidy up as after Ctrl-C; while an event loop runs, in the loop's own way."""
+    handler = signal.getsignal(signal.SIGINT)
+    # Shells let background jobs ignore SIGINT, so raising that signal would not do.
+    (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
 
 def _fail(command: str, message: str) -> int:

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 # A rejected login need not be the credentials' fault: a storm of rejections must not become a storm of reads.
 REREAD_INTERVAL = 10.0
-# Credentials are read again this long before they expire, or after 4/5 of their life if that is later: time enough to sit
-# out ten minutes in which the endpoint is down. botocore 1.43 blocks its callers for new ones from ten minutes before.
+# Credentials are read again this long before they expire, or after 4/5 of their life if that is later: time enough to
+# sit out ten minutes in which the endpoint is down. botocore 1.43 blocks its callers for new ones in the last ten.
 REFRESH_AHEAD = 660.0
 # What a thread brings after its last waiter has gone is good for the next caller, for this long.
 _LATE_ANSWER_KEEPS = 60.0

@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 
@@ -15,6 +15,7 @@ from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Bearer
 from aws_iam_async.statistics import Attempts
 
 __all__ = ["AsyncpgDriver"]
@@ -170,11 +171,16 @@ class AsyncpgDriver:
         raise last_error
 
     async def _log_in(self, request: ConnectRequest) -> Any:
+        if request.tls.required and (request.host is None or request.host.startswith("/")):
+            # asyncpg 0.32 speaks plaintext on a unix socket, whatever ``ssl`` says, and without a host it looks for one.
+            raise InsecureTransportError(
+                "a secret that is only for TLS is not sent over a unix socket: pass the database's host name"
+            )
         known = {
             "host": request.host,
             "port": request.port,
             "user": request.user,
-            "password": request.password,
+            "password": _password(request.password),
             "database": request.database,
             "ssl": await _ssl(request),
         }
@@ -186,13 +192,40 @@ class AsyncpgDriver:
             # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
             if request.tls.required and "rejected SSL upgrade" in str(error):
                 raise InsecureTransportError(
-                    f"{request.host}:{request.port} offers no TLS, so the token was not sent;"
+                    f"{request.host}:{request.port} offers no TLS, so nothing of the login was sent;"
                     " dial the database itself or a tunnel that passes TLS through"
+                ) from error
+            raise
+        except asyncpg.InternalClientError as error:
+            if isinstance(request.password, Bearer) and isinstance(error.__cause__, TypeError):
+                raise InsecureTransportError(
+                    f"{request.host}:{request.port} asked {request.user!r} for the hash of a password (MD5 or SCRAM),"
+                    " and a token may only be sent as it is: check that the user exists there and is set up for it"
+                    f" (on RDS: GRANT rds_iam TO {request.user})"
                 ) from error
             raise
 
 
+class Unhashed(Bearer):
+    """A :class:`Bearer` of which asyncpg 0.32 can make no hash: either attempt ends in a ``TypeError``.
+
+    For MD5 it adds the user's name to the password, for SCRAM it takes nothing but an exact ``str``.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, _other: str) -> NoReturn:
+        raise TypeError("a token is not hashed")
+
+
 POOL_CLASSES = frozenset(POOL) & frozenset(CONNECT) - FIELDS
+
+
+def _password(password: str | None) -> str | None:
+    if password is None:
+        return None
+    # A plain copy of anything else, for SCRAM: see Unhashed.
+    return Unhashed(password) if isinstance(password, Bearer) else str(password)
 
 
 async def _ssl(request: ConnectRequest) -> Any:

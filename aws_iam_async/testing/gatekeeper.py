@@ -1,7 +1,5 @@
 """Who may log in: the verification and the faults together, and the record of what was decided."""
 
-import hashlib
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,13 +7,12 @@ from aws_iam_async.secret import Secret
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.faults import Faults
 from aws_iam_async.testing.login import Login, Reason
+from aws_iam_async.testing.throttle import Throttle
 from aws_iam_async.testing.verification import Endpoint, Verdict, verify
-
-_REMEMBERED_TOKENS = 4096
 
 
 class Gatekeeper:
-    """Decides on each login and keeps the record; used by the emulator's own thread only.
+    """Decides on each login and keeps the record.
 
     Args:
         endpoint: What tokens have to be signed for.
@@ -30,14 +27,12 @@ class Gatekeeper:
         self.faults = faults
         self.clock = clock
         self.logins: list[Login] = []
-        # Digests, since the emulator keeps no token: those that got in, the latest last.
-        self._known: OrderedDict[bytes, None] = OrderedDict()
-        self._recent: deque[float] = deque()
+        self._throttle = Throttle()
 
     def reset(self) -> None:
         """Forget every login."""
         self.logins = []
-        self._recent.clear()
+        self._throttle.reset()
 
     def admit(self, token: Secret, *, protocol: str, user: str, database: str | None) -> bool:
         """Decide on a login with a token, and write the decision down."""
@@ -61,17 +56,8 @@ class Gatekeeper:
     def _whim(self, token: Secret, now: float) -> Reason | None:
         if self.faults.take_rejection():
             return Reason.REJECTED_ON_DEMAND
-        digest = hashlib.sha256(token.encode()).digest()
-        if digest not in self._known:
-            while self._recent and not now - 1 < self._recent[0] <= now:
-                self._recent.popleft()
-            if self.faults.throttle is not None and len(self._recent) >= self.faults.throttle:
-                return Reason.THROTTLED
-            self._recent.append(now)
-        self._known[digest] = None
-        self._known.move_to_end(digest)
-        if len(self._known) > _REMEMBERED_TOKENS:
-            self._known.popitem(last=False)
+        if not self._throttle.lets_pass(token, now=now, limit=self.faults.throttle):
+            return Reason.THROTTLED
         return None
 
     def _record(

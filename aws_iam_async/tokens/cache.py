@@ -62,7 +62,7 @@ class TokenCache:
 
     Args:
         generate: Makes a token, waiting for what that needs.
-        generate_now: Makes a token if everything that it needs is at hand; nobody waits then, and nothing has to be shared.
+        generate_now: Makes a token if all that it needs is at hand. Nobody waits then, and nothing has to be shared.
         maxsize: Tokens held at most; the one that was not used for the longest time goes first. Keys with a generation
             under way are never lost.
         clock: The wall clock.
@@ -157,7 +157,10 @@ class TokenCache:
 
     async def _renew(self, key: TokenKey) -> tuple[Token, bool]:
         if key.expiration == 0:
-            return (self._make_now(key) or await self._waiting(self._make(key))).token, True
+            uncached = self._make_now(key)
+            if uncached is None:
+                uncached = await self._waiting(self._make(key))
+            return uncached.token, True
         while True:
             slot = self._slot(key)
             if slot is None:

@@ -14,7 +14,7 @@ from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
 from aws_iam_async.loop_local import LoopLocal
-from aws_iam_async.secret import Secret
+from aws_iam_async.secret import Bearer
 from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE, Generated, TokenCache
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, plan
@@ -68,7 +68,7 @@ class _LoopTokens:
         lifetime = plan(
             self._clock(), expiration=key.expiration, credentials_expire=snapshot.expires, draw=self._random()
         )
-        value = Secret(
+        value = Bearer(
             presign(
                 host=key.host,
                 port=key.port,

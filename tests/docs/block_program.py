@@ -31,7 +31,7 @@ def redirect(ports: dict[str, int]) -> None:
             host, port = LOOPBACK, ports[f"{host}:{port}"]
         return await dial(self, protocol_factory, host, port, **options)
 
-    asyncio.BaseEventLoop.create_connection = create_connection  # type: ignore[method-assign,assignment]  # on purpose
+    asyncio.BaseEventLoop.create_connection = create_connection  # type: ignore[method-assign]  # on purpose
 
 
 def main() -> None:

@@ -37,7 +37,9 @@ def test_the_language_of_each_block_is_one_that_is_tested_here(page: Path) -> No
 async def test_python_runs(block: Block, world: World, tmp_path: Path) -> None:
     if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
         (tmp_path / "test_block.py").write_text(block.text)
-        options = ["-q", "-p", "no:cacheprovider", "-W", "error"]
+        # asyncpg 0.32 leaves the socket of a refused login to the loop, and a test's loop may end before it is closed.
+        warnings = ["-W", "error", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
+        options = ["-q", "-p", "no:cacheprovider", *warnings]
         options += ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
         arguments = ["-m", "pytest", *options, "test_block.py"]
     else:

@@ -34,7 +34,7 @@ def sign(
     """Sign a token as botocore's ``generate_db_auth_token`` does, with any detail another one."""
     if at is not None:
         signed_at = datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
-        with unittest.mock.patch("botocore.auth.get_current_datetime", lambda: signed_at):
+        with unittest.mock.patch("botocore.auth.get_current_datetime", return_value=signed_at):
             return sign(
                 key, emulator, user=user, host=host, port=port, region=region, service=service, expires_in=expires_in
             )
@@ -73,6 +73,8 @@ class Session(Protocol):
 
     async def close(self) -> None: ...
 
+    def abort(self) -> None: ...
+
 
 @dataclass
 class PostgresSession:
@@ -83,6 +85,9 @@ class PostgresSession:
 
     async def close(self) -> None:
         await self.connection.close()
+
+    def abort(self) -> None:
+        self.connection.terminate()
 
 
 @dataclass
@@ -96,6 +101,9 @@ class MysqlSession:
 
     async def close(self) -> None:
         await self.connection.ensure_closed()
+
+    def abort(self) -> None:
+        self.connection.close()
 
 
 async def connect_postgres(emulator: Emulator, token: str, *, user: str = "app", database: str = "shop") -> Session:
@@ -156,7 +164,7 @@ async def _drivers_have_closed() -> AsyncIterator[None]:
     yield
     watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]  # of asyncio 3.11 to 3.14
     async with asyncio.timeout(10):
-        while len(watched) > 1:  # the loop's own wake-up socket
+        while len(watched) > 1:  # noqa: ASYNC110 - nothing tells; the one left is the loop's own
             await asyncio.sleep(0.001)
 
 

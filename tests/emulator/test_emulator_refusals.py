@@ -1,3 +1,4 @@
+import contextlib
 import ssl
 from collections.abc import Callable
 
@@ -71,29 +72,31 @@ async def test_a_revoked_key_is_refused_until_it_is_restored(front: Front) -> No
     assert [login.reason for login in front.emulator.logins] == [Reason.REVOKED_ACCESS_KEY, None]
 
 
-async def test_a_token_lives_fifteen_minutes_by_the_emulators_clock(front: Front) -> None:
-    token = front.token(at=1_800_000_000)
-    for now in (1_800_000_000 - 301, 1_800_000_000 - 300, 1_800_000_000 + 900, 1_800_000_000 + 901):
-        front.emulator.clock = lambda now=now: float(now)
-        try:
-            await (await front.connect(token)).close()
-        except front.refusal:
-            continue
-    reasons = [login.reason for login in front.emulator.logins]
-    assert reasons == [Reason.NOT_YET_VALID, None, None, Reason.EXPIRED]
+@pytest.mark.parametrize(
+    ("age", "reason"), [(-301, Reason.NOT_YET_VALID), (-300, None), (900, None), (901, Reason.EXPIRED)]
+)
+async def test_a_token_lives_fifteen_minutes_by_the_emulators_clock(
+    front: Front, age: int, reason: Reason | None
+) -> None:
+    front.emulator.clock = lambda: 1_800_000_000.0
+    await _attempt(front, front.token(at=1_800_000_000 - age))
+    assert [login.reason for login in front.emulator.logins] == [reason]
 
 
-async def test_a_token_may_be_given_a_shorter_life_but_no_longer_one(front: Front) -> None:
-    front.emulator.clock = lambda: 1_800_000_500.0
-    for expires_in in (499, 500):
-        try:
-            await (await front.connect(front.token(at=1_800_000_000, expires_in=expires_in))).close()
-        except front.refusal:
-            continue
-    front.emulator.clock = lambda: 1_800_000_901.0
-    with pytest.raises(front.refusal):
-        await front.connect(front.token(at=1_800_000_000, expires_in=3600))
-    assert [login.reason for login in front.emulator.logins] == [Reason.EXPIRED, None, Reason.EXPIRED]
+async def _attempt(front: Front, token: str) -> None:
+    with contextlib.suppress(front.refusal):
+        await (await front.connect(token)).close()
+
+
+@pytest.mark.parametrize(
+    ("life", "age", "reason"), [(500, 500, None), (500, 501, Reason.EXPIRED), (3600, 901, Reason.EXPIRED)]
+)
+async def test_a_token_may_be_given_a_shorter_life_but_no_longer_one(
+    front: Front, life: int, age: int, reason: Reason | None
+) -> None:
+    front.emulator.clock = lambda: 1_800_000_000.0
+    await _attempt(front, front.token(at=1_800_000_000 - age, expires_in=life))
+    assert [login.reason for login in front.emulator.logins] == [reason]
 
 
 async def test_a_user_without_tls_is_refused_and_not_asked_for_a_password(

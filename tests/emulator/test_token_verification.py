@@ -4,7 +4,7 @@ import pytest
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aws_iam_async.testing.account import AccessKey, Account
@@ -36,6 +36,7 @@ def test_a_genuine_token_is_accepted(key: AccessKey) -> None:
     assert timedelta(0) <= datetime.now(UTC) - verdict.issued_at < timedelta(minutes=1)
 
 
+@settings(deadline=None)
 @given(user=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
 @example(user="a b+c%2B/~*'()\"é")
 def test_every_user_name_is_verified_as_it_is(user: str) -> None:
@@ -47,6 +48,7 @@ def test_every_user_name_is_verified_as_it_is(user: str) -> None:
 TOKENS = {"lasting": _sign(), "temporary": _sign(TEMPORARY)}
 
 
+@settings(deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
 def test_a_token_with_any_one_character_changed_is_refused(token: str, data: st.DataObject) -> None:
@@ -54,16 +56,17 @@ def test_a_token_with_any_one_character_changed_is_refused(token: str, data: st.
     other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda other: other != token[at]))
     changed = token[:at] + other + token[at + 1 :]
     # In a percent-encoded byte, upper and lower case mean the same.
-    if changed.lower() == token.lower() and token[at - 1] == "%" or token[at - 2] == "%":
-        return
-    assert _verify(changed).reason is not None
+    same = changed.lower() == token.lower() and "%" in token[at - 2 : at]
+    assert (_verify(changed).reason is None) == same
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_accepted_or_raises(text: str) -> None:
     assert _verify(text).reason is Reason.MALFORMED
 
 
+@settings(deadline=None)
 @given(pieces=st.lists(st.sampled_from(_sign(TEMPORARY).replace("?", "&").split("&")), max_size=12), data=st.data())
 def test_no_mixture_of_a_tokens_parts_is_accepted_or_raises(pieces: list[str], data: st.DataObject) -> None:
     separators = data.draw(st.lists(st.sampled_from("?&=/%"), min_size=len(pieces), max_size=len(pieces)))

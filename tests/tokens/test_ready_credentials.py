@@ -6,9 +6,11 @@ import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import source
+from aws_iam_async.tokens.cache import Generated, TokenCache
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
-from tests.tokens.conftest import Clock, make_key
+from aws_iam_async.tokens.statistics import TokenCounters
+from tests.tokens.conftest import Clock, Generator, make_key, settle
 
 
 class Vault:
@@ -68,3 +70,27 @@ async def test_after_a_rejection_the_credentials_are_read_first(vault: Vault, ke
     _, fresh = await service.get(key)
     assert fresh
     assert (service.statistics().waits, vault.reads) == (2, 2)
+
+
+async def test_a_generation_under_way_is_joined_even_if_one_could_sign_by_now(
+    clock: Clock, generator: Generator
+) -> None:
+    ready: list[Generated] = []
+    cache = TokenCache(
+        generator,
+        generate_now=lambda _: ready[0] if ready else None,
+        clock=clock,
+        random=lambda: 0.0,
+        counters=TokenCounters(),
+    )
+    generator.hold()
+    first = asyncio.create_task(cache.get(make_key()))
+    await settle()
+    gate, generator.gate = generator.gate, None
+    ready.append(await generator(make_key("somebody else")))
+    second = asyncio.create_task(cache.get(make_key()))
+    await settle()
+    assert gate is not None
+    gate.set()
+    assert (await first)[0] is (await second)[0]
+    assert (await cache.get(make_key()))[0] is (await first)[0]

@@ -15,12 +15,13 @@ import aiomysql
 from aiomysql.connection import _StreamReader
 from pymysql.charset import charset_by_name
 from pymysql.connections import MAX_PACKET_LEN
-from pymysql.constants import CLIENT, COMMAND, CR
+from pymysql.constants import CLIENT, COMMAND, CR, ER
 from pymysql.err import OperationalError
 
 from aws_iam_async.errors import InsecureTransportError
-from aws_iam_async.secret import Secret
+from aws_iam_async.secret import Bearer, Secret
 
+LONGEST_LOGIN_PACKET = 1 << 16  # bytes; greetings and answers take hundreds, aiomysql 0.3.2 would take endless ones
 FAREWELL = 1.0  # seconds; a server that lives hangs up within a round trip
 
 
@@ -50,7 +51,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         super().__init__(**aiomysql_keywords)
         self._dial = dial
         self._password = ""
-        self._tls_only_secret: Secret | None = None
+        self._bearer: Bearer | None = None
 
     async def _connect(self) -> None:
         """Dial: aiomysql's own name for it, which ``ping(reconnect=True)`` calls."""
@@ -104,8 +105,8 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         Args:
             password: The secret; ``""`` for none. It is forgotten when this returns, and is in no frame of a traceback.
             tls: Context for TLS, which then is required; ``None`` for plaintext.
-            secret_needs_tls: Send the secret only over TLS, and only when the server asks for it as it is
-                (``mysql_clear_password``): no hash of it, to nobody.
+            secret_needs_tls: Send the secret only over TLS. A `Bearer` is moreover only sent when the server asks for it
+                as it is (``mysql_clear_password``): no hash of it, to nobody.
             host: Name or address to dial, and the name the server's certificate is checked against. Not used with
                 ``unix_socket``.
             port: TCP port to dial.
@@ -117,7 +118,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
             pymysql.err.OperationalError: 2003 if the server cannot be reached or TLS fails, with the reason as its
                 cause; 2027 if what answers is no MySQL; else what the server says.
         """
-        secret = Secret(password)
+        secret = password if isinstance(password, Bearer) else Secret(password)
         del password  # it may be a plain str, which a traceback with locals would show
         if secret_needs_tls and self._unix_socket:
             raise InsecureTransportError(
@@ -131,17 +132,19 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
             )
         self._host, self._port, self._user, self._db = host, port, user, db
         self._start_anew(tls=tls is not None)
+        self._read_bytes = self._read_login_bytes
         transport: asyncio.Transport | None = None
         try:
             transport, protocol = await self._open_socket()
             if not self._unix_socket:  # as aiomysql does; it sets TCP_NODELAY too, which asyncio and uvloop have done
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            await self._get_server_information()
+            await self._greet(tls=tls is not None)
             if tls is not None:
                 transport, protocol = await self._start_tls(transport, tls)
             # Not before: a StreamWriter that is replaced closes its transport as it goes (CPython 3.11.5 and later).
             self._writer = asyncio.StreamWriter(transport, protocol, self._reader, asyncio.get_running_loop())
-            await self._authenticate(secret, tls_only=secret_needs_tls)
+            await self._authenticate(secret)
+            del self._read_bytes
             await self._set_up_session()
         except BaseException as error:
             if transport is not None:
@@ -182,6 +185,27 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
             self.host_info = f"socket {self._host}:{self._port}"
         return transport, protocol
 
+    async def _greet(self, *, tls: bool) -> None:
+        """Read the server's greeting, or the error that it says instead, such as "too many connections"."""
+        try:
+            await self._get_server_information()
+        except OperationalError as error:
+            if tls and error.args[:1] == (ER.ACCESS_DENIED_ERROR,):
+                # No server refuses a login before there was one: believed, this would use up good tokens.
+                raise InsecureTransportError(
+                    f"The server at {self._host}:{self._port} refused the login in plaintext before it began: something"
+                    " between here and there may be injecting data."
+                ) from error
+            raise
+
+    async def _read_login_bytes(self, num_bytes: int) -> bytes:
+        """What ``_read_bytes`` of aiomysql is during the login: there is an end to what it takes."""
+        if num_bytes > LONGEST_LOGIN_PACKET:
+            message = f"Malformed packet from {self._host!r}: {num_bytes} bytes are announced during the login"
+            raise OperationalError(CR.CR_MALFORMED_PACKET, message)
+        data: bytes = await super()._read_bytes(num_bytes)
+        return data
+
     async def _start_tls(
         self, plain: asyncio.Transport, tls: ssl.SSLContext
     ) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
@@ -218,15 +242,15 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         protocol.connection_made(transport)
         return transport, protocol
 
-    async def _authenticate(self, secret: Secret, *, tls_only: bool) -> None:
+    async def _authenticate(self, secret: Secret) -> None:
         """Log in with aiomysql's own code, which finds the secret on this object for just so long."""
         chosen = self._client_auth_plugin
         self._client_auth_plugin = self._first_method()
-        self._password, self._tls_only_secret = ("", secret) if tls_only else (secret, None)
+        self._password, self._bearer = ("", secret) if isinstance(secret, Bearer) else (secret, None)
         try:
             await self._request_authentication()
         finally:
-            self._password, self._tls_only_secret = "", None
+            self._password, self._bearer = "", None
             self._client_auth_plugin = chosen
 
     def _first_method(self) -> str:
@@ -241,12 +265,12 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
 
     async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
         """Answer the server's request for another method than the one first named (auth switch)."""
-        if self._tls_only_secret is None:
+        if self._bearer is None:
             return await super()._process_auth(plugin_name, auth_packet)
         if plugin_name != b"mysql_clear_password":
             raise self._refusal(plugin_name.decode("ascii", "replace"))
         # No local variable for these bytes: see traceback.clear_frames above. MySQL takes them as they are, so UTF-8.
-        self.write_packet(self._tls_only_secret.encode() + b"\0")
+        self.write_packet(self._bearer.encode() + b"\0")
         answer = await self._read_packet()
         if not answer.is_ok_packet():
             raise self._refusal("a second method after mysql_clear_password")
@@ -254,14 +278,14 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         return answer
 
     async def caching_sha2_password_auth(self, pkt: Any) -> Any:
-        """Refuse to hash a secret that is only for TLS; else aiomysql's own."""
-        if self._tls_only_secret is not None:
+        """Refuse to hash a `Bearer`; else aiomysql's own."""
+        if self._bearer is not None:
             raise self._refusal("caching_sha2_password")
         return await super().caching_sha2_password_auth(pkt)
 
     async def sha256_password_auth(self, pkt: Any) -> Any:
-        """Refuse to hash a secret that is only for TLS; else aiomysql's own."""
-        if self._tls_only_secret is not None:
+        """Refuse to hash a `Bearer`; else aiomysql's own."""
+        if self._bearer is not None:
             raise self._refusal("sha256_password")
         return await super().sha256_password_auth(pkt)
 

@@ -22,6 +22,7 @@ import uvloop
 from pymysql.constants import CLIENT
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.secret import Bearer, Secret
 
 SECONDS = 20
 PASSWORD = "not-to-be-seen-anywhere"
@@ -118,12 +119,17 @@ Dial: TypeAlias = Callable[..., Connection]
 
 @pytest.fixture
 def connection() -> Iterator[Dial]:
-    """Make a connection that logs in as these keywords of ``log_in`` say; ``keywords`` are aiomysql's."""
+    """Make a connection that logs in as these keywords of ``log_in`` say; ``keywords`` are aiomysql's.
+
+    A text that needs TLS is a token, unless it is a ``Secret``.
+    """
     made: list[Connection] = []
 
     def make(
         port: int, secret: str = PASSWORD, *, keywords: Mapping[str, Any] | None = None, **log_in: Any
     ) -> Connection:
+        if log_in.get("secret_needs_tls") and not isinstance(secret, Secret):
+            secret = Bearer(secret)
         given = {"tls": None, "secret_needs_tls": False, "host": "127.0.0.1", "user": "app", "db": None, **log_in}
 
         async def dial(connection: Connection) -> None:

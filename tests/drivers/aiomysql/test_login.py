@@ -8,6 +8,7 @@ import aiomysql
 import pytest
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.secret import Secret
 
 PASSWORD = "not-to-be-seen-anywhere"
 
@@ -21,6 +22,16 @@ async def test_over_tls_with_a_database(connection: Any, mariadb: Any, query: Qu
         assert isinstance(conn, aiomysql.Connection)
         assert await query(conn, "SHOW STATUS LIKE 'Ssl_version'") == "TLSv1.3"
         assert await query(conn, "SELECT DATABASE()") == "shop"
+
+
+async def test_a_static_password_for_tls_only(
+    connection: Any, mariadb: Any, query: Query, trusting: ssl.SSLContext
+) -> None:
+    """As a plugin may bring it that reads passwords from a store: no token, so its hash logs in too."""
+    conn = connection(mariadb.port, Secret(PASSWORD), tls=trusting, user="tls_app", secret_needs_tls=True)
+    await conn._connect()
+    async with conn:
+        assert await query(conn, "SELECT 1") == 1
 
 
 async def test_in_plaintext_where_nobody_asked_for_tls(connection: Any, mariadb: Any, query: Query) -> None:

@@ -97,6 +97,40 @@ async def test_password_request_before_tls_is_not_answered(
     await leaks.check()
 
 
+async def test_refusal_before_tls_is_not_believed(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    """As errno 1045 it would make the plugin throw a good token away."""
+    server = scripted(lambda wire: wire.send(b"\xff\x15\x04#28000Access denied for user 'app'@'10.0.0.1'"))
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(InsecureTransportError, match="before it began"):
+        await conn._connect()
+    await server.ended()
+    assert server.wires[0].plaintext == b""
+    await leaks.check()
+
+
+async def test_other_errors_before_tls_are_the_servers_own(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext
+) -> None:
+    server = scripted(lambda wire: wire.send(b"\xff\x10\x04#08004Too many connections"))
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError, match="Too many connections") as caught:
+        await conn._connect()
+    assert caught.value.args[0] == 1040
+
+
+async def test_endless_greeting_is_not_read(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    server = scripted(lambda wire: wire.sock.sendall(b"\xff\xff\xff\0" + bytes(1000)))
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError, match="16777215 bytes are announced"):
+        await conn._connect()
+    await server.ended()
+    await leaks.check()
+
+
 @pytest.mark.parametrize("stage", ["greeting", "request"])
 async def test_server_that_hangs_up_before_tls(
     connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any, stage: str

@@ -44,6 +44,13 @@ class Run:
         self.failed = 0
 
     async def step(self, operation: str, which: int) -> None:
+        self._do(operation, which)
+        if operation == "tick":
+            await asyncio.sleep(0)
+        elif operation != "cancel in a tick":
+            await self._settle()
+
+    def _do(self, operation: str, which: int) -> None:
         under_way = [future for future in self.connects.pending if not future.done()]
         match operation:
             case "acquire" if not self.pool._closing:
@@ -62,10 +69,6 @@ class Run:
                 self.pool.close()
             case "terminate" if which == 0:
                 self.pool.terminate()
-            case "tick":
-                await asyncio.sleep(0)
-        if operation not in {"tick", "cancel in a tick"}:
-            await self._settle()
 
     async def _acquire(self) -> None:
         self.held.append(await self.pool.acquire())

@@ -1,0 +1,102 @@
+"""The program as a user runs it: in an interpreter of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+TIMEOUT = 120.0
+
+
+@dataclass
+class Program:
+    """Runs ``aws-iam-async`` without the caller's AWS and PostgreSQL settings.
+
+    Attributes:
+        directory: For temporary files. Servers run as ``nobody`` where root starts them, so everyone may look in.
+    """
+
+    directory: Path
+
+    def run(
+        self, *arguments: str, preparation: str | None = None, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end.
+
+        Args:
+            arguments: What stands behind its name.
+            preparation: Python to run first, in the same interpreter.
+            environment: More variables.
+        """
+        return subprocess.run(
+            self._command(preparation, arguments),
+            env=self._environment(environment),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start it, and see to it that it ends in time."""
+        process = subprocess.Popen(
+            self._command(None, arguments),
+            env=self._environment(None),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A test run in the background has SIGINT ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads use it
+        )
+        watchdog = threading.Timer(TIMEOUT, process.terminate)
+        watchdog.start()
+        with process:
+            yield process
+            process.wait()
+        watchdog.cancel()
+
+    def left_behind(self) -> list[Path]:
+        """Temporary files that are still there."""
+        return list(self.directory.iterdir())
+
+    def _command(self, preparation: str | None, arguments: tuple[str, ...]) -> list[str]:
+        if preparation is None:
+            return [sys.executable, "-m", "aws_iam_async", *arguments]
+        code = f"import sys; {preparation}; from aws_iam_async.cli.main import main; sys.exit(main())"
+        return [sys.executable, "-c", code, *arguments]
+
+    def _environment(self, more: dict[str, str] | None) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
+        files = {name: str(self.directory / "none") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+        return kept | files | {"TMPDIR": str(self.directory), "AWS_EC2_METADATA_DISABLED": "true"} | (more or {})
+
+
+def lines_until(stream: IO[str] | None, start: str) -> list[str]:
+    """Read lines up to one that starts so; all of them if there is none."""
+    assert stream is not None
+    lines = []
+    for line in stream:
+        lines.append(line.rstrip("\n"))
+        if line.startswith(start):
+            break
+    return lines
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    # Not below pytest's own folder: nobody else may look into that.
+    directory = Path(tempfile.mkdtemp(prefix="cli-"))
+    directory.chmod(0o755)
+    yield Program(directory)
+    shutil.rmtree(directory)

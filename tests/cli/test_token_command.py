@@ -1,0 +1,59 @@
+"""``token`` prints a token that logs other clients in."""
+
+import ssl
+
+import asyncpg
+import pytest
+
+from aws_iam_async.testing import Emulator
+from tests.cli.conftest import Program
+
+RDS_DSN = "postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop"
+EXAMPLE_KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+
+
+async def test_a_server_accepts_it(program: Program, rds_postgres: Emulator) -> None:
+    key = rds_postgres.account.create_access_key()
+    done = program.run(
+        "token",
+        f"{rds_postgres.dsn('app', 'shop')}?iam_host={rds_postgres.host}",
+        environment={"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    token = done.stdout.removesuffix("\n")
+    context = ssl.create_default_context(cafile=rds_postgres.ca_file)
+    context.check_hostname = False
+    connection = await asyncpg.connect(rds_postgres.dsn("app", "shop"), password=token, ssl=context)
+    try:
+        assert await connection.fetchval("SELECT current_user") == "app"
+    finally:
+        await connection.close()
+
+
+def test_nothing_but_the_token_is_on_stdout(program: Program) -> None:
+    done = program.run("token", RDS_DSN, environment=EXAMPLE_KEY)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:5432/?Action=connect&DBUser=app&")
+
+
+def test_mysql_has_its_own_port(program: Program) -> None:
+    done = program.run("token", RDS_DSN.replace("postgresql", "mysql"), environment=EXAMPLE_KEY)
+    assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:3306/?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((RDS_DSN,), "no AWS credentials found"),
+        ((RDS_DSN, "--profile", "nobody"), "profile 'nobody' is not in the shared AWS files"),
+        (("postgresql://app@db.example/shop",), "pass iam_host="),
+        (("not a DSN",), "dsn holds white space"),
+    ],
+)
+def test_what_stops_it_is_said_on_stderr(program: Program, arguments: tuple[str, ...], complaint: str) -> None:
+    done = program.run("token", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("aws-iam-async token: ")
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
