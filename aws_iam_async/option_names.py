@@ -1,6 +1,5 @@
 """Names of options: which are known, and which was meant. Pure."""
 
-import difflib
 from collections.abc import Collection, Iterable
 
 from aws_iam_async.errors import ConfigurationError
@@ -28,6 +27,8 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     wanted = name.replace("_", "").replace("-", "").lower()
     if (meant := FOREIGN_NAMES.get(wanted)) in known:
         return meant
+    import difflib  # noqa: PLC0415 - half a millisecond, for names that are not known
+
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.75)
     return plain[near[0]] if near else None
 

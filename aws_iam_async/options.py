@@ -143,7 +143,7 @@ def _host(host: Any) -> str | None:
         return None
     if not isinstance(host, str):
         raise ConfigurationError(f"host must be a text, not {type(host).__name__}")
-    if not host or any(character.isspace() or not character.isprintable() for character in host):
+    if not host or not host.isprintable() or " " in host:  # the one white space that is printable
         raise ConfigurationError("host is empty or holds white space or control characters")
     return host
 

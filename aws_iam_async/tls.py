@@ -5,9 +5,8 @@ No environment variable is read here: ``PGSSLMODE`` and its like cannot weaken w
 """
 
 import os
-from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.trust import contexts, pinning
@@ -17,8 +16,7 @@ TlsMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca
 _WORDS: tuple[TlsMode, ...] = get_args(TlsMode)
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """What TLS a connection shall have.
 
     Attributes:

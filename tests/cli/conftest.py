@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -51,13 +50,12 @@ class Program:
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start it, and see to it that it ends in time."""
         process = subprocess.Popen(
-            self._command(None, arguments),
+            # A test run in the background has SIGINT ignored, and children inherit that.
+            self._command("import signal; signal.signal(signal.SIGINT, signal.default_int_handler)", arguments),
             env=self._environment(None),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A test run in the background has SIGINT ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads use it
         )
         watchdog = threading.Timer(TIMEOUT, process.terminate)
         watchdog.start()
