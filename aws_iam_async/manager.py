@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from aws_iam_async import drivers, options
+from aws_iam_async import drivers
 from aws_iam_async import dsn as dsn_reader
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import refuse_unknown
+from aws_iam_async.options import Reader
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
@@ -54,7 +55,7 @@ class PluginManager:
         self._option_names = frozenset(name for plugin in self._plugins for name in getattr(plugin, "option_names", ()))
         refuse_unknown(options, self._option_names, owner="a plugin in the chain")
         self._options: Mapping[str, Any] = MappingProxyType(options)
-        self._drivers: dict[str, Driver] = {}
+        self._adapters: dict[str, tuple[Driver, Reader]] = {}
         self._attempts = Attempts()
         self._closed = False
 
@@ -122,38 +123,27 @@ class PluginManager:
         return f"<PluginManager {state} plugins={[type(plugin).__name__ for plugin in self._plugins]}>"
 
     async def _connect(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        adapter = await self._adapter(dsn, driver)
-        return await adapter.connect(self._read(dsn, adapter, keywords, pool=False).request)
+        adapter, reader = await self._adapter(dsn, driver)
+        return await adapter.connect(reader.read(dsn, keywords, pool=False).request)
 
     async def _create_pool(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        adapter = await self._adapter(dsn, driver)
-        reading = self._read(dsn, adapter, keywords, pool=True)
+        adapter, reader = await self._adapter(dsn, driver)
+        request, pool_options = reader.read(dsn, keywords, pool=True)
         for plugin in self._plugins:
             # A pool may start empty: a wrong option shows now, not with the first connection.
             if check := getattr(plugin, "check", None):
-                await check(reading.request)
+                await check(request)
         return await adapter.create_pool(
-            reading.request,
-            reading.pool_options,
-            lambda dsn, keywords: self._read(dsn, adapter, keywords, pool=False).request,
+            request, pool_options, lambda dsn, keywords: reader.read(dsn, keywords, pool=False).request
         )
 
-    def _read(self, dsn: str | None, adapter: Driver, keywords: Mapping[str, Any], *, pool: bool) -> options.Reading:
-        return options.read(
-            None if dsn is None else dsn_reader.parse(dsn),
-            adapter,
-            plugin_options=self._option_names,
-            defaults=self._options,
-            keywords=keywords,
-            pool=pool,
-        )
-
-    async def _adapter(self, dsn: str | None, driver: str | ModuleType | None) -> Driver:
+    async def _adapter(self, dsn: str | None, driver: str | ModuleType | None) -> tuple[Driver, Reader]:
         name = _driver_name(dsn, driver)
-        adapter = self._drivers.get(name)
+        adapter = self._adapters.get(name)
         if adapter is None:
-            make = await drivers.load(name)
-            adapter = self._drivers.setdefault(name, make(self._around, self._attempts))
+            made = (await drivers.load(name))(self._around, self._attempts)
+            reader = Reader(made, self._option_names, self._options)
+            adapter = self._adapters.setdefault(name, (made, reader))
         return adapter
 
     def _around(self, terminal: ConnectNext) -> ConnectNext:

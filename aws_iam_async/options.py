@@ -1,96 +1,137 @@
 """Read what the caller gave, once: a DSN and keywords become a :class:`ConnectRequest`."""
 
+import functools
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from aws_iam_async import endpoints, tls
+from aws_iam_async import dsn, endpoints, tls
 from aws_iam_async.drivers.protocol import Driver
-from aws_iam_async.dsn import Dsn
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import nearest, refuse_unknown
 from aws_iam_async.request import ConnectRequest
 
-__all__ = ["Reading", "read"]
+__all__ = ["Reader", "Reading"]
 
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
+REMEMBERED = 64
 
 
 class Reading(NamedTuple):
     """A request, and what is for the pool alone."""
 
     request: ConnectRequest
-    pool_options: dict[str, Any]
+    pool_options: Mapping[str, Any]
 
 
-def read(
-    dsn: Dsn | None,
-    driver: Driver,
-    *,
-    plugin_options: Collection[str],
-    defaults: Mapping[str, Any],
-    keywords: Mapping[str, Any],
-    pool: bool,
-) -> Reading:
-    """Merge and check all options.
+class Reader:
+    """Reads the options of one manager for one driver.
 
-    A keyword wins over the DSN, the DSN over the manager's defaults, those over the driver's environment variables.
-    ``None`` means "not given", except for the driver's own keywords, which pass through unchanged.
+    What was read is remembered: an application says the same for each of its connections, and a pool is not the only
+    one who makes many.
 
     Args:
-        dsn: The DSN's parts.
         driver: Whose keywords are known.
         plugin_options: The option names that the plugins in the chain own.
         defaults: The manager's options.
-        keywords: The caller's options.
-        pool: Whether the pool's options are welcome.
-
-    Raises:
-        ConfigurationError: An unknown or misspelt option, or a value that cannot be read.
     """
-    given: dict[str, Any] = {}
-    for layer in (defaults, _from_dsn(dsn, driver, plugin_options, keywords) if dsn else {}, keywords):
-        if any(layer.get(name) is not None for name in ("ssl", "sslmode")):
-            # Both say how to protect the connection: whoever says either, says all of it.
-            for name in TLS_OPTIONS:
-                given.pop(name, None)
-        for name, value in layer.items():
-            if value is not None or name in driver.connect_options or name in driver.pool_options:
-                given[driver.aliases.get(name, name)] = value
-    known = FIELDS | TLS_OPTIONS | set(plugin_options) | driver.connect_options
-    for name in given:
-        if name in driver.refused:
-            raise ConfigurationError(f"{name}: {driver.refused[name]}")
-        if name in driver.pool_options and not pool:
-            raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
-    refuse_unknown(given, known | driver.pool_options, owner=f"{driver.name} nor a plugin in the chain")
 
-    environment = driver.read_environment()
-    for name, value in environment.items():
-        given.setdefault(name, value)
-    addresses = _addresses(given.get("host"), given.get("port"), environment.get("port"), driver.default_port)
-    (host, port), alternates = addresses[0], addresses[1:]
-    request = ConnectRequest(
-        driver=driver.name,
-        host=host,
-        port=port,
-        user=_text(given, "user"),
-        database=_text(given, "database"),
-        password=given.get("password"),
-        tls=tls.read(ssl=given.get("ssl"), sslmode=given.get("sslmode"), sslrootcert=given.get("sslrootcert")),
-        options=MappingProxyType({name: given[name] for name in plugin_options if name in given}),
-        driver_options=MappingProxyType({name: given[name] for name in driver.connect_options if name in given}),
-        alternates=tuple((host, port) for host, port in alternates if host is not None),
-        login_rejected=driver.login_rejected,
-    )
-    return Reading(request, {name: given[name] for name in driver.pool_options if name in given})
+    def __init__(self, driver: Driver, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> None:
+        self._driver = driver
+        self._plugin_options = plugin_options
+        self._defaults = defaults
+        self._known = FIELDS | TLS_OPTIONS | plugin_options | driver.connect_options | driver.pool_options
+        # `typed`: True is no port, though it equals 1.
+        self._remembered = functools.lru_cache(maxsize=REMEMBERED, typed=True)(self._read)
+
+    def read(self, dsn: str | None, keywords: Mapping[str, Any], *, pool: bool) -> Reading:
+        """Merge and check all options.
+
+        A keyword wins over the DSN, the DSN over the manager's defaults, those over the driver's environment variables.
+        ``None`` means "not given", except for the driver's own keywords, which pass through unchanged.
+
+        Args:
+            dsn: The DSN.
+            keywords: The caller's options.
+            pool: Whether the pool's options are welcome.
+
+        Raises:
+            ConfigurationError: An unknown or misspelt option, or a value that cannot be read.
+        """
+        asked = (dsn, pool, tuple(keywords), self._driver.environment(), *keywords.values())
+        try:
+            return self._remembered(*asked)
+        except TypeError:  # a value that cannot be hashed, such as server_settings
+            return self._read(*asked)
+
+    def _read(
+        self,
+        text: str | None,
+        pool: bool,  # noqa: FBT001 - lru_cache tells types apart in positional arguments
+        names: tuple[str, ...],
+        environment: tuple[str | None, ...],
+        *values: Any,
+    ) -> Reading:
+        driver = self._driver
+        keywords = dict(zip(names, values, strict=True))
+        given = self._merge(text, keywords)
+        self._refuse(given, pool=pool)
+
+        surroundings = driver.read_environment(environment)
+        for name, value in surroundings.items():
+            given.setdefault(name, value)
+        addresses = _addresses(given.get("host"), given.get("port"), surroundings.get("port"), driver.default_port)
+        (host, port), alternates = addresses[0], addresses[1:]
+        request = ConnectRequest(
+            driver=driver.name,
+            host=host,
+            port=port,
+            user=_text(given, "user"),
+            database=_text(given, "database"),
+            password=given.get("password"),
+            tls=tls.read(ssl=given.get("ssl"), sslmode=given.get("sslmode"), sslrootcert=given.get("sslrootcert")),
+            options=_only(given, self._plugin_options),
+            driver_options=_only(given, driver.connect_options),
+            alternates=tuple((host, port) for host, port in alternates if host is not None),
+            login_rejected=driver.login_rejected,
+        )
+        return Reading(request, _only(given, driver.pool_options))
+
+    def _merge(self, text: str | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        driver = self._driver
+        from_dsn = {} if text is None else _from_dsn(dsn.parse(text), driver, self._plugin_options, keywords)
+        given: dict[str, Any] = {}
+        for layer in (self._defaults, from_dsn, keywords):
+            if any(layer.get(name) is not None for name in ("ssl", "sslmode")):
+                # Both say how to protect the connection: whoever says either, says all of it.
+                for name in TLS_OPTIONS:
+                    given.pop(name, None)
+            for name, value in layer.items():
+                if value is not None or name in driver.connect_options or name in driver.pool_options:
+                    given[driver.aliases.get(name, name)] = value
+        return given
+
+    def _refuse(self, given: Mapping[str, Any], *, pool: bool) -> None:
+        driver = self._driver
+        for name in given:
+            if name in driver.refused:
+                raise ConfigurationError(f"{name}: {driver.refused[name]}")
+            if name in driver.pool_options and not pool:
+                raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
+        refuse_unknown(given, self._known, owner=f"{driver.name} nor a plugin in the chain")
 
 
-def _from_dsn(dsn: Dsn, driver: Driver, plugin_options: Collection[str], keywords: Mapping[str, Any]) -> dict[str, Any]:
+def _only(given: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    return MappingProxyType({name: given[name] for name in given if name in names})
+
+
+def _from_dsn(
+    parts: dsn.Dsn, driver: Driver, plugin_options: Collection[str], keywords: Mapping[str, Any]
+) -> dict[str, Any]:
     own: dict[str, Any] = {}
     rest: dict[str, str] = {}
-    for name, value in dsn.query.items():
+    for name, value in parts.query.items():
         if name in plugin_options or name in TLS_OPTIONS - {"ssl"}:
             own[name] = value
         elif name in FIELDS or name in driver.aliases:
@@ -103,15 +144,15 @@ def _from_dsn(dsn: Dsn, driver: Driver, plugin_options: Collection[str], keyword
     own |= driver.read_query(rest)
     own |= {
         name: value
-        for name, value in (("user", dsn.user), ("password", dsn.password), ("database", dsn.database))
+        for name, value in (("user", parts.user), ("password", parts.password), ("database", parts.database))
         if value is not None
     }
-    if len(dsn.hosts) == 1:
-        ((host, port),) = dsn.hosts
+    if len(parts.hosts) == 1:
+        ((host, port),) = parts.hosts
         own |= {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    elif dsn.hosts and keywords.get("host") is None:
-        own["host"] = [host for host, _ in dsn.hosts]
-        own["port"] = [own.get("port") if port is None else port for _, port in dsn.hosts]
+    elif parts.hosts and keywords.get("host") is None:
+        own["host"] = [host for host, _ in parts.hosts]
+        own["port"] = [own.get("port") if port is None else port for _, port in parts.hosts]
     return own
 
 

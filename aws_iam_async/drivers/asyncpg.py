@@ -73,21 +73,22 @@ class AsyncpgDriver:
             options["server_settings"] = settings
         return options
 
-    def read_environment(self) -> dict[str, Any]:
-        """``PGHOST``, ``PGPORT``, ``PGUSER`` and ``PGDATABASE``, as asyncpg reads them."""
-        values: dict[str, Any] = {
-            name: value
-            for name, variable in (("user", "PGUSER"), ("database", "PGDATABASE"), ("port", "PGPORT"))
-            if (value := os.environ.get(variable))
-        }
-        if "," in values.get("port", ""):
-            values["port"] = values["port"].split(",")
-        if hosts := os.environ.get("PGHOST"):
+    def environment(self) -> tuple[str | None, ...]:
+        """The values of ``PGHOST``, ``PGPORT``, ``PGUSER`` and ``PGDATABASE``."""
+        get = os.environ.get
+        return get("PGHOST"), get("PGPORT"), get("PGUSER"), get("PGDATABASE")
+
+    def read_environment(self, values: tuple[str | None, ...]) -> dict[str, Any]:
+        """Read ``PGHOST``, ``PGPORT``, ``PGUSER`` and ``PGDATABASE`` as asyncpg does; an empty one says nothing."""
+        hosts, port, user, database = values
+        ports: Any = port.split(",") if port and "," in port else port
+        read: dict[str, Any] = {"port": ports, "user": user, "database": database}
+        if hosts:
             pairs = split_hosts(hosts, source="PGHOST")
-            values["host"] = [host for host, _ in pairs]
+            read["host"] = [host for host, _ in pairs]
             if any(port for _, port in pairs):
-                values["port"] = [port or values.get("port") for _, port in pairs]
-        return values
+                read["port"] = [port or ports for _, port in pairs]
+        return {name: value for name, value in read.items() if value}
 
     def login_rejected(self, error: BaseException) -> bool:
         """``28P01``, or ``28000`` that speaks of PAM or IAM authentication: what RDS answers to a wrong token."""

@@ -58,8 +58,12 @@ class Driver(Protocol):
         """
         ...
 
-    def read_environment(self) -> dict[str, Any]:
-        """The values that the driver takes from its own environment variables for a request's fields."""
+    def environment(self) -> tuple[str | None, ...]:
+        """The present values of the driver's own environment variables that say something about a request's fields."""
+        ...
+
+    def read_environment(self, values: tuple[str | None, ...]) -> dict[str, Any]:
+        """Turn what :meth:`environment` returned into values for a request's fields."""
         ...
 
     def login_rejected(self, error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import AwsIamError, ConfigurationError
-from aws_iam_async.options import Reading, read
+from aws_iam_async.options import Reader, Reading
 from aws_iam_async.plugins.iam.login import OPTION_NAMES
 from aws_iam_async.statistics import Attempts
 
@@ -31,9 +31,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def reading(
     dsn: str | None, *, pool: bool = False, defaults: Mapping[str, Any] | None = None, **keywords: Any
 ) -> Reading:
-    parsed = dsn_reader.parse(dsn) if dsn else None
-    driver = DRIVERS[parsed.scheme] if parsed else POSTGRESQL
-    return read(parsed, driver, plugin_options=OPTION_NAMES, defaults=defaults or {}, keywords=keywords, pool=pool)
+    driver = DRIVERS[dsn_reader.parse(dsn).scheme] if dsn else POSTGRESQL
+    return Reader(driver, OPTION_NAMES, defaults or {}).read(dsn, keywords, pool=pool)
 
 
 def test_keywords_win_over_the_dsn_and_the_dsn_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,3 +214,26 @@ def test_any_keywords_are_a_request_or_an_error_of_ours(scheme: str, keywords: d
         return
     assert isinstance(request.port, int)
     assert 1 <= request.port <= 65535
+
+
+def test_what_was_read_is_remembered_by_value_and_type() -> None:
+    reader = Reader(POSTGRESQL, OPTION_NAMES, {})
+    first = reader.read("postgresql://db", {"port": 1}, pool=False)
+    assert reader.read("postgresql://db", {"port": 1}, pool=False) is first
+    assert reader.read("postgresql://db", {"port": 2}, pool=False).request.port == 2
+    with pytest.raises(ConfigurationError, match="port"):
+        reader.read("postgresql://db", {"port": True}, pool=False)
+    with pytest.raises(ConfigurationError, match="port"):
+        reader.read("postgresql://db", {"port": 1.0}, pool=False)
+
+
+def test_what_cannot_be_remembered_is_read_each_time() -> None:
+    settings = {"application_name": "x"}
+    assert reading("postgresql://db", server_settings=settings).request.driver_options["server_settings"] is settings
+
+
+def test_a_changed_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(POSTGRESQL, OPTION_NAMES, {})
+    for user in ("one", "two"):
+        monkeypatch.setenv("PGUSER", user)
+        assert reader.read("postgresql://db", {}, pool=False).request.user == user

@@ -105,8 +105,8 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
         Args:
             password: The secret; ``""`` for none. It is forgotten when this returns, and is in no frame of a traceback.
             tls: Context for TLS, which then is required; ``None`` for plaintext.
-            secret_needs_tls: Send the secret only over TLS. A `Bearer` is moreover only sent when the server asks for it
-                as it is (``mysql_clear_password``): no hash of it, to nobody.
+            secret_needs_tls: Send the secret only over TLS. A `Bearer` is moreover only sent when the server asks for
+                it as it is (``mysql_clear_password``): no hash of it, to nobody.
             host: Name or address to dial, and the name the server's certificate is checked against. Not used with
                 ``unix_socket``.
             port: TCP port to dial.
@@ -150,6 +150,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
             if transport is not None:
                 transport.abort()
             self._reader = self._writer = None
+            self.__dict__.pop("_read_bytes", None)  # a bound method on its own object: a cycle
             # aiomysql's frames hold the secret's bytes in local variables, and reporters that print locals are common.
             traceback.clear_frames(error.__traceback__)
             place = self._unix_socket or self._host
@@ -231,8 +232,6 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 s
                 f"The server at {self._host}:{self._port} sent more than its greeting before TLS: something between "
                 "here and there may be injecting data."
             )
-        if plain.is_closing():  # start_tls of CPython 3.11 would wait 60 s for an answer
-            raise ConnectionResetError("Connection lost before TLS")
         loop = asyncio.get_running_loop()
         self._reader = _StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)

@@ -82,7 +82,11 @@ class AiomysqlDriver:
         """
         return {name: _typed(name, value) for name, value in query.items()}
 
-    def read_environment(self) -> dict[str, Any]:
+    def environment(self) -> tuple[str | None, ...]:
+        """Nothing: aiomysql reads no environment variables."""
+        return ()
+
+    def read_environment(self, values: tuple[str | None, ...]) -> dict[str, Any]:  # noqa: ARG002 - there are none
         """Nothing: aiomysql reads no environment variables."""
         return {}
 
