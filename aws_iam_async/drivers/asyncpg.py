@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import asyncpg
 
 from aws_iam_async import tls
+from aws_iam_async.drivers import abandoned
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
@@ -107,11 +108,18 @@ class AsyncpgDriver:
         Raises:
             TimeoutError: It took longer.
         """
+        seconds = request.driver_options.get("timeout", CONNECT["timeout"].default)
         with self._attempts:
-            async with asyncio.timeout(request.driver_options.get("timeout", CONNECT["timeout"].default)):
-                if request.alternates:
-                    return await self._connect_first(request)
-                return await self._chain(request)
+            try:
+                async with asyncio.timeout(seconds) as limit:
+                    if request.alternates:
+                        return await self._connect_first(request)
+                    return await self._chain(request)
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                place = f"{request.host}:{request.port}"
+                raise TimeoutError(f"no connection to {place} within {seconds:g} s (timeout)") from error
 
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
         """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""
@@ -173,7 +181,7 @@ class AsyncpgDriver:
 
     async def _log_in(self, request: ConnectRequest) -> Any:
         if request.tls.required and (request.host is None or request.host.startswith("/")):
-            # asyncpg 0.32 speaks plaintext on a unix socket, whatever ``ssl`` says, and without a host it looks for one.
+            # asyncpg 0.32 speaks plaintext on a unix socket whatever ``ssl`` says, and without a host it looks for one.
             raise InsecureTransportError(
                 "a secret that is only for TLS is not sent over a unix socket: pass the database's host name"
             )
@@ -188,7 +196,7 @@ class AsyncpgDriver:
         given = {name: value for name, value in known.items() if value is not None}
         try:
             # `timeout` is kept in connect(), which also bounds what comes before the dialling.
-            return await asyncpg.connect(**{**request.driver_options, **given, "timeout": None})
+            return await _dial(**{**request.driver_options, **given, "timeout": None})
         except ConnectionError as error:
             # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
             if request.tls.required and "rejected SSL upgrade" in str(error):
@@ -227,6 +235,14 @@ def _password(password: str | None) -> str | None:
         return None
     # A plain copy of anything else, for SCRAM: see Unhashed.
     return Unhashed(password) if isinstance(password, Bearer) else str(password)
+
+
+async def _dial(**keywords: Any) -> Any:
+    try:
+        return await asyncpg.connect(**keywords)
+    except BaseException as error:
+        abandoned.cut(error)
+        raise
 
 
 async def _ssl(request: ConnectRequest) -> Any:

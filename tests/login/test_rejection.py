@@ -68,6 +68,21 @@ async def test_a_rejected_cached_token_is_retried_exactly_once(rds: Rds) -> None
     assert caught.value.__notes__
 
 
+async def test_a_new_token_of_old_credentials_is_replaced_as_well(
+    rds: Rds, credentials_endpoint: CredentialsEndpoint
+) -> None:
+    """As after a quiet night: the token has expired, and the key was rotated meanwhile."""
+    async with PluginManager() as manager:
+        async with manager.connect(rds.dsn, iam_token_expiration=0, **rds.options):
+            pass
+        rds.emulator.account.revoke(credentials_endpoint.key.access_key)
+        credentials_endpoint.rotate()
+        async with manager.connect(rds.dsn, iam_token_expiration=0, **rds.options) as connection:
+            assert await rds.value(connection, "SELECT 1") == 1
+    assert [login.accepted for login in rds.emulator.logins] == [True, False, True]
+    assert credentials_endpoint.requests == 2
+
+
 async def test_the_cache_can_be_turned_off(rds: Rds) -> None:
     async with PluginManager() as manager:
         for _ in range(3):

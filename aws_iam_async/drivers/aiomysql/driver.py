@@ -129,14 +129,15 @@ class AiomysqlDriver:
         await pool.wait_closed()
 
     async def _dial(self, request: ConnectRequest, connection: Connection | None) -> Any:
+        seconds = request.driver_options.get("connect_timeout")
         with self._attempts:
             try:
-                async with asyncio.timeout(request.driver_options.get("connect_timeout")) as limit:
+                async with asyncio.timeout(seconds) as limit:
                     return await self._chain(request.replace(note=Dial(request, connection)))
             except TimeoutError as error:
                 if not limit.expired():
                     raise
-                message = f"Can't connect to MySQL server on {request.host!r}"
+                message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
                 raise aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
 
     async def _log_in(self, request: ConnectRequest) -> Any:
