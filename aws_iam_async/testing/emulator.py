@@ -23,7 +23,7 @@ from aws_iam_async.testing.mysql import MysqlFront
 from aws_iam_async.testing.postgres import PostgresFront
 from aws_iam_async.testing.servers.process import ServerProcess
 from aws_iam_async.testing.servers.upstream import Upstream
-from aws_iam_async.testing.streams import MalformedMessageError
+from aws_iam_async.testing.streams import MalformedMessageError, hang_up
 from aws_iam_async.testing.verification import Endpoint
 
 _logger = logging.getLogger(__name__)
@@ -181,9 +181,7 @@ class Emulator:
                 except OSError:  # out of file descriptors, for one
                     await asyncio.sleep(_ACCEPT_PAUSE)
                     continue
-                # asyncio of Python 3.11 does it only for sockets that name their protocol, which accepted ones do not.
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                session = self._loop.create_task(self._front.serve(client))
+                session = self._loop.create_task(self._talk(client))
                 with self._changed:
                     self._sessions[session] = client
                     self._changed.notify_all()
@@ -193,13 +191,18 @@ class Emulator:
             self._cut_all()
             await asyncio.gather(*self._sessions, return_exceptions=True)
 
+    async def _talk(self, client: socket.socket) -> None:
+        # asyncio of Python 3.11 does it only for sockets that name their protocol, which accepted ones do not.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await self._front.serve(client)
+
     def _cut_all(self) -> None:
         for session in self._sessions:
             session.cancel()
 
     def _end(self, session: asyncio.Task[None]) -> None:
         with self._changed:
-            self._sessions.pop(session).close()
+            hang_up(self._sessions.pop(session))
             self._changed.notify_all()
         error = None if session.cancelled() else session.exception()
         if isinstance(error, MalformedMessageError):

@@ -42,19 +42,19 @@ def _rds_mysql_session(rds_account: "Account") -> Iterator["Emulator"]:
 
 
 @pytest.fixture
-def rds_postgres(_rds_postgres_session: "Emulator") -> Iterator["Emulator"]:
+def rds_postgres(_rds_postgres_session: "Emulator") -> "Emulator":
     """An RDS endpoint with PostgreSQL, user ``app`` and database ``shop``; faults and records are one test's own."""
-    yield from _for_one_test(_rds_postgres_session)
+    return _for_one_test(_rds_postgres_session)
 
 
 @pytest.fixture
-def rds_mysql(_rds_mysql_session: "Emulator") -> Iterator["Emulator"]:
+def rds_mysql(_rds_mysql_session: "Emulator") -> "Emulator":
     """An RDS endpoint with MariaDB, user ``app`` and database ``shop``; faults and records are one test's own."""
-    yield from _for_one_test(_rds_mysql_session)
+    return _for_one_test(_rds_mysql_session)
 
 
-def _for_one_test(emulator: "Emulator") -> Iterator["Emulator"]:
-    emulator.reset()
-    yield emulator
+def _for_one_test(emulator: "Emulator") -> "Emulator":
+    # Before a test rather than after it: what the last one left behind in the background may still come in.
     emulator.reset()
     emulator.account.restore()
+    return emulator

@@ -52,14 +52,24 @@ async def open_channel(connected: socket.socket, tls: ssl.SSLContext) -> Channel
 
     Since nothing is read ahead before this, bytes that someone slips in before the handshake become part of it and
     break it.
+
+    The transport has a file descriptor of its own: when this is cancelled as the handshake succeeds, asyncio of Python
+    3.11 goes on to say goodbye in the background, and must not do so on what is another connection's by then.
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_BUFFER, loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     transport, _ = await loop.connect_accepted_socket(
-        lambda: protocol, connected, ssl=tls, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT
+        lambda: protocol, connected.dup(), ssl=tls, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT
     )
     return Channel(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+
+def hang_up(connected: socket.socket) -> None:
+    """Close a bare socket, and end the connection for whoever else has a descriptor of it."""
+    with contextlib.suppress(OSError):  # the peer was faster
+        connected.shutdown(socket.SHUT_RDWR)
+    connected.close()
 
 
 async def receive_exactly(connected: socket.socket, size: int) -> bytes:

@@ -158,14 +158,18 @@ POSTGRES = (connect_postgres, asyncpg.InvalidAuthorizationSpecificationError, 'P
 MYSQL = (connect_mysql, aiomysql.OperationalError, "Access denied for user '{}'@'127.0.0.1' (using password: YES)")
 
 
-@pytest.fixture(autouse=True)
-async def _drivers_have_closed() -> AsyncIterator[None]:
+async def drivers_have_closed() -> None:
     """Let the drivers finish closing the connections that were refused or cut: they do it in the background."""
-    yield
     watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]  # of asyncio 3.11 to 3.14
     async with asyncio.timeout(10):
         while len(watched) > 1:  # noqa: ASYNC110 - nothing tells; the one left is the loop's own
             await asyncio.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+async def _drivers_have_closed() -> AsyncIterator[None]:
+    yield
+    await drivers_have_closed()
 
 
 @pytest.fixture(params=["postgres", "mysql"])

@@ -1,6 +1,9 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +49,28 @@ def test_data_outlive_a_restart_and_nothing_outlives_the_server(server: ServerPr
         server.__enter__()  # for the fixture, which leaves it once more
 
 
+@pytest.mark.parametrize("kind", ["PostgresServer", "MariadbServer"])
+def test_nothing_outlives_tests_that_are_killed(kind: str) -> None:
+    script = f"""
+import time
+from aws_iam_async.testing import {kind}
+with {kind}() as server:
+    server.restart()
+    print(server.directory, flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        directory = Path(tests.stdout.readline().strip())
+        assert _processes_in(directory)
+        tests.kill()
+    deadline = time.monotonic() + 20
+    while (directory.exists() or _processes_in(directory)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not directory.exists()
+    assert not _processes_in(directory)
+
+
 def test_names_are_quoted(server: ServerProcess) -> None:
     name = """a"b`c'd e"""
     server.create_user(name)
@@ -77,6 +102,20 @@ def test_a_server_that_does_not_start_says_why(server: ServerProcess, monkeypatc
         server.start()
     monkeypatch.undo()
     server.start()
+
+
+def test_a_lock_file_left_by_a_crash_does_not_pass_for_a_running_server(server: ServerProcess) -> None:
+    if isinstance(server, MariadbServer):
+        return  # it has no such file
+    lock = server.directory / "data" / "postmaster.pid"
+    lines = lock.read_text().splitlines()
+    server.stop()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    lock.write_text("\n".join([str(gone.pid), *lines[1:]]) + "\n")
+    shutil.chown(lock, (server.directory / "data").owner())
+    server.start()
+    server.execute("SELECT 1")
 
 
 def test_outside_its_block_a_server_says_so() -> None:

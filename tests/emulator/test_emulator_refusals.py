@@ -1,13 +1,13 @@
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import aiomysql
 import asyncpg
 import pytest
 
 from aws_iam_async.testing import Account, Emulator, Reason
-from tests.emulator.conftest import Front, sign, trust
+from tests.emulator.conftest import Front, connect_postgres, sign
 
 
 def _tampered(token: str) -> str:
@@ -129,16 +129,18 @@ async def test_unusual_names_are_verified_as_they_are(front: Front) -> None:
     assert [(login.user, login.reason) for login in front.emulator.logins] == [(user, None)]
 
 
-async def test_the_port_that_is_signed_for_may_be_another_than_the_one_dialled(rds_postgres: Emulator) -> None:
+@pytest.fixture
+def tunnel(rds_postgres: Emulator) -> Iterator[Emulator]:
     with Emulator(rds_postgres.upstream, account=rds_postgres.account, signed_port=5432) as tunnel:
-        key = rds_postgres.account.create_access_key()
-        connection = await asyncpg.connect(
-            tunnel.dsn("app", "shop"), password=sign(key, tunnel, port=5432), ssl=trust(tunnel)
-        )
-        await connection.close()
-        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
-            await asyncpg.connect(tunnel.dsn("app", "shop"), password=sign(key, tunnel), ssl=trust(tunnel))
-        assert [login.reason for login in tunnel.logins] == [None, Reason.WRONG_PORT]
+        yield tunnel
+
+
+async def test_the_port_that_is_signed_for_may_be_another_than_the_one_dialled(tunnel: Emulator) -> None:
+    key = tunnel.account.create_access_key()
+    await (await connect_postgres(tunnel, sign(key, tunnel, port=5432))).close()
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await connect_postgres(tunnel, sign(key, tunnel))
+    assert [login.reason for login in tunnel.logins] == [None, Reason.WRONG_PORT]
 
 
 async def test_a_client_that_does_not_trust_the_authority_does_not_log_in(rds_postgres: Emulator) -> None:

@@ -47,6 +47,8 @@ class MariadbServer(ServerProcess):
         settings = {
             "basedir": program.parent.parent,
             "datadir": self.directory / "data",
+            # Not the common one: a server that starts removes the temporary tables that it finds there, others' too.
+            "tmpdir": self.directory,
             "lc-messages": "en_US",
             # Small files, so that a start takes a second; the data are not worth anything.
             "innodb-log-file-size": "4M",

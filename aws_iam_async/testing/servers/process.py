@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,6 +18,18 @@ _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 30.0
 _POLL = 0.02
 
+_KEEPER = """
+while read -r line; do pid=$line; done
+if [ -n "$pid" ]; then
+    kill -s "$2" "$pid"
+    tries=50
+    while [ $tries -gt 0 ] && kill -0 "$pid"; do sleep 0.1; tries=$((tries - 1)); done
+fi
+rm -rf "$1"
+"""
+"""Hears the process ids of the server line by line, an empty line when it has stopped, and clears up at the end of
+its input: that comes even when this process is killed and cannot say anything any more."""
+
 
 class ServerProcess(ABC):
     """Base of the real servers: a context manager that starts one and removes it with all its data.
@@ -32,6 +43,7 @@ class ServerProcess(ABC):
     def __init__(self) -> None:
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
 
     @property
     @abstractmethod
@@ -86,6 +98,14 @@ class ServerProcess(ABC):
         # A short path: those of unix sockets may have little more than 100 characters.
         self._directory = Path(tempfile.mkdtemp(prefix="iam-"))
         try:
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own script
+                ["/bin/sh", "-c", _KEEPER, "keeper", str(self._directory), self._crash_signal.name.removeprefix("SIG")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
             if self._owner is not None:
                 os.chown(self._directory, self._owner.pw_uid, self._owner.pw_gid)
             self._initialise()
@@ -100,8 +120,9 @@ class ServerProcess(ABC):
     ) -> None:
         # What it has in memory need not be saved: the data go with it.
         self.stop(crash=True)
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self._directory = None
+        if self._keeper is not None:
+            self._keeper.communicate(timeout=_STOP_TIMEOUT)
+        self._keeper = self._directory = None
 
     def start(self) -> None:
         """Start the server on its data and wait until it accepts connections; nothing if it is running.
@@ -113,6 +134,7 @@ class ServerProcess(ABC):
             return
         with self._log() as log:
             self._process = self._spawn(self._command(), log)
+        self._tell_keeper(str(self._process.pid))
         deadline = time.monotonic() + _START_TIMEOUT
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -135,11 +157,17 @@ class ServerProcess(ABC):
             self._process.kill()
             self._process.wait(_STOP_TIMEOUT)
         self._process = None
+        self._tell_keeper("")
 
     def restart(self, *, crash: bool = False) -> None:
         """Stop the server and start it again on the same data."""
         self.stop(crash=crash)
         self.start()
+
+    def _tell_keeper(self, line: str) -> None:
+        if self._keeper is not None and self._keeper.stdin is not None:
+            self._keeper.stdin.write(f"{line}\n".encode())
+            self._keeper.stdin.flush()
 
     def _run(self, command: list[str], stdin: IO[bytes] | None = None) -> None:
         """Run a program of the server to its end.
