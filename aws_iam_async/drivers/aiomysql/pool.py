@@ -60,12 +60,13 @@ class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no type
         self._line: collections.OrderedDict[asyncio.Future[aiomysql.Connection], None] = collections.OrderedDict()
         self._dials: dict[asyncio.Task[aiomysql.Connection], None] = {}
         self._cancelled_dials: set[asyncio.Task[aiomysql.Connection]] = set()
+        self._leaving: set[aiomysql.Connection] = set()
         self._drained = asyncio.Event()
 
     @property
     def size(self) -> int:
-        """Connections that are free, in use or being opened or abandoned: never over ``maxsize``."""
-        return len(self._free) + len(self._used) + len(self._dials) + len(self._cancelled_dials)
+        """Connections that are free, in use, being opened or being closed: never over ``maxsize``."""
+        return len(self._free) + len(self._used) + len(self._dials) + len(self._cancelled_dials) + len(self._leaving)
 
     async def fill(self) -> None:
         """Open the first ``minsize`` connections: one alone, so that a mistake shows once, then the rest together.
@@ -143,11 +144,14 @@ class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no type
         """Close all connections that are free now."""
         leaving = list(self._free)
         self._free.clear()
+        self._leaving.update(leaving)
         try:
             await asyncio.gather(*(conn.ensure_closed() for conn in leaving))
         finally:
             for conn in leaving:
                 conn.close()
+            self._leaving.difference_update(leaving)
+            self._settle()
 
     def close(self) -> None:
         """Lend no more connections, and close each as it comes back. Those who stand in line are served first."""
@@ -220,7 +224,7 @@ class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no type
             dial = self._loop.create_task(self._dial(), name="aws_iam_async pool connect")
             self._dials[dial] = None
             dial.add_done_callback(self._dialled)
-        if self._closing and not (self._line or self._used or self._dials or self._cancelled_dials):
+        if self._closing and not self.size:  # nor does anybody stand in line, or a dial would run
             self._drained.set()
 
     async def _dial(self) -> aiomysql.Connection:

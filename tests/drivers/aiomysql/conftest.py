@@ -3,19 +3,14 @@
 import asyncio
 import gc
 import os
-import shutil
 import socket
 import ssl
 import struct
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import aiomysql
-import pymysql
 import pytest
 import trustme
 import uvloop
@@ -23,6 +18,7 @@ from pymysql.constants import CLIENT
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.secret import Bearer, Secret
+from aws_iam_async.testing.servers.mariadb import MariadbServer
 
 SECONDS = 20
 PASSWORD = "not-to-be-seen-anywhere"
@@ -33,6 +29,14 @@ def pytest_asyncio_loop_factories(
     item: pytest.Item,  # noqa: ARG001 - the hook's signature
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+async def bounded() -> AsyncIterator[None]:
+    """End a test that hangs."""
+    handle = asyncio.get_running_loop().call_later(SECONDS, lambda: [task.cancel() for task in asyncio.all_tasks()])
+    yield
+    handle.cancel()
 
 
 @pytest.fixture(scope="session")
@@ -47,71 +51,39 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-class MariaDB:
-    """A server of our own; ``app`` has a password, ``tls_app`` must use TLS too."""
+class MariaDB(MariadbServer):
+    """Also over TCP and TLS; ``app`` has a password, ``tls_app`` must use TLS too."""
 
-    INIT = (
-        f"CREATE USER app@'%' IDENTIFIED BY '{PASSWORD}'",
-        f"CREATE USER tls_app@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE SSL",
-        f"CREATE USER old_app@'%' IDENTIFIED VIA mysql_old_password AS PASSWORD('{PASSWORD}')",
-        "CREATE DATABASE shop",
-        "GRANT ALL ON shop.* TO app@'%', tls_app@'%'",
-    )
-
-    def __init__(self, folder: Path, authority: trustme.CA) -> None:
-        self.socket = str(folder / "socket")
-        data = folder / "data"
-        (data / "mysql").mkdir(parents=True)
-        certificate = authority.issue_cert("localhost", "127.0.0.1")
-        certificate.private_key_pem.write_to_path(folder / "key.pem")
-        certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
-        init = folder / "init.sql"
-        init.write_text(";\n".join((*self.INIT, "")))
+    def __init__(self, authority: trustme.CA) -> None:
+        super().__init__()
+        self._authority = authority
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
-        program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-        assert program, "MariaDB is missing: run tools/install_mariadb.sh"
-        common = [program, "--no-defaults", f"--datadir={data}", "--innodb-buffer-pool-size=8M", "--skip-log-bin"]
-        if os.geteuid() == 0:
-            common.append("--user=root")
-        # What mariadb-install-db does, which Debian's mariadb-server-core cannot run without the client package.
-        scripts = Path(program).parent.parent / "share" / "mysql"
-        names = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
-        lines = [line for name in names for line in (scripts / name).read_text().splitlines()]
-        sql = "\n".join(["USE mysql;", *(line for line in lines if "@current_hostname" not in line), ""])
-        subprocess.run([*common, "--bootstrap"], input=sql.encode(), check=True, capture_output=True, timeout=60)
-        own = [f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1", f"--init-file={init}"]
-        tls = [f"--ssl-cert={folder / 'cert.pem'}", f"--ssl-key={folder / 'key.pem'}"]
-        with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen([*common, *own, *tls], stdout=log, stderr=log)
-        self._wait_until_ready(folder / "log")
 
-    def _wait_until_ready(self, log: Path) -> None:
-        for _ in range(SECONDS * 20):
-            try:
-                pymysql.connect(host="127.0.0.1", port=self.port, user="app", password=PASSWORD).close()
-            except pymysql.err.OperationalError:
-                assert self._process.poll() is None, log.read_text()
-                time.sleep(0.05)
-            else:
-                return
-        self.stop()
-        pytest.fail(f"MariaDB did not start:\n{log.read_text()}")
+    @property
+    def unix_socket(self) -> str:
+        return str(self.directory / "socket")
 
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(SECONDS)
+    def _initialise(self) -> None:
+        super()._initialise()
+        certificate = self._authority.issue_cert("127.0.0.1")
+        certificate.private_key_pem.write_to_path(self.directory / "key.pem")
+        certificate.cert_chain_pems[0].write_to_path(self.directory / "cert.pem")
+
+    def _command(self) -> list[str]:
+        command = [option for option in super()._command() if option != "--skip-networking"]
+        tls = [f"--ssl-key={self.directory / 'key.pem'}", f"--ssl-cert={self.directory / 'cert.pem'}"]
+        return [*command, "--bind-address=127.0.0.1", f"--port={self.port}", *tls]
 
 
 @pytest.fixture(scope="session")
-def mariadb(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[MariaDB]:
-    server = MariaDB(tmp_path_factory.mktemp("mariadb"), authority)
-    yield server
-    server.stop()
+def mariadb(authority: trustme.CA) -> Iterator[MariaDB]:
+    with MariaDB(authority) as server:
+        server.execute("CREATE DATABASE shop")
+        for user, demand in (("app", ""), ("tls_app", "REQUIRE SSL")):
+            server.execute(f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}' {demand}")
+            server.execute(f"GRANT ALL ON shop.* TO {user}@'%'")
+        yield server
 
 
 Dial: TypeAlias = Callable[..., Connection]
@@ -172,14 +144,17 @@ class Leaks:
     """Compares the sockets and tasks of now with those of its making."""
 
     def __init__(self) -> None:
+        self.count()
+
+    def count(self) -> None:
         gc.collect()
         self.sockets = sockets()
 
-    async def check(self) -> None:
+    async def check(self, *, fewer: int = 0) -> None:
         for _ in range(5):  # transports close themselves on the ticks after abort(), uvloop's on the second
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert sockets() == self.sockets
+        assert sockets() == self.sockets - fewer
 
 
 @pytest.fixture

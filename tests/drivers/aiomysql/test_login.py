@@ -1,6 +1,9 @@
 """A login leaves the session as aiomysql's own would, over TLS or not, at first and on every reconnect."""
 
+import contextlib
+import gc
 import ssl
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,7 +45,7 @@ async def test_in_plaintext_where_nobody_asked_for_tls(connection: Any, mariadb:
 
 
 async def test_through_a_unix_socket(connection: Any, mariadb: Any, query: Query) -> None:
-    conn = connection(mariadb.port, keywords={"unix_socket": mariadb.socket})
+    conn = connection(mariadb.port, keywords={"unix_socket": mariadb.unix_socket})
     await conn._connect()
     async with conn:
         assert "UNIX" in conn.host_info
@@ -195,3 +198,21 @@ async def test_init_command_that_fails_closes_the_session(
 async def test_keywords_that_cannot_be_understood_are_one_error_only(connection: Any, mariadb: Any) -> None:
     with pytest.raises((AttributeError, KeyError)):  # PyMySQL 1.2, 1.1
         connection(mariadb.port, keywords={"charset": "klingon"})
+
+
+async def test_failed_login_is_not_left_to_the_garbage_collector(mariadb: Any) -> None:
+    async def dial(conn: Connection) -> None:
+        await conn.log_in(
+            "wrong", tls=None, secret_needs_tls=False, host="127.0.0.1", port=mariadb.port, user="app", db=None
+        )
+
+    gc.disable()
+    try:
+        conn = Connection(dial=dial)
+        with contextlib.suppress(aiomysql.OperationalError):
+            await conn._connect()
+        left = weakref.ref(conn)
+        del conn
+        assert left() is None
+    finally:
+        gc.enable()

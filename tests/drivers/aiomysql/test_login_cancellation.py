@@ -54,7 +54,7 @@ async def test_cancelled_at_every_await(
     for nth in range(1, 100):
         keywords = {"init_command": "SET @greeting = 'hello'", "sql_mode": "'ANSI'", "autocommit": True}
         if where == "unix socket":
-            keywords["unix_socket"] = mariadb.socket
+            keywords["unix_socket"] = mariadb.unix_socket
         conn = connection(mariadb.port, tls=trusting if where == "tls" else None, keywords=keywords)
 
         async def log_in(nth: int = nth, conn: Any = conn) -> int:

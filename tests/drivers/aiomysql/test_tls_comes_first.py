@@ -36,7 +36,7 @@ async def test_secret_that_needs_tls_is_not_sent_without(connection: Any, script
 async def test_secret_that_needs_tls_is_not_sent_to_a_unix_socket(
     connection: Any, mariadb: Any, trusting: ssl.SSLContext
 ) -> None:
-    conn = connection(mariadb.port, tls=trusting, secret_needs_tls=True, keywords={"unix_socket": mariadb.socket})
+    conn = connection(mariadb.port, tls=trusting, secret_needs_tls=True, keywords={"unix_socket": mariadb.unix_socket})
     with pytest.raises(InsecureTransportError, match="unix socket"):
         await conn._connect()
 

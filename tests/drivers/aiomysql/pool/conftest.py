@@ -10,6 +10,8 @@ from aiomysql.connection import _StreamReader
 
 from aws_iam_async.drivers.aiomysql.pool import Pool
 
+SECONDS = 5
+
 
 class FakeConnection:
     """What the pool sees of a connection."""
@@ -47,6 +49,7 @@ class Connects:
         self.pending: list[asyncio.Future[FakeConnection]] = []
         self.opened: list[FakeConnection] = []
         self.started = 0
+        self.cancelling: asyncio.Event | None = None  # if given: a cancelled connect ends when this is set
 
     async def __call__(self) -> FakeConnection:
         self.started += 1
@@ -54,6 +57,10 @@ class Connects:
         self.pending.append(future)
         try:
             conn = await future
+        except asyncio.CancelledError:
+            if self.cancelling:
+                await self.cancelling.wait()
+            raise
         finally:
             self.pending.remove(future)
         self.opened.append(conn)
@@ -107,7 +114,8 @@ async def make_pool(connects: Connects) -> Any:
     yield make
     for pool in pools:
         pool.terminate()
-        await pool.wait_closed()
+        async with asyncio.timeout(SECONDS):
+            await pool.wait_closed()
     assert connects.open == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -139,6 +139,38 @@ async def test_terminate_cancels_connects(make_pool: Any, connects: Any, acquiri
         await waiting
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_closing_waits_for_who_is_told_goodbye(
+    make_pool: Any, connects: Any, acquiring: Any, *, begun: bool
+) -> None:
+    pool = make_pool(maxsize=1)
+    holder = await acquiring(pool)
+    await connects.succeed()
+    pool.release(holder.result())
+    clearing = asyncio.create_task(pool.clear())
+    if begun:
+        await asyncio.sleep(0)
+        assert (pool.freesize, pool.size) == (0, 1)
+    pool.close()
+    await asyncio.create_task(pool.wait_closed())
+    assert connects.open == 0
+    await clearing
+
+
+async def test_closing_waits_for_cancelled_connects(make_pool: Any, connects: Any, acquiring: Any, turn: Any) -> None:
+    connects.cancelling = asyncio.Event()
+    pool = make_pool()
+    waiting = await acquiring(pool)
+    pool.terminate()
+    closing = asyncio.create_task(pool.wait_closed())
+    await turn()
+    assert not closing.done()
+    connects.cancelling.set()
+    await closing
+    with pytest.raises(RuntimeError, match="terminated"):
+        await waiting
+
+
 async def test_terminate_after_close(make_pool: Any, connects: Any, acquiring: Any) -> None:
     pool = make_pool()
     holder = await acquiring(pool)

@@ -9,30 +9,9 @@ from hypothesis import strategies as st
 
 from aws_iam_async.drivers.aiomysql.pool import Pool
 
-OPERATIONS = (
-    "acquire",
-    "acquire",
-    "acquire",
-    "cancel",
-    "cancel in a tick",
-    "succeed",
-    "succeed",
-    "fail",
-    "release",
-    "release",
-    "release closed",
-    "release in transaction",
-    "hang up",
-    "clear",
-    "close",
-    "terminate",
-    "tick",
-    "ticks",
-)
-
 
 class Run:
-    """One pool, what is done to it, and what must hold all the time."""
+    """One pool, what is done to it, and what must hold after each deed."""
 
     def __init__(self, connects: Any, minsize: int, maxsize: int) -> None:
         self.connects = connects
@@ -40,104 +19,131 @@ class Run:
         self.pool = Pool(connects, minsize=min(minsize, maxsize) if maxsize else minsize, maxsize=maxsize)
         self.line: list[asyncio.Task[Any]] = []
         self.held: list[Any] = []
-        self.others: list[asyncio.Task[Any]] = []
-        self.failed = 0
+        self.background: list[asyncio.Task[None]] = []
 
-    async def step(self, operation: str, which: int) -> None:
-        self._do(operation, which)
-        if operation == "tick":
-            await asyncio.sleep(0)
-        elif operation != "cancel in a tick":
-            await self._settle()
-
-    def _do(self, operation: str, which: int) -> None:
-        under_way = [future for future in self.connects.pending if not future.done()]
-        match operation:
-            case "acquire" if not self.pool._closing:
-                self.line.append(asyncio.create_task(self._acquire()))
-            case "cancel" | "cancel in a tick" if self.line:
-                self.line[which % len(self.line)].cancel()
-            case "succeed" | "fail" if under_way:
-                self._end(under_way[which % len(under_way)], failing=operation == "fail")
-            case "release" | "release closed" | "release in transaction" if self.held:
-                self._release(self.held.pop(which % len(self.held)), operation)
-            case "hang up" if self.pool._free:
-                self.pool._free[which % len(self.pool._free)].hang_up()
-            case "clear":
-                self.others.append(asyncio.create_task(self.pool.clear()))
-            case "close":
-                self.pool.close()
-            case "terminate" if which == 0:
-                self.pool.terminate()
-
-    async def _acquire(self) -> None:
-        self.held.append(await self.pool.acquire())
-
-    def _end(self, connect: "asyncio.Future[Any]", *, failing: bool) -> None:
-        if failing:
-            self.failed += 1
-            connect.set_exception(OSError(f"down {self.failed}"))
-        else:
-            self.connects.pending.remove(connect)
-            self.connects.pending.insert(0, connect)
-            self.connects.end(1)
-
-    def _release(self, conn: Any, how: str) -> None:
-        conn.in_transaction = "transaction" in how
-        if "closed" in how:
-            conn.close()
-        self.pool.release(conn)
-
-    async def _settle(self) -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
-        self.line = [task for task in self.line if not self._has_ended(task)]
-        if self.maxsize:
-            assert self.pool.size <= self.maxsize
-            assert self.connects.open + len(self.connects.pending) <= self.maxsize
-        assert self.pool.size == self.pool.freesize + len(self.held_open) + len(self.connects.pending)
-        if self.line and (not self.maxsize or self.pool.size < self.maxsize):
-            assert len(self.connects.pending) >= len(self.line)
-        if self.line and not self.connects.pending:
-            assert self.held_open, "who stands in line waits for nobody"
+    def deeds(self) -> list[Callable[[int], None]]:
+        """What can be done now, what is to happen more often more than once."""
+        can: list[Callable[[int], None]] = [self.clear]
+        if not self.pool._closing:
+            can += [self.acquire] * 4
+        if self.under_way:
+            can += [self.succeed, self.succeed, self.fail]
+        if self.held:
+            can += [self.release, self.release, self.release_closed, self.release_in_transaction]
+        if self.line:
+            can += [self.cancel]
+        if self.pool._free:
+            can += [self.hang_up]
+        return can
 
     @property
-    def held_open(self) -> list[Any]:
-        return [conn for conn in self.held if conn in self.pool._used]
+    def under_way(self) -> list[Any]:
+        return [connect for connect in self.connects.pending if not connect.done()]
 
-    def _has_ended(self, task: "asyncio.Task[Any]") -> bool:
-        if task.done() and not task.cancelled():
-            assert isinstance(task.exception(), OSError | RuntimeError | None)
-        return task.done()
+    def acquire(self, _: int) -> None:
+        async def acquire() -> None:
+            self.held.append(await self.pool.acquire())
+
+        self.line.append(asyncio.create_task(acquire()))
+
+    def succeed(self, which: int) -> None:
+        connect = self.under_way[which % len(self.under_way)]
+        self.connects.pending.remove(connect)
+        self.connects.pending.insert(0, connect)
+        self.connects.end(1)
+
+    def fail(self, which: int) -> None:
+        self.under_way[which % len(self.under_way)].set_exception(OSError("down"))
+
+    def cancel(self, which: int) -> None:
+        self.line[which % len(self.line)].cancel()
+
+    def release(self, which: int) -> None:
+        self.pool.release(self.held.pop(which % len(self.held)))
+
+    def release_closed(self, which: int) -> None:
+        self.held[which % len(self.held)].close()
+        self.release(which)
+
+    def release_in_transaction(self, which: int) -> None:
+        conn = self.held[which % len(self.held)]
+        conn.in_transaction = True
+        self.release(which)
+
+    def hang_up(self, which: int) -> None:
+        self.pool._free[which % len(self.pool._free)].hang_up()
+
+    def clear(self, _: int) -> None:
+        self.background.append(asyncio.create_task(self.pool.clear()))
+
+    def close(self) -> None:
+        async def wait() -> None:
+            await self.pool.wait_closed()
+            assert (self.pool.size, self.connects.open, self.connects.pending) == (0, 0, []), "closed too early"
+            await asyncio.sleep(0)  # who was told in this tick is still to learn of it
+            assert all(task.done() for task in self.line), "closed though somebody stands in line"
+
+        self.pool.close()
+        self.background.append(asyncio.create_task(wait()))
+
+    async def terminate(self) -> None:
+        self.pool.terminate()
+        await self.check()
+        assert self.line == []
+
+    async def check(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        ended = [task for task in self.line if task.done()]
+        self.line = [task for task in self.line if not task.done()]
+        # Each one was served, was cancelled, or hears of a failure: by retrieving it here.
+        assert all(task.cancelled() or isinstance(task.exception(), OSError | RuntimeError | None) for task in ended)
+        in_use = self.pool._used
+        assert in_use <= set(self.held), "lost on its way to who acquired it"
+        assert self.pool.size == self.pool.freesize + len(in_use) + len(self.connects.pending)
+        assert self.connects.open == self.pool.freesize + sum(not conn.closed for conn in self.held)
+        if self.maxsize:
+            assert self.pool.size <= self.maxsize
+        if self.line:
+            full = self.maxsize and self.pool.size == self.maxsize
+            assert full or len(self.connects.pending) >= len(self.line), "stands in line though there is room"
+            assert self.connects.pending or in_use, "stands in line for nothing"
 
     async def finish(self) -> None:
-        await self._settle()
-        for _ in range(200):
-            if not (self.line or self.held or self.connects.pending):
-                break
-            await self.step("succeed" if self.connects.pending else "release", 0)
-        assert self.line == []
-        self.pool.close()
+        """Serve everybody, give everything back, and close."""
+        await self.check()
+        while self.line or self.held or self.connects.pending:
+            (self.succeed if self.connects.pending else self.release)(0)
+            await self.check()
+        self.close()
         async with asyncio.timeout(5):
-            await asyncio.gather(*self.others)
-            await self.pool.wait_closed()
-        assert (self.pool.size, self.connects.open, self.connects.pending) == (0, 0, [])
+            await asyncio.gather(*self.background)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    operations=st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 7)), max_size=40),
+    choices=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 7), st.integers(0, 3)), min_size=10, max_size=60),
     minsize=st.integers(0, 3),
     maxsize=st.integers(0, 4),
+    ending=st.sampled_from(["close", "terminate", "close, then terminate"]),
 )
 def test_every_interleaving(
-    new_connects: Callable[[], Any], operations: list[tuple[str, int]], minsize: int, maxsize: int
+    new_connects: Callable[[], Any], choices: list[tuple[int, int, int]], minsize: int, maxsize: int, ending: str
 ) -> None:
     async def main() -> None:
         run = Run(new_connects(), minsize, maxsize)
-        for operation, which in operations:
-            await run.step(operation, which)
+        for number, (deed, which, pause) in enumerate(choices):
+            deeds = run.deeds()
+            deeds[deed % len(deeds)](which)
+            if pause == 0:
+                await asyncio.sleep(0)  # else two deeds in one tick, or in the next, or each after the other
+            elif pause > 1:
+                await run.check()
+            if number == len(choices) * 2 // 3 and "close" in ending:
+                run.close()
+        if "terminate" in ending:
+            await run.terminate()
         await run.finish()
 
     asyncio.run(main())

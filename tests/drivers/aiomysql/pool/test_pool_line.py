@@ -76,6 +76,21 @@ async def test_connect_nobody_waits_for_is_cancelled(make_pool: Any, connects: A
     assert pool.size == 1
 
 
+async def test_cancelled_connect_keeps_its_place_until_it_has_ended(
+    make_pool: Any, connects: Any, acquiring: Any, turn: Any
+) -> None:
+    connects.cancelling = asyncio.Event()
+    pool = make_pool(maxsize=1)
+    (await acquiring(pool)).cancel()
+    waiting = await acquiring(pool)
+    assert (connects.started, pool.size) == (1, 1)
+    connects.cancelling.set()
+    await turn()
+    await connects.succeed()
+    await waiting
+    assert connects.started == 2
+
+
 async def test_release_makes_a_connect_needless(make_pool: Any, connects: Any, acquiring: Any, turn: Any) -> None:
     pool = make_pool()
     holder = await acquiring(pool)
@@ -98,6 +113,19 @@ async def test_handed_over_and_cancelled_in_the_same_tick_goes_to_the_next(
     unlucky, lucky = await acquiring(pool), await acquiring(pool)
     pool.release(holder.result())
     unlucky.cancel()
+    assert await lucky is holder.result()
+    assert unlucky.cancelled()
+
+
+async def test_cancelled_before_the_hand_over_in_the_same_tick_is_passed_over(
+    make_pool: Any, connects: Any, acquiring: Any
+) -> None:
+    pool = make_pool(maxsize=1)
+    holder = await acquiring(pool)
+    await connects.succeed()
+    unlucky, lucky = await acquiring(pool), await acquiring(pool)
+    unlucky.cancel()
+    pool.release(holder.result())
     assert await lucky is holder.result()
     assert unlucky.cancelled()
 
