@@ -1,21 +1,20 @@
-"""When to try again what just failed. Pure; wall clock seconds."""
+"""When to try again what just failed, while what it would replace is still good. Pure; wall clock seconds."""
 
-FIRST_DELAY = 1.0
-LONGEST_DELAY = 30.0
+SHORTEST_DELAY = 1.0
+LONGEST_DELAY = 600.0
 
 
-def delay(failures: int, draw: float) -> float:
-    """Return the seconds to wait after so many failures in a row.
+def delay(left: float, draw: float) -> float:
+    """Return the seconds to wait after a failure.
 
-    Doubles from one second up to thirty. Half of it is left to chance, so that a fleet which lost an endpoint together
-    does not come back to it together.
+    Three fifths to three quarters of the time that is left: few tries while nothing is urgent, and one a second at
+    the very end. By chance, so that a fleet which lost an endpoint together does not come back to it together.
 
     Args:
-        failures: Failures in a row, 1 or more.
+        left: For how long that which is at hand can still be used.
         draw: A random number in [0, 1).
     """
-    full: float = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 10))
-    return full * (0.5 + 0.5 * draw)
+    return min(max(left * (0.6 + 0.15 * draw), SHORTEST_DELAY), LONGEST_DELAY)
 
 
 def due(now: float, retry_at: float) -> bool:

@@ -30,7 +30,8 @@ class SingleFlight(Generic[K, T]):
     """Runs ``function(key)``; callers who come while it runs wait for the same run. Bound to one event loop.
 
     Nothing is kept afterwards, neither a value nor a failure. A waiter that is cancelled changes nothing for the
-    others; when the last one is, the run is cancelled as well.
+    others; when the last one is, the run is cancelled as well. The next one for its key does not start before that one
+    has ended, however long its function takes to clean up.
 
     Args:
         function: What to run.
@@ -40,11 +41,18 @@ class SingleFlight(Generic[K, T]):
         self._function = function
         self._numbers = itertools.count()
         self._flying: dict[K, int] = {}
+        # Set when the function has ended. Those of keys that are not flying were cancelled.
+        self._ends: dict[K, asyncio.Event] = {}
         self._shared = alru_cache(maxsize=None)(self._fly)
 
     def flying(self, key: K) -> bool:
         """Whether a run for ``key`` is under way."""
         return key in self._flying
+
+    async def cancelled_ones_end(self) -> None:
+        """Wait until every run that was cancelled has ended."""
+        while ends := [end for key, end in self._ends.items() if key not in self._flying]:
+            await ends[0].wait()
 
     async def run(self, key: K) -> T:
         """Join the run for ``key``, or start it, and return its value.
@@ -73,9 +81,16 @@ class SingleFlight(Generic[K, T]):
 
     async def _fly(self, key: K, number: int) -> _Landed[T]:
         try:
-            return _Landed(await self._function(key), None)
-        except Exception as error:  # noqa: BLE001 - handed on whole, to each waiter
-            return _Landed(None, error)
+            while (before := self._ends.get(key)) is not None:
+                await before.wait()
+            end = self._ends[key] = asyncio.Event()
+            try:
+                return _Landed(await self._function(key), None)
+            except Exception as error:  # noqa: BLE001 - handed on whole, to each waiter
+                return _Landed(None, error)
+            finally:
+                del self._ends[key]
+                end.set()
         finally:
             self._land(key, number)
 

@@ -12,6 +12,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_Selector(self))
 
     def time(self) -> float:
+        """Return the seconds that have passed."""
         return self._elapsed
 
     def jump(self, seconds: float) -> None:

@@ -43,11 +43,20 @@ def explain(error: Exception, looked_in: str) -> CredentialsError:
         The error to raise. The SDK's error is its cause only where it holds nothing but the SDK's own words.
     """
     name = type(error).__name__
+    if (status := _unreadable(error)) is not None:
+        return CredentialsError(f"no AWS credentials from {looked_in}: {name}: HTTP status {status}")
     if any(base.__name__ in _OWN_WORDS and base.__module__ == "botocore.exceptions" for base in type(error).__mro__):
         failure = CredentialsError(f"no AWS credentials from {looked_in}: {name}: {error}")
         failure.__cause__ = _bare(error)
         return failure
     return CredentialsError(f"no AWS credentials from {looked_in}: {name}{_kept(error)}")
+
+
+def _unreadable(error: Exception) -> str | None:
+    """Return the HTTP status of an answer that is no error message of AWS: botocore 1.43 then quotes the answer."""
+    response = getattr(error, "response", None)  # botocore.exceptions.ClientError
+    code = str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+    return code if code.isdigit() else None
 
 
 def _bare(error: Exception) -> Exception:

@@ -73,9 +73,13 @@ class _Identity:
 
     def usable(self, now: float) -> Snapshot | None:
         """Return the last good credentials, if they have not truly expired."""
-        if self.snapshot is None or (self.snapshot.expires is not None and now >= self.snapshot.expires):
-            return None
-        return self.snapshot
+        return self.snapshot if self.left(now) > 0 else None
+
+    def left(self, now: float) -> float:
+        """Return for how many seconds the last good credentials work."""
+        if self.snapshot is None:
+            return 0.0
+        return math.inf if self.snapshot.expires is None else max(self.snapshot.expires - now, 0.0)
 
 
 class CredentialsService:
@@ -109,10 +113,11 @@ class CredentialsService:
             try:
                 await self._flights.run(source)
             except AwsIamError:
-                snapshot = self._identity(source).usable(self._clock())
-                if snapshot is None:
+                identity = self._identity(source)
+                if (snapshot := identity.usable(self._clock())) is None:
                     raise
-                return snapshot
+                if identity.asked == identity.answered:
+                    return snapshot
         return snapshot
 
     def ready(self, source: CredentialsSource) -> Snapshot | None:
@@ -137,6 +142,15 @@ class CredentialsService:
             identity.asked_at = now
             identity.asked += 1
 
+    def present(self, source: CredentialsSource, access_key: str) -> bool:
+        """Whether this is the access key that would be signed with now."""
+        identity = self._identities.get(source)
+        return (
+            identity is not None
+            and identity.snapshot is not None
+            and (identity.snapshot.credentials.access_key == access_key)
+        )
+
     def next_expiry(self) -> float | None:
         """Return when the first of the present credentials expires; ``None`` if none does."""
         snapshots = [identity.snapshot for identity in self._identities.values() if identity.snapshot is not None]
@@ -159,6 +173,10 @@ class CredentialsService:
     def refreshers(self) -> "list[asyncio.Task[Snapshot]]":
         """Return the tasks that are refreshing in the background now."""
         return [identity.refresher for identity in self._identities.values() if identity.refresher is not None]
+
+    async def cancelled_ones_end(self) -> None:
+        """Wait until every read that was cancelled has ended."""
+        await self._flights.cancelled_ones_end()
 
     def _identity(self, source: CredentialsSource) -> _Identity:
         identity = self._identities.get(source)
@@ -200,21 +218,24 @@ class CredentialsService:
         try:
             snapshot = await self._read(source, identity)
             now = self._clock()
+            snapshot = at_its_first_expiry(snapshot, identity.usable(now))
             _refuse_expired(snapshot, now, source)
         except Exception:
             self._counters.failures += 1
+            identity.answered = asked
             identity.failures += 1
-            identity.retry_at = self._clock() + backoff.delay(identity.failures, self._random())
+            now = self._clock()
+            identity.retry_at = now + backoff.delay(identity.left(now), self._random())
             raise
         else:
+            # Not if this was cancelled: who asked for credentials to be read anew still has to get that.
+            identity.answered = asked
             identity.snapshot = snapshot
             identity.failures = 0
             identity.refresh_at = refresh_time(now, snapshot.expires, self._random())
             identity.retry_at = -math.inf
             _log.debug("%r: %s by %s", source, snapshot.credentials.access_key, snapshot.method)
             return snapshot
-        finally:
-            identity.answered = asked
 
     async def _read(self, source: CredentialsSource, identity: _Identity) -> Snapshot:
         if not isinstance(source, Chain):
@@ -246,6 +267,23 @@ def _refuse_expired(snapshot: Snapshot, now: float, source: CredentialsSource) -
             f"{source!r} gave credentials ({snapshot.method}, {snapshot.credentials.access_key}) that expired at "
             f"{snapshot.credentials.expires_at}; renew them at their source"
         )
+
+
+def at_its_first_expiry(snapshot: Snapshot, present: Snapshot | None) -> Snapshot:
+    """Return what was just read, for an EC2 instance's key that is read again with the expiry that it had before.
+
+    It never moves. But near its end botocore 1.43 reports a later one
+    (``InstanceMetadataFetcher._evaluate_expiration``) for the case that the service cannot make new ones. What has
+    expired is not looked at: then that is all there is.
+
+    Args:
+        snapshot: What was just read.
+        present: The present credentials, unless they have expired.
+    """
+    if snapshot.method != "iam-role" or present is None or snapshot.expires is None or present.expires is None:
+        return snapshot
+    same = snapshot.credentials.access_key == present.credentials.access_key
+    return present if same and present.expires < snapshot.expires else snapshot
 
 
 def refresh_time(now: float, expires: float | None, draw: float) -> float:

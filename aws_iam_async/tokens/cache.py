@@ -21,6 +21,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 DEFAULT_MAXSIZE = 1024
+# Seconds. By timer, a token is kept fresh until nobody has asked for it for so long. Whoever comes later still does not
+# wait: with credentials at hand one is signed on the spot.
+LET_GO_AFTER = 3600.0
 
 
 class Generated(NamedTuple):
@@ -40,6 +43,7 @@ class _Slot:
     fresh_until: float = 0.0
     # Counts rejections, so that a generation can tell whether one came while it was under way.
     rejections: int = 0
+    asked_at: float = 0.0
     failures: int = 0
     retry_at: float = 0.0
     refresher: "asyncio.Task[_Flown] | None" = None
@@ -96,15 +100,17 @@ class TokenCache:
         self._flights: SingleFlight[TokenKey, _Flown] = SingleFlight(self._fly)
 
     async def get(self, key: TokenKey) -> tuple[Token, bool]:
-        """Return a token, and whether it was generated for this very call.
+        """Return a token, and whether it is new through and through: no part of it was at hand before.
 
-        That is so for whoever started a generation and for whoever waited for one that was under way.
+        That is so for whoever started a generation and for whoever waited for one that was under way; not for one that
+        was signed on the spot with credentials at hand, which may have become worthless as a token may.
 
         Raises:
             AwsIamError: None could be generated. Each waiter gets an error of its own.
         """
         slot = self._live.get(key)
-        if slot is not None and slot.fresh_from <= self._clock() < slot.fresh_until:
+        if slot is not None and slot.fresh_from <= (now := self._clock()) < slot.fresh_until:
+            slot.asked_at = now
             self._live.move_to_end(key)
             self._counters.hits += 1
             return slot.generated.token, False  # type: ignore[union-attr]  # the bounds of an empty slot are empty
@@ -144,10 +150,14 @@ class TokenCache:
         return min((max(slot.fresh_until, slot.retry_at) for slot in self._live.values()), default=None)
 
     def refresh_due(self) -> None:
-        """Start refreshing every token that is past its refresh time."""
+        """Start refreshing every token that is past its refresh time, and let go of those that nobody asks for."""
         now = self._clock()
-        for key, slot in self._live.items():
-            if not slot.fresh_from <= now < slot.fresh_until:
+        for key, slot in list(self._live.items()):
+            if slot.fresh_from <= now < slot.fresh_until or self._flights.flying(key):
+                continue
+            if now - slot.asked_at > LET_GO_AFTER:
+                del self._live[key]
+            else:
                 self._refresh(key, slot, now)
 
     def refreshers(self) -> "list[asyncio.Task[_Flown]]":
@@ -155,17 +165,20 @@ class TokenCache:
         slots = (*self._live.values(), *self._pending.values())
         return [slot.refresher for slot in slots if slot.refresher is not None]
 
+    async def cancelled_ones_end(self) -> None:
+        """Wait until every generation that was cancelled has ended."""
+        await self._flights.cancelled_ones_end()
+
     async def _renew(self, key: TokenKey) -> tuple[Token, bool]:
         if key.expiration == 0:
-            uncached = self._make_now(key)
-            if uncached is None:
-                uncached = await self._waiting(self._make(key))
-            return uncached.token, True
+            if (generated := self._make_now(key)) is not None:
+                return generated.token, False
+            return (await self._waiting(self._make(key))).token, True
         while True:
             slot = self._slot(key)
             if slot is None:
                 slot = self._pending[key] = _Slot()
-            now = self._clock()
+            now = slot.asked_at = self._clock()
             if slot.generated is not None and phase(slot.generated.lifetime, now) is not Phase.EXPIRED:
                 if not slot.fresh_from <= now < slot.fresh_until:
                     self._refresh(key, slot, now)
@@ -174,7 +187,7 @@ class TokenCache:
             if not self._flights.flying(key) and (generated := self._make_now(key)) is not None:
                 self._store(slot, generated)
                 self._settle(key)
-                return generated.token, True
+                return generated.token, False
             try:
                 flown = await self._waiting(self._flights.run(key))
             finally:
@@ -240,7 +253,9 @@ class TokenCache:
             return
         self._counters.refresh_failures += 1
         slot.failures += 1
-        slot.retry_at = self._clock() + backoff.delay(slot.failures, self._random())
+        now = self._clock()
+        left = 0.0 if slot.generated is None else slot.generated.lifetime.expires - now
+        slot.retry_at = now + backoff.delay(left, self._random())
         if slot.generated is not None:
             _log.log(
                 logging.WARNING if slot.failures == 1 else logging.DEBUG,  # once for each outage

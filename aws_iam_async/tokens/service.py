@@ -105,8 +105,9 @@ class TokenService:
 
     Args:
         refresh: ``"on_use"``: a token is renewed in the background when it is asked for late in its life. Nothing runs
-            while nobody asks. ``"background"``: every token that was ever asked for (of the last ``maxsize``) is kept
-            fresh by a timer until ``aclose()``.
+            while nobody asks. ``"background"``: until ``aclose()`` a timer keeps the credentials of everyone who ever
+            asked, and the tokens that were asked for in the last hour. Whoever asks for another does not wait either:
+            it is signed on the spot.
         maxsize: Tokens held at most on each loop.
         clock: The wall clock.
         random: Random numbers in [0, 1).
@@ -164,7 +165,9 @@ class TokenService:
         return TokenKey(host, port, user, region, source, expiration)
 
     def get(self, key: TokenKey) -> Coroutine[Any, Any, tuple[Token, bool]]:
-        """Return (awaitably) a token, and whether it was generated for this very call.
+        """Return (awaitably) a token, and whether both it and the credentials behind it were got for this very call.
+
+        If not, a server that rejects it may accept the next one: see ``reject``.
 
         Raises:
             AwsIamError: No token could be generated.
@@ -175,8 +178,11 @@ class TokenService:
 
     def reject(self, key: TokenKey, token: Token) -> None:
         """Drop a token from the cache that a server rejected; the next is signed with freshly read credentials."""
+        if self._closed:
+            return
         tokens = self._loops.get()
-        if tokens.cache.reject(key, token):
+        # Where each login has a token of its own, a newer one is at hand at every rejection: signed with the same key.
+        if tokens.cache.reject(key, token) or tokens.credentials.present(key.source, token.access_key_id):
             tokens.credentials.reread(key.source)
 
     async def credentials(self, source: CredentialsSource) -> Snapshot:
@@ -214,6 +220,8 @@ class TokenService:
                 elsewhere.loop.call_soon_threadsafe(elsewhere.stop)
         if here is not None:
             await asyncio.gather(*here.stop(), return_exceptions=True)
+            await here.cache.cancelled_ones_end()
+            await here.credentials.cancelled_ones_end()
 
     def __del__(self) -> None:
         running = [
@@ -225,7 +233,8 @@ class TokenService:
             timer.cancel()
         if running:
             warnings.warn(
-                'a token service with refresh="background" was never closed; await aclose() or use async with',
+                'a PluginManager or RdsTokenProvider with refresh="background" was never closed; await its aclose() or'
+                " use async with",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,

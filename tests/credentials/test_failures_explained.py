@@ -28,6 +28,13 @@ def test_errors_of_aws_are_told_in_full() -> None:
     assert "not for you" in told
 
 
+def test_an_answer_that_is_no_error_message_of_aws_is_not_quoted() -> None:
+    error = ClientError({"Error": {"Code": "502", "Message": "SECRET-KEY-MARK"}}, "GetRoleCredentials")
+    failure = explain(error, "profile 'people'")
+    assert str(failure) == "no AWS credentials from profile 'people': ClientError: HTTP status 502"
+    assert failure.__cause__ is None
+
+
 @pytest.mark.parametrize("text", ["", "\n", ":", "a\nSECRET: x", "x" * 1000])
 def test_odd_texts(text: str) -> None:
     failure = explain(CredentialRetrievalError(provider="sso", error_msg=text), "the default chain")

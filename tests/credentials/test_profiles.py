@@ -1,5 +1,6 @@
 """Profiles in the shared AWS files: keys, a command, a role to assume."""
 
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -7,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from aws_iam_async import offload
 from aws_iam_async.credentials import sdk
+from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN, Answer, AwsHome, Endpoint, assumed_role, told
+
+
+def read(profile: str | None) -> Snapshot:
+    """Read as the service does: in a thread."""
+    return offload.start(functools.partial(sdk.read, profile), name="test").result(30)
+
 
 ROLE = """
 [profile reader]
@@ -28,7 +37,7 @@ aws_session_token = {SESSION_TOKEN}
 
 def test_keys_in_the_credentials_file(aws_home: AwsHome, no_secret_in: Callable[..., None]) -> None:
     aws_home.credentials.write_text(BASE)
-    snapshot = sdk.read("base")
+    snapshot = read("base")
     assert (snapshot.credentials.access_key, snapshot.method) == ("AKIABASE", "shared-credentials-file")
     assert (snapshot.credentials.secret_key, snapshot.credentials.session_token) == (SECRET_KEY, SESSION_TOKEN)
     assert snapshot.expires is None
@@ -37,22 +46,22 @@ def test_keys_in_the_credentials_file(aws_home: AwsHome, no_secret_in: Callable[
 
 def test_files_are_read_anew_each_time(aws_home: AwsHome) -> None:
     aws_home.credentials.write_text(BASE)
-    sdk.read("base")
+    read("base")
     aws_home.credentials.write_text(BASE.replace("AKIABASE", "AKIAROTATED"))
-    assert sdk.read("base").credentials.access_key == "AKIAROTATED"
+    assert read("base").credentials.access_key == "AKIAROTATED"
 
 
 def test_an_explicit_profile_wins_over_the_environment(aws_home: AwsHome) -> None:
     aws_home.set(AWS_ACCESS_KEY_ID="AKIAENV", AWS_SECRET_ACCESS_KEY="x")
     aws_home.credentials.write_text(BASE)
-    assert sdk.read("base").credentials.access_key == "AKIABASE"
-    assert sdk.read(None).credentials.access_key == "AKIAENV"
+    assert read("base").credentials.access_key == "AKIABASE"
+    assert read(None).credentials.access_key == "AKIAENV"
 
 
 def test_a_profile_named_by_the_environment(aws_home: AwsHome) -> None:
     aws_home.set(AWS_PROFILE="base")
     aws_home.credentials.write_text(BASE)
-    assert sdk.read(None).credentials.access_key == "AKIABASE"
+    assert read(None).credentials.access_key == "AKIABASE"
 
 
 def test_a_role_to_assume(aws_home: AwsHome, endpoint: Endpoint, no_secret_in: Callable[..., None]) -> None:
@@ -60,7 +69,7 @@ def test_a_role_to_assume(aws_home: AwsHome, endpoint: Endpoint, no_secret_in: C
     aws_home.config.write_text(ROLE)
     aws_home.credentials.write_text(BASE)
     endpoint.answer = Answer(assumed_role(7))
-    snapshot = sdk.read("reader")
+    snapshot = read("reader")
     assert (snapshot.credentials.access_key, snapshot.method) == ("ASIAROLE7", "assume-role")
     assert snapshot.expires is not None
     assert endpoint.requests == 1
@@ -76,7 +85,7 @@ def test_a_role_that_may_not_be_assumed(
     refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not for you</Message></Error></ErrorResponse>"
     endpoint.answer = Answer(refusal, 403)
     with pytest.raises(CredentialsError, match=r"profile 'reader'.*AccessDenied.*not for you") as raised:
-        sdk.read("reader")
+        read("reader")
     assert raised.value.__cause__ is not None
     no_secret_in(told(raised.value))
 
@@ -89,7 +98,7 @@ def test_an_answer_of_sts_that_cannot_be_read(
     aws_home.credentials.write_text(BASE)
     endpoint.answer = Answer(assumed_role().replace("</SecretAccessKey>", ""))
     with pytest.raises(CredentialsError, match="ResponseParserError") as raised:
-        sdk.read("reader")
+        read("reader")
     no_secret_in(told(raised.value))
 
 
@@ -108,7 +117,7 @@ def command(aws_home: AwsHome, tmp_path: Path) -> Callable[[str], None]:
 def test_a_command(command: Callable[[str], None]) -> None:
     answer = {"Version": 1, "AccessKeyId": "AKIATOOL", "SecretAccessKey": SECRET_KEY, "SessionToken": ""}
     command(f"print({json.dumps(answer)!r})")
-    snapshot = sdk.read("tool")
+    snapshot = read("tool")
     assert (snapshot.credentials.access_key, snapshot.method) == ("AKIATOOL", "custom-process")
     assert snapshot.credentials.session_token is None
 
@@ -130,7 +139,7 @@ def test_a_command_that_fails(
 ) -> None:
     command(program)
     with pytest.raises(CredentialsError, match=message) as raised:
-        sdk.read("tool")
+        read("tool")
     no_secret_in(told(raised.value))
 
 
@@ -138,18 +147,18 @@ def test_a_profile_that_nobody_wrote(aws_home: AwsHome) -> None:
     aws_home.credentials.write_text(BASE)
     aws_home.config.write_text("[profile other]\n")
     with pytest.raises(ConfigurationError, match=r"profile 'prod'.*known profiles: base, other"):
-        sdk.read("prod")
+        read("prod")
 
 
 def test_a_profile_without_credentials(aws_home: AwsHome) -> None:
     aws_home.config.write_text("[profile empty]\nregion = us-east-1\n")
     with pytest.raises(CredentialsError, match="'empty'"):
-        sdk.read("empty")
+        read("empty")
 
 
 def test_nothing_anywhere(aws_home: AwsHome) -> None:
     with pytest.raises(CredentialsError) as raised:
-        sdk.read(None)
+        read(None)
     for place in ("AWS_ACCESS_KEY_ID", str(aws_home.config), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "EC2", "profile="):
         assert place in str(raised.value)
 
@@ -157,5 +166,5 @@ def test_nothing_anywhere(aws_home: AwsHome) -> None:
 def test_a_broken_file(aws_home: AwsHome, no_secret_in: Callable[..., None]) -> None:
     aws_home.credentials.write_text(f"[base\n{SECRET_KEY}\n")
     with pytest.raises(CredentialsError) as raised:
-        sdk.read(None)
+        read(None)
     no_secret_in(told(raised.value))

@@ -1,5 +1,9 @@
 """How long to wait before the next try."""
 
+import math
+import random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,19 +12,29 @@ from aws_iam_async import backoff
 draws = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 
-@given(failures=st.integers(min_value=1, max_value=10**9), draw=draws)
-def test_delays_are_bounded(failures: int, draw: float) -> None:
-    assert 0.5 <= backoff.delay(failures, draw) <= 30
+@given(left=st.floats(min_value=-1e9, allow_nan=False), draw=draws)
+def test_delays_are_bounded(left: float, draw: float) -> None:
+    assert 1 <= backoff.delay(left, draw) <= 600
 
 
-def test_delays_double_until_the_longest() -> None:
-    delays = [backoff.delay(failures, 0.0) * 2 for failures in range(1, 8)]
-    assert delays == [1, 2, 4, 8, 16, 30, 30]
+def test_the_less_is_left_the_sooner() -> None:
+    assert [backoff.delay(left, 0.0) for left in (math.inf, 660, 100, 4, 1, 0)] == [600, 396, 60, 2.4, 1, 1]
 
 
-def test_half_of_a_delay_is_chance() -> None:
-    assert backoff.delay(6, 0.0) == 15
-    assert backoff.delay(6, 0.5) == 22.5
+def test_a_fifth_of_a_delay_is_chance() -> None:
+    assert backoff.delay(600, 0.0) == 360
+    assert backoff.delay(600, 0.5) == pytest.approx(405)
+
+
+@given(left=st.floats(min_value=645, max_value=700), seed=st.integers())
+def test_ten_minutes_of_failure_take_few_tries_and_leave_time_for_one_that_succeeds(left: float, seed: int) -> None:
+    draw = random.Random(seed).random
+    outage_ends, tries = left - 600, 0
+    while left > outage_ends:
+        tries += 1
+        left -= backoff.delay(left, draw())
+    assert tries <= 4
+    assert left > 10
 
 
 def test_a_clock_set_back_does_not_put_a_retry_off() -> None:

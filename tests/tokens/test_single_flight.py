@@ -8,7 +8,7 @@ from aws_iam_async.single_flight import SingleFlight
 from tests.tokens.conftest import settle
 
 
-async def test_a_slow_end_does_not_disturb_the_next_run() -> None:
+async def test_the_next_run_waits_for_the_slow_end_of_a_cancelled_one() -> None:
     started = 0
     gate, end = asyncio.Event(), asyncio.Event()
 
@@ -28,17 +28,47 @@ async def test_a_slow_end_does_not_disturb_the_next_run() -> None:
     await settle()
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await gone
+        await gone  # at once
     second = asyncio.create_task(flights.run("a"))
+    other = asyncio.create_task(flights.run("b"))
     await settle()
+    assert started == 2  # not the second one for "a"
     end.set()  # only now has the first one ended
     await settle()
-    assert flights.flying("a")
+    assert started == 3
     third = asyncio.create_task(flights.run("a"))
     await settle()
     gate.set()
-    assert {await second, await third} == {"a2"}
+    assert {await second, await third, await other} == {"a3", "b2"}
     assert not flights.flying("a")
+    assert flights._ends == {}
+
+
+async def test_waiting_for_the_end_may_be_cancelled_too() -> None:
+    running = most_at_once = 0
+    end = asyncio.Event()
+
+    async def function(_: str) -> None:
+        nonlocal running, most_at_once
+        running += 1
+        most_at_once = max(most_at_once, running)
+        try:
+            await asyncio.sleep(0 if end.is_set() else 3600)
+        finally:
+            await end.wait()
+            running -= 1
+
+    flights = SingleFlight(function)
+    for _ in range(3):
+        gone = asyncio.create_task(flights.run("a"))
+        await settle()
+        gone.cancel()
+    last = asyncio.create_task(flights.run("a"))
+    await settle()
+    end.set()
+    await last
+    await flights.cancelled_ones_end()
+    assert (running, most_at_once) == (0, 1)
 
 
 async def test_an_error_of_another_kind_is_raised_as_it_is() -> None:

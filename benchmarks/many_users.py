@@ -1,0 +1,58 @@
+"""Memory while a million database users ask for a token each, through a cache of 1024.
+
+``python -m benchmarks.many_users`` prints what is allocated after every hundred thousand of them.
+"""
+
+import argparse
+import asyncio
+import gc
+import resource
+import sys
+import time
+
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import source
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.service import TokenService
+
+
+async def load() -> Credentials:
+    """Give the same credentials to everyone."""
+    return Credentials("AKIAIOSFODNN7EXAMPLE", "example")
+
+
+SOURCE = source(credentials=load)
+
+
+async def ask(service: TokenService, users: range) -> None:
+    """Get a token for each of these users; several of them at once, and some of them again."""
+    for first in range(users.start, users.stop, 100):
+        keys = [
+            TokenKey("db.example", 5432, f"user{user}", "us-east-1", SOURCE, 900) for user in range(first, first + 100)
+        ]
+        await asyncio.gather(*(service.get(key) for key in keys), *(service.get(key) for key in keys[:10]))
+
+
+def allocated_blocks() -> int:
+    """Return how many blocks of memory Python holds, garbage excluded."""
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+async def main(users: int) -> None:
+    """Ask, and print."""
+    service = TokenService()
+    began = time.perf_counter()
+    print("   users   live tokens   blocks   peak memory")
+    for first in range(0, users, 100_000):
+        await ask(service, range(first, min(first + 100_000, users)))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        live = service.statistics().live_tokens
+        print(f"{min(first + 100_000, users):>8,} {live:>13,} {allocated_blocks():>8,} {peak:>9.1f} MiB")
+    print(f"{(time.perf_counter() - began) / users * 1e6:.0f} us a user")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.many_users", description=__doc__)
+    parser.add_argument("--users", type=int, default=1_000_000, help="default: a million")
+    asyncio.run(main(parser.parse_args().users))

@@ -1,0 +1,298 @@
+"""A day of connects while the credentials endpoint is slow, and down for ten minutes of every hour. Nothing sleeps.
+
+``python -m benchmarks.simulated_day`` prints the table of ``docs/tokens.md``; ``--draw`` writes the curves beside it.
+
+Against this package stands what is written by hand from aiobotocore: a cache of tokens with a time to live, filled from
+the SDK's own refreshable credentials, which are its real code here. Both get the same connects and the same endpoint.
+"""
+
+import argparse
+import asyncio
+import functools
+import logging
+import math
+import random
+import statistics
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import source
+from aws_iam_async.errors import AwsIamError
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.service import TokenService
+from benchmarks.virtual_loop import VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+START = 1_800_000_000.0
+HOUR = 3600
+DAY = 24 * HOUR
+FETCH = 2.0
+OUTAGE = 600
+CREDENTIALS_LIVE = HOUR
+TOKENS_LIVE = 900
+ENDPOINTS = 50
+EVERY = 5
+STORM = 1000
+PATIENCE = 60.0  # seconds: the time-out of a connect, asyncpg's own default
+SEED = 7
+
+Kind = Literal["on_use", "background", "by hand"]
+KINDS: tuple[Kind, ...] = ("on_use", "background", "by hand")
+
+
+def now() -> float:
+    """The wall clock."""
+    return START + asyncio.get_running_loop().time()
+
+
+def repeatable_random() -> "Callable[[], float]":
+    """Return a source of the same random numbers each time."""
+    return random.Random(SEED).random  # noqa: S311 - for a simulation
+
+
+@dataclass
+class Endpoint:
+    """Gives credentials for an hour, takes two seconds for it, and is down for ten minutes of each hour.
+
+    Attributes:
+        outage: When in the hour it goes down, in seconds.
+        successes: When it gave credentials.
+        failures: When it did not.
+    """
+
+    outage: float
+    successes: list[float] = field(default_factory=list)
+    failures: list[float] = field(default_factory=list)
+
+    def is_down(self, at: float) -> bool:
+        """Whether it is down, so many seconds into the day."""
+        return at >= self.outage and (at - self.outage) % HOUR < OUTAGE
+
+    async def load(self) -> Credentials:
+        """Answer."""
+        at = now() - START
+        await asyncio.sleep(FETCH)
+        if self.is_down(at):
+            self.failures.append(at)
+            raise OSError("endpoint is down")
+        self.successes.append(at)
+        return Credentials("ASIA", "x", "y", datetime.fromtimestamp(now() + CREDENTIALS_LIVE, UTC))
+
+
+class Client(ABC):
+    """Someone who connects."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    @abstractmethod
+    async def log_in(self, user: str) -> bool:
+        """Get a token; return whether a server would let it in."""
+
+    async def close(self) -> None:  # noqa: B027 - what is written by hand has nothing to close
+        """Come to an end."""
+
+
+class ThisPackage(Client):
+    """``TokenService``, as behind every ``connect()``."""
+
+    def __init__(self, endpoint: Endpoint, refresh: Literal["on_use", "background"]) -> None:
+        super().__init__(endpoint)
+        self._service = TokenService(refresh=refresh, clock=now, random=repeatable_random())
+        self._source = source(credentials=endpoint.load)
+
+    async def log_in(self, user: str) -> bool:
+        """Get a token through the cache."""
+        key = TokenKey("db.example", 5432, user, "us-east-1", self._source, TOKENS_LIVE)
+        token, _ = await self._service.get(key)
+        snapshot = await self._service.credentials(self._source)
+        return now() < min(token.issued_at.timestamp() + 900, snapshot.expires or math.inf)
+
+    async def close(self) -> None:
+        """Stop the timers."""
+        await self._service.aclose()
+
+
+class ByHand(Client):
+    """A dictionary of tokens with a time to live, in front of aiobotocore's refreshable credentials."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self._credentials: Any = None
+        self._tokens: dict[str, tuple[float, datetime]] = {}
+
+    async def log_in(self, user: str) -> bool:
+        """Take the token from the dictionary, or make one."""
+        issued, works_until = self._tokens.get(user, (-math.inf, None))
+        if works_until is None or now() >= issued + TOKENS_LIVE:
+            works_until = await self._freeze()
+            issued = now()
+            self._tokens[user] = (issued, works_until)
+        return now() < min(issued + 900, works_until.timestamp())
+
+    async def _freeze(self) -> datetime:
+        from aiobotocore.credentials import AioRefreshableCredentials  # noqa: PLC0415 - 0.3 s, for one line of the table
+
+        if self._credentials is None:
+            first = await self.endpoint.load()
+            self._credentials = AioRefreshableCredentials(
+                first.access_key,
+                first.secret_key,
+                first.session_token,
+                first.expires_at,
+                self._metadata,
+                "simulated",
+                time_fetcher=lambda: datetime.fromtimestamp(now(), UTC),
+            )
+        await self._credentials.get_frozen_credentials()
+        expires_at: datetime = self._credentials._expiry_time  # noqa: SLF001 - botocore keeps it nowhere else
+        return expires_at
+
+    async def _metadata(self) -> dict[str, str]:
+        loaded = await self.endpoint.load()
+        return {
+            "access_key": loaded.access_key,
+            "secret_key": loaded.secret_key,
+            "token": "y",
+            "expiry_time": loaded.expires_at.isoformat() if loaded.expires_at else "",
+        }
+
+
+@dataclass
+class Result:
+    """What a day was like, after the first connect to each endpoint.
+
+    Attributes:
+        waits: When somebody began to wait for AWS, in seconds into the day.
+        waited: How long they waited, all together.
+        failures: When a connect failed: no token, or one that the server refuses.
+    """
+
+    endpoint: Endpoint
+    connects: int = 0
+    waits: list[float] = field(default_factory=list)
+    waited: float = 0.0
+    failures: list[float] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        """All questions to the endpoint, failed ones included."""
+        return len(self.endpoint.successes) + len(self.endpoint.failures)
+
+
+@functools.cache
+def simulate(kind: Kind, outage: float) -> Result:
+    """Let a day pass.
+
+    Args:
+        kind: Who connects.
+        outage: When in the hour the endpoint goes down, in seconds.
+    """
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_day(kind, outage))
+
+
+async def _day(kind: Kind, outage: float) -> Result:
+    endpoint = Endpoint(outage)
+    client = ByHand(endpoint) if kind == "by hand" else ThisPackage(endpoint, kind)
+    result = Result(endpoint)
+    users = [str(number) for number in range(ENDPOINTS)]
+    for user in users:
+        await client.log_in(user)
+    draw = repeatable_random()
+    async with asyncio.TaskGroup() as connects:
+        while now() < START + DAY:
+            await asyncio.sleep(EVERY)
+            storm = now() % HOUR < EVERY
+            for _ in range(STORM if storm else 1):
+                connects.create_task(_connect(client, users[int(draw() * ENDPOINTS)], result))
+    await client.close()
+    return result
+
+
+async def _connect(client: Client, user: str, result: Result) -> None:
+    began = now()
+    result.connects += 1
+    try:
+        async with asyncio.timeout(PATIENCE):
+            accepted = await client.log_in(user)
+    except (AwsIamError, OSError):  # a TimeoutError is an OSError
+        accepted = False
+    if now() > began:
+        result.waits.append(began - START)
+        result.waited += now() - began
+    if not accepted:
+        result.failures.append(began - START)
+
+
+def least_requests(outage: float) -> int:
+    """Count the requests of a client that cannot foresee outages, has nobody wait, and makes no try more than it must.
+
+    To sit out an outage that begins just then it has to ask ten minutes and two fetches before its credentials expire.
+    If that fails it learns, by magic, when the endpoint is back.
+    """
+    endpoint, requests, asked = Endpoint(outage), 1, 0.0
+    while (asked := asked + FETCH + CREDENTIALS_LIVE - OUTAGE - 2 * FETCH) < DAY:
+        requests += 1
+        if endpoint.is_down(asked):
+            requests += 1
+            asked += OUTAGE - (asked - outage) % HOUR
+    return requests
+
+
+def least_requests_with_foresight(outage: float) -> int:
+    """Count the requests of a client that knows every outage of the day."""
+    endpoint, requests, asked = Endpoint(outage), 1, 0.0
+    while (asked := asked + CREDENTIALS_LIVE) < DAY:
+        requests += 1
+        if endpoint.is_down(asked):
+            asked -= (asked - outage) % HOUR + FETCH
+    return requests
+
+
+def main() -> None:
+    """Print the table, and draw the curves if asked to."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulated_day", description=__doc__)
+    parser.add_argument("--draw", metavar="FILE", help="write the curves of one day as SVG")
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # each failed read is one
+    if arguments.draw:
+        from benchmarks import day_curves  # noqa: PLC0415 - needed for this alone
+
+        day_curves.draw(arguments.draw)
+    print("\n".join(table()))
+
+
+def table() -> list[str]:
+    """Return the lines of the table: median (least to most) over outages that begin at six moments of the hour."""
+    outages = range(300, HOUR, 600)
+    days: dict[str, list[Result]] = {kind: [simulate(kind, outage) for outage in outages] for kind in KINDS}
+    names = {"on_use": '`refresh="on_use"`', "background": '`refresh="background"`', "by hand": "by hand"}
+    lines: list[tuple[str, Callable[[Result], float]]] = [
+        ("connects", lambda day: day.connects),
+        ("that waited for AWS", lambda day: len(day.waits)),
+        ("seconds waited, all together", lambda day: day.waited),
+        ("that failed", lambda day: len(day.failures)),
+        ("credentials requests", lambda day: day.requests),
+        ("of them failed", lambda day: len(day.endpoint.failures)),
+    ]
+    rows = [f"| | {' | '.join(names[kind] for kind in KINDS)} |", "| --- | --- | --- | --- |"]
+    rows += [f"| {name} | {' | '.join(_spread(map(get, days[kind])) for kind in KINDS)} |" for name, get in lines]
+    least, foresight = (_spread(map(count, outages)) for count in (least_requests, least_requests_with_foresight))
+    return [*rows, "", f"Least possible requests: {least}; for someone who foresees the outages: {foresight}."]
+
+
+def _spread(values: "map[float]") -> str:
+    ordered = sorted(values)
+    if ordered[0] == ordered[-1]:
+        return f"{ordered[0]:,.0f}"
+    return f"{statistics.median(ordered):,.0f} ({ordered[0]:,.0f} to {ordered[-1]:,.0f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What holds for every test: nothing of this package may block the main thread's event loop."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from blockbuster import BlockBuster
+
+
+def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
+    """Look at the main thread only. Credentials are read, and the emulator serves, in threads with their own loops."""
+
+    def predicate(*args: Any, **kwargs: Any) -> bool:
+        return threading.current_thread() is not threading.main_thread() or may_block(*args, **kwargs)
+
+    return predicate
+
+
+ALLOWED = [
+    # A caller's own session stays on the caller's own loop, and reads its files and builds its clients there itself
+    # (aiobotocore 3.10). With profile= all of that happens in a thread.
+    ("aws_iam_async/credentials/given.py", {"_freeze_session"}),
+    # A constructor cannot wait: a PluginManager imports the plugins that are found by entry point where it is made.
+    # The module functions import them in a thread first.
+    ("aws_iam_async/plugins/registry.py", {"create"}),
+    # The test stands still here, on purpose, until its server has hung up.
+    ("tests/drivers/aiomysql/test_tls_comes_first.py", {"last_moment"}),
+]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def blockbuster() -> Iterator[BlockBuster]:
+    """Make blocking calls on the main thread's event loop raise wherever this package is on the stack."""
+    guard = BlockBuster("aws_iam_async")
+    for function in guard.functions.values():
+        function.can_block_predicate = in_another_thread_or(function.can_block_predicate)
+        for file, functions in ALLOWED:
+            function.can_block_in(file, functions)
+    guard.activate()
+    yield guard
+    guard.deactivate()

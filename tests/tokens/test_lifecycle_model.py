@@ -1,0 +1,285 @@
+"""Random interleavings of callers, clocks, rejections, rotations and outages against what must always hold.
+
+Never an expired token, never one signed by another identity, never two flights for one key, a wait only when nothing
+valid is left, an error only when nothing valid is left, and no task left behind.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.errors import CredentialsError, TokenError
+from aws_iam_async.tokens.cache import Generated
+from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.tokens.service import Refresh, TokenService
+from aws_iam_async.tokens.sigv4 import presign
+from aws_iam_async.tokens.token import Token
+from tests.tokens.conftest import START
+from tests.tokens.modelled_source import ModelledSource
+from tests.tokens.stepped_loop import SteppedLoop
+
+IDENTITIES = ("AAAA", "BBBB")
+USERS = ("ann", "bob")
+users = st.sampled_from(USERS)
+names = st.sampled_from(["AAAA", "AAAA", "AAAA", "BBBB"])  # rather one in depth than two at the surface
+some_rounds = st.sampled_from([10, 0, 1, 2, 3, 5])  # 10: until nothing more can happen
+LANDING = 8  # rounds of the loop that a flight whose answer is there needs to reach those who joined it
+
+
+@dataclass(eq=False)
+class Waiter:
+    """Somebody who asks for a token, and for the next one if the server rejects it."""
+
+    source: ModelledSource
+    rejected: bool
+    task: asyncio.Task[None] | None = None
+    cancelled: bool = False
+    # At some moment since it asked:
+    nothing_was_valid: bool = False
+    may_wait: bool = False
+
+    def look_around(self) -> None:
+        self.nothing_was_valid |= not self.source.usable()
+        self.may_wait |= self.nothing_was_valid or self.source.to_be_read_anew
+
+
+class Lifecycle(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wall = START
+        self.loop = SteppedLoop()
+        self.loop.set_exception_handler(self.note_unhandled)
+        self.sources = {name: ModelledSource(name, lambda: self.wall) for name in IDENTITIES}
+        self.waiters: list[Waiter] = []
+        self.served: list[tuple[TokenKey, Token]] = []
+        self.generating: Counter[TokenKey] = Counter()
+        self.errors: list[CredentialsError] = []
+        self.unhandled: list[Any] = []
+        self.closed = False
+
+    @initialize(
+        refresh=st.sampled_from(["on_use", "background"]),
+        maxsize=st.sampled_from([1, 2, 1024]),
+        seed=st.integers(),
+        works=st.sampled_from([None, None, True]),
+        slowly=st.booleans(),
+    )
+    def begin(self, refresh: Refresh, maxsize: int, seed: int, works: bool | None, slowly: bool) -> None:
+        for source in self.sources.values():
+            source.works, source.cleans_up_slowly = works, slowly
+        self.service = TokenService(
+            refresh=refresh, maxsize=maxsize, clock=lambda: self.wall, random=random.Random(seed).random
+        )
+        tokens = self.loop.inside(self.service._loops.get)
+        self.cache, self.credentials = tokens.cache, tokens.credentials
+        sign, generate = tokens._sign, self.cache._generate
+
+        def checked_sign(key: TokenKey, snapshot: Snapshot) -> Generated:
+            assert not self.source_of(key).to_be_read_anew, "signed with credentials that were to be read anew"
+            return sign(key, snapshot)
+
+        async def counted_generate(key: TokenKey) -> Generated:
+            self.generating[key] += 1
+            assert self.generating[key] == 1, "two generations for one key at once"
+            try:
+                return await generate(key)
+            finally:
+                self.generating[key] -= 1
+
+        tokens._sign = checked_sign  # type: ignore[method-assign]  # what is signed when shows nowhere else
+        self.cache._generate = counted_generate
+
+    @rule(user=users, name=names, callers=st.integers(1, 3), rejected=st.booleans(), rounds=some_rounds)
+    def ask(self, user: str, name: str, callers: int, rejected: bool, rounds: int) -> None:
+        source = self.sources[name]
+        key = TokenKey("db.example", 5432, user, "us-east-1", source.identity, 900)
+        for _ in range(callers):
+            waiter = Waiter(source, rejected)
+            waiter.task = self.loop.create_task(self.log_in(waiter, key))
+            self.waiters.append(waiter)
+        self.step(rounds)
+
+    async def log_in(self, waiter: Waiter, key: TokenKey) -> None:
+        await self.get(waiter, key)
+        if waiter.rejected and self.served and self.served[-1][0] == key:
+            self.reject(*self.served[-1])
+            await self.get(waiter, key)
+
+    async def get(self, waiter: Waiter, key: TokenKey) -> None:
+        source = waiter.source
+        waiter.nothing_was_valid = waiter.may_wait = False
+        waiter.look_around()
+        patience = LANDING if self.cache._flights.flying(key) else 0
+        asked_in = self.loop.rounds
+        try:
+            token, fresh = await self.service.get(key)
+        except CredentialsError as error:
+            assert waiter.nothing_was_valid, "failed although there were credentials that work"
+            self.errors.append(error)
+        except TokenError:
+            assert self.closed
+        except asyncio.CancelledError:
+            assert waiter.cancelled, "cancelled by nobody"
+            raise
+        else:
+            self.check(source, key, token, fresh=fresh)
+            self.served.append((key, token))
+        waited = self.loop.rounds - asked_in
+        assert waiter.may_wait or waited <= patience, "waited although there were credentials that work"
+
+    def check(self, source: ModelledSource, key: TokenKey, token: Token, *, fresh: bool) -> None:
+        assert token.access_key_id.startswith(source.name), "signed by another identity"
+        issued = int(token.issued_at.timestamp())
+        text = presign(
+            host=key.host,
+            port=key.port,
+            user=key.user,
+            region=key.region,
+            access_key=token.access_key_id,
+            secret_key=f"secret{token.access_key_id}",
+            session_token=None,
+            issued=issued,
+        )
+        assert token.value == text, "signed with another key"
+        assert self.wall < issued + 900, "too old for the server"
+        if not fresh:
+            assert issued - 5 <= self.wall, "from the future"
+            assert self.wall < token.expires_at.timestamp() or issued == int(self.wall), "expired"
+
+    def step(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.loop.step()
+            self.look_around()
+
+    @rule(
+        seconds=st.sampled_from([0.5, 3, 11, 40, 300, 700, 3000]), set_by=st.sampled_from([0, 0, -7200, -600, -2, 7200])
+    )
+    def time_passes(self, seconds: float, set_by: float) -> None:
+        """By the wall clock, which may be set, and by the one of timers, which never is."""
+        self.loop.now += seconds
+        self.wall += seconds + set_by
+        self.look_around()
+
+    @rule(
+        moment=st.sampled_from(["refresh", "token expires", "credentials expire"]),
+        offset=st.sampled_from([0.0, -1.0, 1.0, 15.0]),
+    )
+    def time_passes_until(self, moment: str, offset: float) -> None:
+        if not self.served:
+            return
+        key, token = self.served[-1]
+        given = self.source_of(key).given
+        moments = {"refresh": token.refresh_at, "token expires": token.expires_at}
+        at = moments.get(moment, given.expires_at if given is not None else None)
+        if at is not None and self.wall < at.timestamp() + offset:
+            self.time_passes(at.timestamp() + offset - self.wall, 0.0)
+
+    @rule(data=st.data())
+    def a_login_is_rejected(self, data: st.DataObject) -> None:
+        if not self.served:
+            return
+        key, token = data.draw(st.sampled_from(self.served[:-4:-1]), label="rejected")
+        self.loop.inside(lambda: self.reject(key, token))
+
+    def reject(self, key: TokenKey, token: Token) -> None:
+        source = self.source_of(key)
+        before = self.credentials._identity(key.source).asked
+        self.service.reject(key, token)
+        # At most one in ten seconds is heeded, and only if nothing newer was at hand: the service knows.
+        source.rejections += self.credentials._identity(key.source).asked - before
+        self.look_around()
+
+    @rule(data=st.data(), name=names, everyone=st.booleans(), rounds=some_rounds)
+    def waiters_are_cancelled(self, data: st.DataObject, name: str, everyone: bool, rounds: int) -> None:
+        leaving = [waiter for waiter in self.waiters if waiter.source.name == name]
+        if leaving and not everyone:
+            leaving = [data.draw(st.sampled_from(leaving), label="cancelled")]
+        for waiter in leaving:
+            waiter.cancelled = True
+            assert waiter.task is not None
+            waiter.task.cancel()
+        self.step(rounds)
+
+    @rule(
+        name=names,
+        works=st.sampled_from([None, None, True, False]),
+        life=st.sampled_from([-5.0, 20.0, 400.0, 3600.0, None]),
+        slowly=st.booleans(),
+        rotated=st.booleans(),
+    )
+    def the_source_changes(
+        self, name: str, works: bool | None, life: float | None, slowly: bool, rotated: bool
+    ) -> None:
+        source = self.sources[name]
+        source.works, source.life, source.cleans_up_slowly = works, life, slowly
+        if rotated:
+            source.rotate()
+
+    @rule(name=names, works=st.booleans(), rounds=some_rounds)
+    def the_source_answers(self, name: str, works: bool, rounds: int) -> None:
+        self.sources[name].answer_all(works=works)
+        self.step(rounds)
+
+    @rule()
+    def everything_comes_to_rest(self) -> None:
+        before = [(source, source.works) for source in self.sources.values()]
+        self.rest()
+        for source, works in before:
+            source.works = works
+        assert not self.waiters
+        assert not asyncio.all_tasks(self.loop), "a task was left behind"
+
+    @invariant()
+    def nothing_went_wrong(self) -> None:
+        for waiter in [waiter for waiter in self.waiters if waiter.task is not None and waiter.task.done()]:
+            self.waiters.remove(waiter)
+            if waiter.task is not None and not waiter.task.cancelled():
+                waiter.task.result()
+        assert self.unhandled == []
+        assert len({id(error) for error in self.errors}) == len(self.errors), "one error raised to two callers"
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "service"):
+                self.closed = True
+                closing = self.loop.create_task(self.service.aclose())
+                self.rest()
+                assert closing.done()
+                closing.result()
+                assert not asyncio.all_tasks(self.loop), "a task outlived aclose()"
+                assert not self.service._loops._states
+        finally:
+            self.loop.close()
+
+    def rest(self) -> None:
+        for source in self.sources.values():
+            source.works = True
+        for _ in range(20):
+            for source in self.sources.values():
+                source.answer_all(works=True)
+            self.loop.step(3)
+            self.look_around()
+            self.nothing_went_wrong()
+
+    def look_around(self) -> None:
+        for waiter in self.waiters:
+            waiter.look_around()
+
+    def source_of(self, key: TokenKey) -> ModelledSource:
+        return next(source for source in self.sources.values() if source.identity == key.source)
+
+    def note_unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.unhandled.append(context)
+
+
+TestLifecycle = Lifecycle.TestCase
+TestLifecycle.settings = settings(
+    max_examples=500, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
