@@ -1,0 +1,169 @@
+"""What can go wrong at a site. Each fault begins, lasts for some tenths of a second, and has ended when it returns."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import pymysql
+
+from aws_iam_async.testing import Stage
+from tests.faults.load import SIZE
+from tests.faults.site import Site
+
+LASTS = 0.3  # seconds
+HOUR = 3600.0
+FEW = {"asyncpg": SIZE // 2, "aiomysql": 10}  # MariaDB takes no smaller limit than 10
+
+Fault = Callable[[Site], Awaitable[None]]
+
+
+async def server_crashes(site: Site) -> None:
+    """It is killed, and starts again on its data."""
+    await asyncio.to_thread(site.restart, crash=True)
+
+
+async def server_restarts(site: Site) -> None:
+    """In good order, with a farewell to its clients."""
+    await asyncio.to_thread(site.restart, crash=False)
+
+
+async def all_cut(site: Site) -> None:
+    """A failover: every connection is broken off at once."""
+    site.emulator.cut_connections()
+    await asyncio.sleep(LASTS)
+
+
+async def refused(site: Site) -> None:
+    """Nobody answers new connections, and the old ones are gone."""
+    site.proxy.refusing = True
+    site.proxy.cut()
+    await asyncio.sleep(LASTS)
+    site.proxy.heal()
+
+
+def cut_at(stage: Stage) -> Fault:
+    """Connects are broken off at a stage of the login, twice for each place in the pool."""
+
+    async def fault(site: Site) -> None:
+        site.emulator.faults.cut(stage, times=2 * SIZE)
+        site.emulator.cut_connections()
+        await asyncio.sleep(LASTS)
+        site.emulator.faults.cut(stage, times=0)
+
+    fault.__name__ = f"cut_at_{stage.name.lower()}"
+    return fault
+
+
+def stalled(way: str) -> Fault:
+    """Nothing gets through in one direction, and everything arrives later; connects are on their way too."""
+
+    async def fault(site: Site) -> None:
+        site.emulator.cut_connections()
+        getattr(site.proxy, way).stalled = True
+        await asyncio.sleep(LASTS)
+        site.proxy.heal()
+
+    fault.__name__ = f"stalled_{way}"
+    return fault
+
+
+def cut_amid(way: str) -> Fault:
+    """Connections are broken off in the middle of a packet, over and over."""
+
+    async def fault(site: Site) -> None:
+        for size in (900, 2500, 6000):
+            getattr(site.proxy, way).cut_after = size
+            await asyncio.sleep(LASTS / 3)
+        site.proxy.heal()
+
+    fault.__name__ = f"cut_amid_{way}"
+    return fault
+
+
+async def delayed(site: Site) -> None:
+    """Every piece comes late, each by another time."""
+    site.emulator.cut_connections()
+    site.proxy.to_client.delay = site.proxy.to_server.delay = 0.03
+    await asyncio.sleep(LASTS)
+    site.proxy.heal()
+
+
+async def trickled(site: Site) -> None:
+    """Few bytes at a time, so that every message is read in parts."""
+    site.emulator.cut_connections()
+    site.proxy.to_client.largest = site.proxy.to_server.largest = 3
+    await asyncio.sleep(LASTS)
+    site.proxy.heal()
+
+
+async def tokens_rejected(site: Site) -> None:
+    """Good tokens are refused, whoever comes."""
+    site.emulator.faults.reject_next(1_000_000)
+    site.emulator.cut_connections()
+    await asyncio.sleep(LASTS)
+    site.emulator.faults.reject_next(0)
+
+
+async def tokens_age_early(site: Site) -> None:
+    """Tokens older than a second are refused: those in the cache are, a fresh one is not."""
+    site.emulator.faults.max_token_age = 1.0
+    for _ in range(3):
+        site.emulator.cut_connections()
+        await asyncio.sleep(LASTS)
+    site.emulator.faults.max_token_age = None
+
+
+async def throttled(site: Site) -> None:
+    """No new token gets in."""
+    site.emulator.faults.throttle = 0
+    site.emulator.cut_connections()
+    await asyncio.sleep(LASTS)
+    site.emulator.faults.throttle = None
+
+
+async def server_clock_steps(site: Site) -> None:
+    """The server is an hour ahead of this machine, then an hour behind."""
+    for clock in (lambda: time.time() + HOUR, lambda: time.time() - HOUR):
+        site.emulator.clock = clock
+        site.emulator.cut_connections()
+        await asyncio.sleep(LASTS)
+    site.emulator.clock = time.time
+
+
+async def too_many_connections(site: Site) -> None:
+    """The server takes fewer than the pool wants."""
+    limit, no_limit = {
+        "asyncpg": ("ALTER ROLE app CONNECTION LIMIT {}", "ALTER ROLE app CONNECTION LIMIT -1"),
+        "aiomysql": ("SET GLOBAL max_connections = {}", "SET GLOBAL max_connections = 400"),
+    }[site.driver]
+    await asyncio.to_thread(site.server.execute, limit.format(FEW[site.driver]))
+    site.emulator.cut_connections()
+    await asyncio.sleep(LASTS)
+    while True:
+        try:
+            await asyncio.to_thread(site.server.execute, no_limit)
+        except pymysql.err.OperationalError:  # the place for administrators is taken for a moment by whoever comes
+            await asyncio.sleep(LASTS / 10)
+        else:
+            return
+
+
+FAULTS: Mapping[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        server_crashes,
+        server_restarts,
+        all_cut,
+        refused,
+        *(cut_at(stage) for stage in Stage),
+        *(stalled(way) for way in ("to_client", "to_server")),
+        *(cut_amid(way) for way in ("to_client", "to_server")),
+        delayed,
+        trickled,
+        tokens_rejected,
+        tokens_age_early,
+        throttled,
+        server_clock_steps,
+        too_many_connections,
+    )
+}

@@ -1,0 +1,142 @@
+"""A steady load of statements on a pool, in which each is accounted for."""
+
+import asyncio
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aws_iam_async import PluginManager
+from tests.faults.site import Site
+
+SIZE = 12
+WORKERS = 2 * SIZE
+PAUSE = 0.005  # seconds between two statements of a worker
+LONGEST = 30.0  # seconds; a statement without any answer after that is lost
+RECOVERY = 15.0  # seconds
+CONNECT_LIMIT = 3.0  # seconds
+
+_numbers = itertools.count(1)
+
+
+class Load:
+    """Workers that insert unique keys, each in one statement and never twice.
+
+    Args:
+        site: Where.
+        pool: The pool to share.
+        table: A table for the keys.
+
+    Attributes:
+        sent: How many statements were begun, the wait for a connection included.
+        answered: The keys whose statement was answered.
+        errors: What was raised for the others, by its name.
+        stuck: How many got neither.
+    """
+
+    def __init__(self, site: Site, pool: Any, table: str) -> None:
+        self._site = site
+        self._pool = pool
+        self._table = table
+        self._keys = itertools.count()
+        self._stopping = False
+        self.sent = 0
+        self.answered: set[int] = set()
+        self.errors: Counter[str] = Counter()
+        self.stuck = 0
+
+    async def work(self) -> None:
+        """Insert keys until told to stop."""
+        while not self._stopping:
+            key = next(self._keys)
+            self.sent += 1
+            try:
+                async with asyncio.timeout(LONGEST) as limit, self._pool.acquire() as connection:
+                    await self._site.execute(connection, f"INSERT INTO {self._table} VALUES ({key})")
+            except self._site.known_errors as error:
+                if limit.expired():
+                    self.stuck += 1
+                else:
+                    self.errors[type(error).__name__] += 1
+            except TimeoutError:  # aiomysql's users know no other than ours
+                self.stuck += 1
+            else:
+                self.answered.add(key)
+            await asyncio.sleep(PAUSE)
+
+    def stop(self) -> None:
+        """Let the workers end what they have begun, and begin nothing new."""
+        self._stopping = True
+
+    async def progress(self, statements: int) -> None:
+        """Wait until so many more are answered."""
+        target = len(self.answered) + statements
+        async with asyncio.timeout(RECOVERY):
+            while len(self.answered) < target:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.005)
+
+    async def at_full_size(self) -> None:
+        """Wait until as many connections as the pool may have work at the same time, in the midst of the load.
+
+        Raises:
+            TimeoutError: It does not come to that within `RECOVERY` seconds.
+        """
+        async with asyncio.timeout(RECOVERY):
+            while not await self._all_work():  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.05)
+
+    async def _all_work(self) -> bool:
+        meeting = asyncio.Barrier(SIZE)
+
+        async def one() -> None:
+            async with self._pool.acquire() as connection:
+                await self._site.execute(connection, "SELECT 1")
+                await meeting.wait()
+
+        tasks = [asyncio.create_task(one()) for _ in range(SIZE)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        for error in errors:
+            if not isinstance(error, self._site.known_errors):
+                raise error
+        return not errors
+
+    async def account(self, opening: Any) -> None:
+        """Check every statement against the table.
+
+        Args:
+            opening: Opens a connection to read it with.
+
+        Raises:
+            AssertionError: One ran twice, one that was answered did not run, or one got neither answer nor error.
+        """
+        async with opening as connection:
+            rows = await self._site.execute(connection, f"SELECT k, count(*) FROM {self._table} GROUP BY k")
+            await self._site.execute(connection, f"DROP TABLE {self._table}")
+        assert [row for row in rows if row[1] != 1] == [], "ran twice"
+        assert self.answered - {key for key, _ in rows} == set(), "answered, but not there"
+        assert self.stuck == 0, "neither answered nor refused"
+        assert self.sent == len(self.answered) + self.errors.total()
+
+
+@contextlib.asynccontextmanager
+async def loaded(site: Site, manager: PluginManager, **options: Any) -> AsyncIterator[Load]:
+    """A pool under load. Afterwards every statement is accounted for, and the pool is closed."""
+    table = f"keys_{next(_numbers)}"
+    async with site.connect(manager, **options) as connection:
+        await site.execute(connection, f"CREATE TABLE {table} (k int)")
+    async with site.create_pool(manager, SIZE // 2, SIZE, **site.limit(CONNECT_LIMIT), **options) as pool:
+        load = Load(site, pool, table)
+        workers = [asyncio.create_task(load.work(), name=f"worker {number}") for number in range(WORKERS)]
+        try:
+            yield load
+        finally:
+            load.stop()
+            await asyncio.gather(*workers)
+    await load.account(site.connect(manager, **options))

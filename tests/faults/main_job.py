@@ -1,0 +1,68 @@
+"""The main job as a program of its own: ``python main_job.py DRIVER``, with the emulator in the environment.
+
+Connects many times at once, fills a pool, gives a connect up in the middle, and closes everything.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import uvloop
+
+from aws_iam_async import PluginManager
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+SIZE = 5
+SLOW = 1.0  # seconds; not the 0.1 of asyncio's debug mode, which a busy machine needs for nothing at all
+
+
+async def query(driver: str, connection: Any) -> Any:
+    if driver == "asyncpg":
+        return await connection.fetchval("SELECT 1")
+    async with connection.cursor() as cursor:
+        await cursor.execute("SELECT 1")
+        return (await cursor.fetchone())[0]
+
+
+async def main(driver: str) -> None:
+    asyncio.get_running_loop().slow_callback_duration = SLOW
+    options: dict[str, Any] = {
+        "driver": driver,
+        "host": os.environ["EMULATOR_ADDRESS"],
+        "port": os.environ["EMULATOR_PORT"],
+        "user": "app",
+        "database": "shop",
+        "iam_host": os.environ["EMULATOR_HOST"],
+        "iam_default_port": os.environ["EMULATOR_PORT"],
+        "sslrootcert": os.environ["EMULATOR_CA"],
+    }
+    least, most = ("min_size", "max_size") if driver == "asyncpg" else ("minsize", "maxsize")
+    sizes: dict[str, Any] = {least: 2, most: SIZE}
+    async with PluginManager() as manager:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2 * SIZE):
+                group.create_task(connect(manager, driver, options))
+        async with manager.create_pool(**(options | sizes)) as pool:
+            connections = [await pool.acquire() for _ in range(SIZE)]
+            for connection in connections:
+                assert await query(driver, connection) == 1
+            for connection in connections:
+                await pool.release(connection)
+        try:
+            async with asyncio.timeout(0):
+                await manager.connect(**options)
+        except TimeoutError:
+            pass
+        statistics = manager.statistics()
+    print(f"generations={statistics.generations} connects={statistics.connects}")  # noqa: T201 - it is a program
+
+
+async def connect(manager: PluginManager, driver: str, options: dict[str, Any]) -> None:
+    async with manager.connect(**options) as connection:
+        assert await query(driver, connection) == 1
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=LOOPS[sys.argv[2]]) as runner:
+        runner.run(main(sys.argv[1]))
