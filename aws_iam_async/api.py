@@ -134,7 +134,7 @@ async def _connect(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
-    return await _manager(plugins).connect(dsn, driver=driver, **options)
+    return await (await _manager(plugins)).connect(dsn, driver=driver, **options)
 
 
 async def _create_pool(
@@ -143,16 +143,17 @@ async def _create_pool(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
-    return await _manager(plugins).create_pool(dsn, driver=driver, **options)
+    return await (await _manager(plugins)).create_pool(dsn, driver=driver, **options)
 
 
-def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
+async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
     chain = registry.split(plugins)
     managers = _managers.get()
     manager = managers.get(chain)
     if manager is None:
+        await registry.discover(chain)
         manager = PluginManager(chain, _tokens=default_service())
         if all(isinstance(plugin, str) for plugin in chain):
             # Chains with instances are the caller's to keep: he may pass new ones with every call.
-            managers[chain] = manager
+            manager = managers.setdefault(chain, manager)
     return manager

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.secret import Secret
 
+# PostgreSQL's settings, which may stand here too, have dots.
+OPTION_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>[^:]*))?\Z")
 
 
@@ -57,13 +59,17 @@ def parse(dsn: str) -> Dsn:
         raise ConfigurationError("dsn has no scheme; write postgresql://user@host/database or mysql://...")
     if parts.fragment:
         raise ConfigurationError("dsn holds a '#': percent-encode it as %23")
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, at, places = parts.netloc.rpartition("@")
+    hosts = split_hosts(places, source="dsn")
+    if not at and "@" in parts.query and any(port and not port.isdecimal() for _, port in hosts):
+        # The beginning of a password passes for a port. Later complaints would repeat pieces of its end.
+        raise ConfigurationError("dsn: percent-encode '?' in the user name and the password, as %3F")
     user, colon, password = login.partition(":")
     return Dsn(
         scheme=parts.scheme,
         user=_decode(user, "user") or None,
         password=Secret(_decode(password, "password")) if colon else None,
-        hosts=split_hosts(hosts, source="dsn"),
+        hosts=hosts,
         database=_decode(parts.path.removeprefix("/"), "database") or None,
         query=MappingProxyType(_query(parts.query)),
     )
@@ -106,6 +112,10 @@ def _query(text: str) -> dict[str, str]:
     except ValueError:
         raise ConfigurationError("dsn: the query is not name=value pairs separated by '&' in UTF-8") from None
     for name, value in pairs:
+        if not OPTION_NAME.fullmatch(name):
+            raise ConfigurationError(
+                "dsn: something in the query is no option's name; percent-encode '?' and '&' elsewhere"
+            )
         if name in query:
             raise ConfigurationError(f"dsn: {name!r} stands in the query twice")
         query[name] = value

@@ -4,6 +4,7 @@ The words are libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html#LI
 No environment variable is read here: ``PGSSLMODE`` and its like cannot weaken what an option or a plugin asks for.
 """
 
+import functools
 import os
 from ssl import SSLContext
 from typing import Literal, NamedTuple, TypeAlias, get_args
@@ -144,4 +145,10 @@ async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
             )
         else:
             return None
-    return found if tls.server_name is None else pinning.pin(found, tls.server_name)
+    if tls.server_name is None:
+        return found
+    return (_pin_own if tls.context is None else pinning.pin)(found, tls.server_name)
+
+
+# The user's contexts are not kept alive; those of this package live on anyway, and so may what was made of them.
+_pin_own = functools.lru_cache(maxsize=64)(pinning.pin)

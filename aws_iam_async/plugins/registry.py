@@ -1,17 +1,22 @@
 """Plugins by their codes: built in, registered, or found as entry points of installed packages."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 
+from aws_iam_async import offload
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
 from aws_iam_async.plugins.protocol import Plugin
 
-__all__ = ["ENTRY_POINT_GROUP", "create", "register_plugin", "split"]
+__all__ = ["ENTRY_POINT_GROUP", "create", "discover", "register_plugin", "split"]
 
 ENTRY_POINT_GROUP = "aws_iam_async.plugins"
 
 Factory = Callable[[], Plugin]
 
+_BUILT_IN = ("iam",)
+
 _registered: dict[str, Factory] = {}
+_discovered: dict[str, Factory] = {}
 
 
 def register_plugin(code: str, factory: Factory) -> None:
@@ -28,8 +33,8 @@ def register_plugin(code: str, factory: Factory) -> None:
     """
     if not isinstance(code, str) or not code or code != code.strip() or "," in code:
         raise ConfigurationError(f"plugin code {code!r}: use one word without commas or surrounding spaces")
-    if code == "iam":
-        raise ConfigurationError("plugin code 'iam' is built in; register yours under another one")
+    if code in _BUILT_IN:
+        raise ConfigurationError(f"plugin code {code!r} is built in; register yours under another one")
     if not callable(factory):
         raise ConfigurationError(f"plugin {code!r}: the factory must be callable without arguments")
     _registered[code] = factory
@@ -58,6 +63,18 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
                 f"plugins: {part!r} is neither a code nor an instance with 'async def connect(request, call_next)'"
             )
     return tuple(parts)
+
+
+async def discover(plugins: Iterable[str | Plugin]) -> None:
+    """Import the plugins among these that are found by entry point, off the event loop: ``create`` does it on it.
+
+    Raises:
+        PluginNotFoundError: Nobody knows a code.
+    """
+    for code in plugins:
+        if isinstance(code, str) and not any(code in known for known in (_BUILT_IN, _registered, _discovered)):
+            find = functools.partial(_entry_point, code)
+            _discovered[code] = await offload.wait(offload.start(find, name=f"plugin {code}"))
 
 
 def create(plugins: Iterable[str | Plugin], built_in: Mapping[str, Factory]) -> tuple[Plugin, ...]:
@@ -93,7 +110,8 @@ def _codes(text: str) -> tuple[str, ...]:
 
 
 def _make(code: str, built_in: Mapping[str, Factory]) -> Plugin:
-    plugin = (built_in.get(code) or _registered.get(code) or _entry_point(code, built_in))()
+    factory = built_in.get(code) or _registered.get(code) or _discovered.get(code) or _entry_point(code)
+    plugin = factory()
     if not isinstance(plugin, Plugin):
         raise ConfigurationError(
             f"plugin {code!r}: its factory returned {type(plugin).__name__}, which has no connect()"
@@ -101,14 +119,14 @@ def _make(code: str, built_in: Mapping[str, Factory]) -> Plugin:
     return plugin
 
 
-def _entry_point(code: str, built_in: Mapping[str, Factory]) -> Factory:
+def _entry_point(code: str) -> Factory:
     from importlib.metadata import entry_points  # noqa: PLC0415 - costs 10 ms, and few users have such plugins
 
     found = entry_points(group=ENTRY_POINT_GROUP)
     for entry_point in found.select(name=code):
         factory: Factory = entry_point.load()
         return factory
-    known = sorted({*built_in, *_registered, *found.names})
+    known = sorted({*_BUILT_IN, *_registered, *found.names})
     raise PluginNotFoundError(
         f"plugins: nobody knows {code!r}; known: {', '.join(known)}."
         " Install the package that brings it, or call register_plugin() first."

@@ -64,8 +64,9 @@ async def test_python_runs(block: Block, world: World, tmp_path: Path) -> None:
 def test_shell_commands_exist(block: Block) -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for line in block.text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line.replace("$(", " ").replace(")", " "), comments=True)
+    text = block.text.replace("\\\n", " ")
+    for line in [*text.splitlines(), *re.findall(r"\$\((.*?)\)", text)]:
+        words = shlex.split(line, comments=True)
         assert words, f"{block}: an empty line"
         match words:
             case ["make", target]:

@@ -6,7 +6,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-import aws_iam_async
 from aws_iam_async import ConfigurationError
 from aws_iam_async.testing import Emulator
 from tests.credentials.conftest import AwsHome
@@ -98,60 +97,3 @@ async def test_time_out_bounds_the_wait_for_the_token(database: Rds) -> None:
     await settle()
     assert asyncio.all_tasks() == tasks
     assert database.emulator.connections == 0
-
-
-async def test_several_hosts_each_get_a_token_of_their_own(database: Rds) -> None:
-    """The first host is down, the second one answers."""
-    emulator = database.emulator
-    attempts: list[str | None] = []
-
-    class Tunnel:
-        """Dials the emulator for one of the names, and nothing for the other."""
-
-        async def connect(self, request: Any, call_next: Any) -> Any:
-            attempts.append(request.host)
-            port = emulator.port if request.host == emulator.host else 1
-            return await call_next(request.replace(host="127.0.0.1", port=port, tls=request.tls.secured(emulator.host)))
-
-    other = "down.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
-    connection = await aws_iam_async.connect(
-        f"postgresql://app@{other}:{emulator.port},{emulator.host}:{emulator.port}/shop",
-        plugins=["iam", Tunnel()],
-        sslrootcert=emulator.ca_file,
-    )
-    assert await connection.fetchval("SELECT 1") == 1
-    await connection.close()
-    assert attempts == [other, emulator.host]
-
-
-async def test_a_rejected_login_is_not_hidden_by_the_next_host(database: Rds) -> None:
-    emulator = database.emulator
-
-    class Tunnel:
-        async def connect(self, request: Any, call_next: Any) -> Any:
-            return await call_next(request.replace(host="127.0.0.1", tls=request.tls.secured(emulator.host)))
-
-    other = "other.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
-    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
-        await aws_iam_async.connect(
-            f"postgresql://app@{other},{emulator.host}/shop?port={emulator.port}",
-            plugins=["iam", Tunnel()],
-            sslrootcert=emulator.ca_file,
-        )
-    assert len(emulator.logins) == 1
-
-
-async def test_target_session_attrs(database: Rds) -> None:
-    emulator = database.emulator
-
-    class Tunnel:
-        async def connect(self, request: Any, call_next: Any) -> Any:
-            return await call_next(request.replace(host="127.0.0.1", tls=request.tls.secured(emulator.host)))
-
-    dsn = f"postgresql://app@{emulator.host},{emulator.host}/shop?port={emulator.port}"
-    options: dict[str, Any] = {"plugins": ["iam", Tunnel()], "sslrootcert": emulator.ca_file}
-    for wanted in ("primary", "prefer-standby", "any"):
-        async with aws_iam_async.connect(f"{dsn}&target_session_attrs={wanted}", **options) as connection:
-            assert await connection.fetchval("SELECT 1") == 1
-    with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
-        await aws_iam_async.connect(dsn, target_session_attrs="standby", **options)

@@ -158,9 +158,8 @@ async def test_a_resolver_that_fails_is_told_by_the_connect(rds: Rds, resolver: 
             assert await rds.value(connection, "SELECT 1") == 1
 
 
+@pytest.mark.parametrize("rds", ["asyncpg"], indirect=True)
 async def test_several_domains_each_have_their_endpoint(rds: Rds, resolver: Resolver) -> None:
-    if rds.driver != "asyncpg":
-        return
     resolver.canonical["replica.example.com"] = "replica.c9akciq32.us-east-1.rds.amazonaws.com"  # which is nowhere
     port = rds.emulator.port
     dsn = f"postgresql://app@replica.example.com:{port},{DOMAIN}:{port}/shop?iam_host=auto"

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from aws_iam_async.dsn import parse
 from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.options import Reader
+from aws_iam_async.plugins.iam.login import OPTION_NAMES
+from tests.options.test_reading_options import MYSQL, POSTGRESQL
 
 
 def test_all_parts() -> None:
@@ -68,6 +71,26 @@ def test_a_refusal_never_repeats_the_password() -> None:
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(caught.value.__cause__)
     assert "hunter2" not in repr(parse("postgresql://app:hunter2@db/shop"))
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+@pytest.mark.parametrize(
+    "login",
+    ["app:hunter?2hunter", "app:hunter?hunter=2", "app:2?hunter&hunter=2", "?:hunter2", "app:hunter/2", "a:[hunter"],
+)
+def test_no_piece_of_a_password_that_was_not_encoded_is_told(scheme: str, login: str) -> None:
+    """RFC 3986 sees a query, a path or an address in it."""
+    with pytest.raises(ConfigurationError) as caught:
+        Reader(MYSQL if scheme == "mysql" else POSTGRESQL, OPTION_NAMES, {}).read(
+            f"{scheme}://{login}@db.example/shop?connect_timeout=1", {}, pool=False
+        )
+    assert "hunter" not in str(caught.value)
+    assert "hunter" not in repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://db:5432/shop?application_name=a@b", "postgresql://[::1]/shop?x=a@b"])
+def test_an_at_sign_in_the_query_is_as_good_as_any(dsn: str) -> None:
+    assert "a@b" in parse(dsn).query.values()
 
 
 @given(st.text(max_size=60))

@@ -1,12 +1,14 @@
 """Put a token into the request, and get another one when the server refuses a cached one."""
 
 import warnings
+from types import MappingProxyType
 from typing import Any
 
 from aws_iam_async import tls
 from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.plugins.iam import login
+from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tokens.key import TokenKey
@@ -34,21 +36,27 @@ class IamPlugin:
         Raises:
             ConfigurationError: An option is wrong or missing.
         """
-        if request.alternates and request.options.get("iam_host") is not None:
+        if request.alternates and request.options.get("iam_host") not in {None, AUTO}:
             raise ConfigurationError("iam_host names one endpoint, but there are several hosts; pass one host")
         for host, port in ((request.host, request.port), *request.alternates):
-            signed = _read(request.replace(host=host, port=port))
-            await tls.context(request.tls.secured(signed.server_name))
+            try:
+                one = await _located(request.replace(host=host, port=port))
+            except OSError:
+                continue  # the resolver may know the name by the time of the first connection
+            await tls.context(request.tls.secured(_read(one).server_name))
         _source(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with a token.
 
-        A cached token that the server refuses is replaced once by a new one, signed with credentials that were read
-        anew. A refused new token is the driver's own exception, with notes on what was signed and what to check.
+        A token that the server refuses is replaced once by a new one, signed with credentials that were read anew, if
+        it came from the cache or the credentials behind it did. Otherwise, and the second time, the refusal is the
+        driver's own exception, with notes on what was signed and what to check.
         """
         if request.password is not None:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
+        if request.options.get("iam_host") == AUTO:
+            request = await _located(request)
         signed = _read(request)
         key = TokenKey(signed.host, signed.port, signed.user, signed.region, _source(request), signed.expiration)
         secured = request.tls.secured(signed.server_name)
@@ -69,6 +77,18 @@ class IamPlugin:
             if request.login_rejected(error):
                 _explain(error, signed, token)
             raise
+
+
+AUTO = "auto"
+
+
+async def _located(request: ConnectRequest) -> ConnectRequest:
+    """Return the request with its host replaced by the endpoint behind it, if that is asked for."""
+    if request.options.get("iam_host") != AUTO:
+        return request
+    # The endpoint is dialled by its own name, so what is signed for and verified is what the name leads to now.
+    options = {name: value for name, value in request.options.items() if name != "iam_host"}
+    return request.replace(host=await endpoint_behind(request.host), options=MappingProxyType(options))
 
 
 def _read(request: ConnectRequest) -> login.Login:

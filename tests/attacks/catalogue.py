@@ -1,0 +1,381 @@
+"""The attacks: what a hostile server or somebody in between may do, and what has to come of it."""
+
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import methodcaller
+from typing import Any, NamedTuple, TypeAlias
+
+import aiomysql
+import asyncpg
+
+from aws_iam_async import InsecureTransportError
+from aws_iam_async.testing import CertificateKind, Emulator
+from tests.attacks.hostile_certificates import Forgery
+from tests.attacks.hostile_server import PostgresVictim, Victim, in_the_middle
+
+MYSQL_GONE = aiomysql.OperationalError
+IMPATIENT = {"asyncpg": {"timeout": 0.3}, "aiomysql": {"connect_timeout": 0.3}}
+
+
+class Expected(NamedTuple):
+    """What the caller has to get.
+
+    Attributes:
+        error: The exception's class.
+        text: What the exception's text, or its cause's, has to say.
+    """
+
+    error: type[BaseException]
+    text: str
+
+
+@dataclass
+class Scene:
+    """What an attacker has at hand.
+
+    Attributes:
+        forgery: Certificates.
+        emulator: A real server to stand in front of.
+        over: Set when the victims have been let go.
+    """
+
+    forgery: Forgery
+    emulator: Emulator
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+Act: TypeAlias = Callable[[Any, Scene], None]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack.
+
+    Attributes:
+        title: What is done, in words.
+        act: Does it to a victim.
+        expected: What the caller gets, by driver.
+        options: Further options of the connect, by driver.
+        asks_in_clear: Whether the server proves who it is and then asks for the token, as the right one does: only then
+            may it have it.
+    """
+
+    title: str
+    act: Act
+    expected: dict[str, Expected]
+    options: dict[str, dict[str, Any]]
+    asks_in_clear: bool
+
+
+ATTACKS: list[Attack] = []
+
+
+def attack(
+    title: str,
+    *,
+    asyncpg: tuple[type[BaseException], str],
+    aiomysql: tuple[type[BaseException], str],
+    options: dict[str, dict[str, Any]] | None = None,
+    asks_in_clear: bool = False,
+) -> Callable[[Act], Act]:
+    def add(act: Act) -> Act:
+        expected = {"asyncpg": Expected(*asyncpg), "aiomysql": Expected(*aiomysql)}
+        ATTACKS.append(Attack(title, act, expected, options or {}, asks_in_clear))
+        return act
+
+    return add
+
+
+NO_TLS = (InsecureTransportError, "offers no TLS")
+
+
+@attack("offers no TLS", asyncpg=NO_TLS, aiomysql=NO_TLS)
+def _(victim: Victim, _: Scene) -> None:
+    victim.decline_tls()
+
+
+@attack("offers no TLS, and asks for the password in clear in the same breath", asyncpg=NO_TLS, aiomysql=NO_TLS)
+def _(victim: Victim, _: Scene) -> None:
+    victim.decline_tls(extra=lambda: victim.request("clear"))
+
+
+@attack("strips TLS from what a real server offers", asyncpg=NO_TLS, aiomysql=NO_TLS)
+def _(victim: Victim, scene: Scene) -> None:
+    in_the_middle(victim, scene.emulator.port, _without_tls)
+
+
+def _without_tls(data: bytes) -> bytes:
+    if data == b"S":
+        return b"N"
+    if data[4:5] != b"\x0a":
+        return data
+    at = data.index(b"\0", 5) + 1 + 4 + 8 + 1  # the lower half of the capabilities in MySQL's greeting
+    (flags,) = struct.unpack_from("<H", data, at)
+    return data[:at] + struct.pack("<H", flags & ~0x800) + data[at + 2 :]
+
+
+@attack(
+    "asks for the password in clear where TLS has to begin",
+    asyncpg=NO_TLS,
+    aiomysql=(MYSQL_GONE, "SSL"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    victim.hear_request_for_tls()
+    victim.send(victim.request("clear"))
+
+
+@attack(
+    "claims in plaintext that the client is logged in already",
+    asyncpg=NO_TLS,
+    aiomysql=(InsecureTransportError, "more than its greeting"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    victim.agree_on_tls(extra=victim.welcome)
+
+
+@attack(
+    "refuses the login in plaintext, to provoke another try",
+    asyncpg=(ConnectionError, "error response during SSL exchange"),
+    aiomysql=(InsecureTransportError, "before it began"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    if isinstance(victim, PostgresVictim):
+        victim.hear_request_for_tls()
+    victim.send(victim.refusal())
+
+
+@attack(
+    "refuses the login in plaintext, in place of its TLS handshake",
+    asyncpg=(ssl.SSLError, "SSL"),
+    aiomysql=(MYSQL_GONE, "SSL"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    victim.agree_on_tls()
+    victim.receive(5)
+    victim.send(victim.refusal())
+
+
+@attack(
+    "answers with an HTTP redirect",
+    asyncpg=NO_TLS,
+    aiomysql=(aiomysql.Error, "Packet sequence number wrong"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    if isinstance(victim, PostgresVictim):
+        victim.hear_request_for_tls()
+    victim.send(b"HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\n\r\n")
+
+
+@attack(
+    "hangs up when asked for TLS",
+    asyncpg=(ConnectionError, ""),
+    aiomysql=(MYSQL_GONE, "Can't connect"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    victim.hear_request_for_tls()
+    victim.hang_up()
+
+
+@attack(
+    "hangs up after the client's TLS hello",
+    asyncpg=(ConnectionError, ""),
+    aiomysql=(MYSQL_GONE, "Can't connect"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    victim.agree_on_tls()
+    victim.receive(5)
+    victim.hang_up()
+
+
+@attack(
+    "breaks the TLS handshake off with an alert",
+    asyncpg=(ssl.SSLError, "HANDSHAKE_FAILURE"),
+    aiomysql=(MYSQL_GONE, "HANDSHAKE_FAILURE"),
+)
+def _(victim: Victim, _: Scene) -> None:
+    victim.agree_on_tls()
+    victim.receive(5)
+    victim.send(b"\x15\x03\x03\0\2\2\x28")
+
+
+WAITED = (TimeoutError, "within 0.3 s")
+WAITED_MYSQL = (MYSQL_GONE, "within 0.3 s")
+
+
+@attack("never says a word", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
+def _(victim: Victim, _: Scene) -> None:
+    victim.wait()
+
+
+@attack("agrees to TLS and falls silent", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
+def _(victim: Victim, _: Scene) -> None:
+    victim.agree_on_tls()
+
+
+@attack(
+    "sends its TLS handshake a byte at a time, without end",
+    asyncpg=WAITED,
+    aiomysql=WAITED_MYSQL,
+    options=IMPATIENT,
+)
+def _(victim: Victim, scene: Scene) -> None:
+    victim.agree_on_tls()
+    victim.receive(5)
+    victim.send(b"\x16\x03\x03\x40\0\x02\0\x3f\xf0")
+    while not scene.over.wait(0.02):
+        victim.send(b"\0")
+
+
+@attack("falls silent after the TLS handshake", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
+def _(victim: Victim, scene: Scene) -> None:
+    victim.agree_on_tls()
+    victim.handshake(scene.forgery.valid())
+    victim.hear_login()
+
+
+def presents(
+    title: str, context: Callable[[Forgery], ssl.SSLContext], text: str, error: type[Exception] | None = None
+) -> None:
+    """Add an attack with a certificate of the attacker's making."""
+
+    def act(victim: Victim, scene: Scene) -> None:
+        victim.agree_on_tls()
+        victim.handshake(context(scene.forgery))
+        victim.hear_login()
+        victim.send(victim.request("clear"))
+
+    attack(title, asyncpg=(error or ssl.SSLCertVerificationError, text), aiomysql=(MYSQL_GONE, text))(act)
+
+
+def passes_on(title: str, kind: CertificateKind, text: str) -> None:
+    """Add an attack with a certificate that the emulator presents."""
+
+    def act(victim: Victim, scene: Scene) -> None:
+        scene.emulator.faults.certificate = kind
+        in_the_middle(victim, scene.emulator.port)
+
+    attack(title, asyncpg=(ssl.SSLCertVerificationError, text), aiomysql=(MYSQL_GONE, text))(act)
+
+
+passes_on("presents a certificate that has expired", CertificateKind.EXPIRED, "certificate has expired")
+passes_on("presents a certificate that is not valid yet", CertificateKind.NOT_YET_VALID, "not yet valid")
+passes_on("presents another endpoint's certificate", CertificateKind.OTHER_HOST, "Hostname mismatch")
+passes_on(
+    "presents a certificate of an unknown authority with a known name", CertificateKind.UNTRUSTED, "VERIFY_FAILED"
+)
+presents("presents a self-signed certificate", Forgery.self_signed, "signed certificate")
+presents(
+    "presents a certificate signed by the holder of a good one", Forgery.signed_by_a_server, "invalid CA certificate"
+)
+presents("presents a certificate for clients", Forgery.for_clients, "unsuitable certificate purpose")
+MISMATCH = "Hostname mismatch"
+presents(
+    "presents a certificate for the address that was dialled", lambda f: f.for_names("127.0.0.1", "localhost"), MISMATCH
+)
+presents(
+    "presents a certificate for a name that begins like the endpoint's",
+    lambda f: f.for_names(f"{f.host}.evil.example"),
+    MISMATCH,
+)
+for _wildcard in ("*", "*.com", "*.us-east-1.rds.amazonaws.com", "shop*.cluster-c9akciq32.us-east-1.rds.amazonaws.com"):
+    presents(f"presents a certificate for `{_wildcard}`", methodcaller("for_names", _wildcard), MISMATCH)
+for _version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+    presents(
+        f"speaks TLS 1.{_version - ssl.TLSVersion.TLSv1} only",
+        methodcaller("of_version", _version),
+        "PROTOCOL_VERSION",
+        ssl.SSLError,
+    )
+presents("offers encryption without a certificate", Forgery.without_certificate, "HANDSHAKE_FAILURE", ssl.SSLError)
+
+
+def _asked_for(method: str, scene: Scene, victim: Victim) -> None:
+    victim.agree_on_tls()
+    victim.handshake(scene.forgery.valid())
+    victim.hear_login()
+    victim.send(victim.request(method))
+
+
+HASH = (InsecureTransportError, "MD5 or SCRAM")
+
+
+@attack(
+    "asks within TLS for a hash (MD5, `mysql_native_password`)",
+    asyncpg=HASH,
+    aiomysql=(InsecureTransportError, "mysql_native_password"),
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("hash", scene, victim)
+
+
+@attack(
+    "asks within TLS for a proof (SCRAM, `caching_sha2_password`)",
+    asyncpg=HASH,
+    aiomysql=(InsecureTransportError, "caching_sha2_password"),
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("challenge", scene, victim)
+    if isinstance(victim, PostgresVictim):
+        victim.send(victim.challenge())
+
+
+@attack(
+    "asks within TLS for something else (GSSAPI, PAM's `dialog`)",
+    asyncpg=(asyncpg.InternalClientError, "gssapi"),
+    aiomysql=(InsecureTransportError, "dialog"),
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("other", scene, victim)
+
+
+@attack(
+    "asks for the token, and then for a hash of it",
+    asyncpg=HASH,
+    aiomysql=(InsecureTransportError, "second method"),
+    asks_in_clear=True,
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("clear", scene, victim)
+    victim.hear_answer()
+    victim.send(victim.request("hash"))
+
+
+@attack(
+    "refuses the token with words that suggest plaintext",
+    asyncpg=(asyncpg.InvalidAuthorizationSpecificationError, "SSL on"),
+    aiomysql=(MYSQL_GONE, "Access denied"),
+    asks_in_clear=True,
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("clear", scene, victim)
+    victim.hear_answer()
+    victim.send(victim.refusal())
+
+
+@attack(
+    "hangs up when it has the token",
+    asyncpg=(asyncpg.ConnectionDoesNotExistError, "closed in the middle of operation"),
+    aiomysql=(MYSQL_GONE, "Lost connection"),
+    asks_in_clear=True,
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("clear", scene, victim)
+    victim.hear_answer()
+    victim.hang_up()
+
+
+@attack(
+    "announces an enormous message and never ends it",
+    asyncpg=WAITED,
+    aiomysql=(MYSQL_GONE, "bytes are announced"),
+    options={"asyncpg": {"timeout": 0.3}},
+)
+def _(victim: Victim, scene: Scene) -> None:
+    if isinstance(victim, PostgresVictim):
+        victim.agree_on_tls()
+        victim.handshake(scene.forgery.valid())
+        victim.hear_login()
+    victim.send(victim.oversized())

@@ -1,0 +1,239 @@
+"""About 100,000 hosts, DSNs, options and packets: each is read, or refused by an error of the package's tree."""
+
+import datetime as dt
+import string
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
+from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.endpoints import RdsEndpoint, is_ip, normalise, parse, parse_pattern, parse_port
+from aws_iam_async.errors import AwsIamError, ConfigurationError
+from aws_iam_async.options import Reader
+from aws_iam_async.plugins.iam import login
+from aws_iam_async.statistics import Attempts
+from aws_iam_async.testing import Account, mysql_packets, postgres_messages
+from aws_iam_async.testing.streams import MalformedMessageError
+from aws_iam_async.testing.verification import Endpoint, verify
+
+PASSWORD = "hunter2hunter2"
+ENDPOINT = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
+
+
+def cases(count: int) -> settings:
+    quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    return settings(max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=quiet)
+
+
+ODD = ["", ".", "..", "%25", "%eth0", "ß", "\u212a", "\ud800", "。", "\u200b"]
+WORDS = ["rds", "global", "cluster-", "proxy-", "endpoint", "us-east-1", "cn-north-1", "amazonaws", "com", "cn", "auto"]
+ADDRESSES = ["127.0.0.1", "::1", "fe80::1%eth0", "[::1]", "[fe80::1%25eth0]", "0x7f.1", "1.2.3", "/tmp", "@abstract"]
+piece = st.sampled_from([*ODD, *WORDS, *ADDRESSES, ENDPOINT, "5432", "65536", *string.printable])
+pieces = st.lists(piece, max_size=7).map("".join)
+dotted = st.lists(piece, min_size=1, max_size=7).map(".".join)
+regions = st.sampled_from(["us-east-1", "us-gov-west-1", "global", "us-east", "us-east-1a", "rds", "mars-1"])
+near_endpoints = st.builds(
+    lambda *labels: ".".join(label for label in labels if label),
+    st.sampled_from(["shop", "SHOP-1", "-shop", "", "endpoint", "a" * 64]),
+    st.sampled_from(["", "", "endpoint"]),
+    st.sampled_from(
+        ["c9akciq32", *(f"{kind}-c9akciq32" for kind in ("cluster", "cluster-ro", "proxy", "global", "x"))]
+    ),
+    regions,
+    st.sampled_from(["rds", "rds-fips", "us-east-1", "rdss"]),
+    st.sampled_from(["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "amazonaws.com.evil.example"]),
+    st.sampled_from(["", "", "", ".", "com"]),
+)
+host = st.one_of(pieces, dotted, st.text(max_size=12), near_endpoints)
+
+
+@cases(4_000)
+@given(st.lists(host, min_size=8, max_size=8))
+def test_hosts(texts: list[str]) -> None:
+    for text in texts:
+        check_host(text)
+
+
+def check_host(text: str) -> None:
+    endpoint = parse(text)
+    assert endpoint == parse_by_labels(text)
+    for reads in (normalise, parse_pattern, parse_port):
+        with suppress(ConfigurationError):
+            found = reads(text)
+            assert reads is not normalise or normalise(found) == found
+    is_ip(text)
+
+
+KINDS = ["cluster-custom", "cluster-ro", "cluster", "proxy", "shardgrp", "global"]
+SUFFIXES = [
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "c2s.ic.gov",
+    "sc2s.sgov.gov",
+    "csp.hci.ic.gov",
+    "cloud.adc-e.uk",
+]
+
+
+def parse_by_labels(text: str) -> RdsEndpoint | None:
+    """The rules of the host names, written another way: label by label, from the right."""
+    if not text.isascii() or len(text) > 254:
+        return None
+    host = text.lower().removesuffix(".")
+    for suffix in SUFFIXES:
+        if not host.endswith(f".{suffix}"):
+            continue
+        *names, one, other = ["", *host.removesuffix(f".{suffix}").split(".")]
+        region = other if one in {"rds", "rds-fips"} else one if other in {"rds", "rds-fips"} else ""
+        if not (is_region(region) or (region == "global" and region == one)) or len(names) not in {3, 4}:
+            continue
+        _, name, *between, last = names
+        kind = next((kind for kind in KINDS if last.startswith(f"{kind}-")), "instance")
+        identifier = last.removeprefix(f"{kind}-")
+        if between and (between != ["endpoint"] or kind != "proxy"):
+            continue
+        if not identifier.isalnum() or len(identifier) > 48 or (kind == "global") != (region == "global"):
+            continue
+        if not name.replace("-", "").isalnum() or name.startswith("-") or len(name) > 63:
+            continue
+        kind = "proxy-endpoint" if between else kind
+        return RdsEndpoint(host, cast("Any", kind), None if region == "global" else region, suffix)
+    return None
+
+
+def is_region(text: str) -> bool:
+    first, *middle, last = text.split("-") if text.count("-") > 1 else ("", "")
+    return (
+        first.isalpha()
+        and 2 <= len(first) <= 8
+        and 1 <= len(middle) <= 4
+        and all(part.isalpha() and len(part) <= 16 for part in middle)
+        and last.isdecimal()
+        and len(last) <= 3
+    )
+
+
+query_name = st.sampled_from(
+    [
+        "sslmode",
+        "ssl",
+        "iam_host",
+        "iam_region",
+        "iamHost",
+        "host",
+        "port",
+        "user",
+        "db",
+        "password",
+        "timeout",
+        "x",
+        "",
+    ]
+)
+query = st.lists(st.tuples(query_name, piece), max_size=3).map(
+    lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)
+)
+scheme = st.sampled_from(["postgresql", "mysql", "postgres", "mysql+aiomysql", "http", ""])
+written = st.builds(
+    lambda scheme, user, hosts, path, query: f"{scheme}://{user}:{PASSWORD}@{hosts}/{path}?{query}",
+    scheme,
+    pieces,
+    st.lists(pieces, max_size=3).map(",".join),
+    piece,
+    query,
+)
+
+DRIVERS: dict[str, Driver] = {
+    "mysql": AiomysqlDriver(lambda terminal: terminal, Attempts()),
+    "postgresql": AsyncpgDriver(lambda terminal: terminal, Attempts()),
+}
+
+
+def ask(dsn: str | None, driver: Driver, **keywords: Any) -> None:
+    """Read as a manager does, and then as the plugin does."""
+    try:
+        request = Reader(driver, login.OPTION_NAMES, {}).read(dsn, keywords, pool=False).request
+        tls = request.tls.secured("db.example")
+        options = {name: value for name, value in request.options.items() if name not in {"profile", "credentials"}}
+        signed = login.read.__wrapped__(host=request.host, port=request.port, user=request.user, **options)
+    except AwsIamError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+        assert tls.required
+        assert tls.context is not None or tls.mode in {"require", "verify-ca", "verify-full"}
+        assert signed.host == normalise(signed.host)
+        assert 1 <= signed.port <= 65535
+        assert signed.region
+        assert PASSWORD not in repr(request)
+    assert PASSWORD not in refusal
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@cases(4_000)
+@given(st.lists(written, min_size=5, max_size=5), st.sampled_from(sorted(DRIVERS)))
+def test_dsns(dsns: list[str], driver: str) -> None:
+    for dsn in dsns:
+        ask(dsn, DRIVERS[driver])
+
+
+anything = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), pieces, st.binary(max_size=3), st.just(ENDPOINT)
+)
+names = sorted(
+    login.OPTION_NAMES | {"host", "port", "user", "database", "ssl", "sslmode", "sslrootcert", "unix_socket"}
+)
+
+
+@cases(4_000)
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from(names), anything), max_size=4), min_size=5, max_size=5),
+    st.sampled_from(sorted(DRIVERS)),
+)
+def test_options(several: list[list[tuple[str, Any]]], driver: str) -> None:
+    for keywords in several:
+        ask(None, DRIVERS[driver], **{"host": ENDPOINT, "user": "app", "password": PASSWORD, **dict(keywords)})
+
+
+@cases(6_000)
+@given(st.binary(max_size=80), st.integers(0, 60))
+def test_packets(noise: bytes, keep: int) -> None:
+    startup = b"\0\0\0\x30\0\3\0\0user\0app\0database\0shop\0\0"
+    response = bytes.fromhex("ffffffff000000012d") + bytes(23) + b"app\0\x04abcdshop\0mysql_native_password\0"
+    for packet in (noise, startup[:keep] + noise, response[:keep] + noise):
+        for reads in (mysql_packets.read_greeting, mysql_packets.read_response, mysql_packets.read_auth_switch):
+            with suppress(MalformedMessageError):
+                reads(packet)
+        if len(packet) >= postgres_messages.HEADER.size:
+            with suppress(MalformedMessageError):
+                postgres_messages.read_startup(packet)
+
+
+ACCOUNT = Account()
+NOW = dt.datetime.now(dt.UTC)
+
+
+parameters = st.lists(
+    st.tuples(st.sampled_from(["Action", "DBUser", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Credential", "X"]), piece),
+    max_size=9,
+).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs))
+
+
+@cases(2_000)
+@given(st.lists(parameters, min_size=5, max_size=5))
+def test_tokens(several: list[str]) -> None:
+    endpoint = Endpoint(ENDPOINT, 5432, "us-east-1")
+    for noise in several:
+        verdict = verify(f"{ENDPOINT}:5432/?{noise}", endpoint=endpoint, user="app", account=ACCOUNT, now=NOW)
+        assert verdict.reason is not None
