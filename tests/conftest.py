@@ -1,11 +1,22 @@
 """What holds for every test: nothing of this package may block the main thread's event loop."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import settings
+
+# No deadline: machines that test are busy. And where a change is judged, the same cases each time: the search for new
+# ones is for the runs of those who can look into what it finds.
+settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("tests")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-catalogue", action="store_true", help="write docs/attacks.md anew")
 
 
 def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:

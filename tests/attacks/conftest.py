@@ -31,10 +31,6 @@ def pytest_asyncio_loop_factories(
     return LOOPS
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-catalogue", action="store_true", help="write docs/attacks.md anew")
-
-
 @pytest.fixture(scope="session")
 def outcomes() -> dict[tuple[str, str], list[Outcome]]:
     return defaultdict(list)
