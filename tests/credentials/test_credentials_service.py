@@ -152,6 +152,25 @@ async def test_a_read_under_way_at_the_rejection_is_not_enough(vault: Vault) -> 
     assert await waiter == "AKIA3"
 
 
+async def test_nor_is_one_that_fails(vault: Vault) -> None:
+    await vault.get()
+    vault.now += HOUR - 300
+    vault.gate.clear()
+    await vault.get()
+    await settle()
+    vault.service.reread(vault.source)
+    waiter = asyncio.create_task(vault.get())
+    await settle()
+    vault.error = OSError("the vault is closed")
+    gate, vault.gate = vault.gate, asyncio.Event()
+    gate.set()
+    await settle()
+    assert vault.reads == 3
+    vault.error = None
+    vault.gate.set()
+    assert await waiter == "AKIA3"
+
+
 async def test_a_failed_read_after_a_rejection_leaves_the_present_ones(vault: Vault) -> None:
     await vault.get()
     vault.error = OSError("the vault is closed")

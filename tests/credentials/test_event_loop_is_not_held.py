@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import source
+from aws_iam_async.errors import CredentialsError
+from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import SECRET_KEY, AwsHome, Endpoint
 
 PROGRAM = """if True:
@@ -37,6 +42,17 @@ PROGRAM = """if True:
 
     asyncio.run(main())
 """
+
+
+async def test_a_blocking_call_is_seen() -> None:
+    """Or the guard over all tests (tests/conftest.py) would show nothing."""
+
+    async def load() -> Credentials:
+        time.sleep(0)  # noqa: ASYNC251 - on purpose
+        return Credentials("AKIA", "x")
+
+    with pytest.raises(CredentialsError, match="BlockingError"):
+        await TokenService().credentials(source(credentials=load))
 
 
 def run(*arguments: str) -> str:

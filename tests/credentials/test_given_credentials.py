@@ -1,7 +1,7 @@
 """A session or an async callable of the caller's."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -106,6 +106,22 @@ async def test_a_session_whose_endpoint_fails(
 async def test_a_session_without_credentials() -> None:
     with pytest.raises(CredentialsError, match="finds no credentials"):
         await given.ask(Given(AioSession()))
+
+
+async def test_a_session_of_the_kind_that_aioboto3_has(container: Endpoint) -> None:
+    """aioboto3 15.5 wants aiobotocore 2.25, so it cannot stand beside the one tested here: its shape does."""
+
+    class Session:
+        def __init__(self) -> None:
+            self._session = AioSession()
+
+        def get_credentials(self) -> Awaitable[object]:
+            credentials: Awaitable[object] = self._session.get_credentials()
+            return credentials
+
+    snapshot = await given.ask(Given(Session()))
+    assert (snapshot.credentials.access_key, snapshot.method) == ("ASIAEXAMPLE1", "container-role")
+    assert container.requests == 1
 
 
 async def test_a_session_of_another_kind() -> None:
