@@ -1,33 +1,32 @@
 """``demo``: what the library does, shown on this machine alone."""
 
-import argparse
 import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import click
+
 import aws_iam_async
 from aws_iam_async import Credentials, PluginManager, Statistics
-from aws_iam_async.cli.command import CommandError
+from aws_iam_async.cli.command_error import CommandError
 from aws_iam_async.cli.local_endpoint import DATABASE, USER, local_endpoint
 
 if TYPE_CHECKING:
     from aws_iam_async.testing import Account, Emulator
-
-HELP = "show 100 connects with one token, and a key rotation, on a local PostgreSQL; needs no AWS account"
 
 CONNECTIONS = 100
 # Seconds; about what a call to STS or to a busy metadata service takes.
 SOURCE_DELAY = 0.2
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+@click.command(short_help="Show what the library does, on a local PostgreSQL.")
+def demo() -> None:
+    """Show 100 connects with one token, and a key rotation, on a local PostgreSQL.
 
-
-def run(_arguments: argparse.Namespace) -> int:
-    """Show it."""
+    Needs no AWS account.
+    """
     _say(f"aws_iam_async {aws_iam_async.__version__}: IAM login on this machine alone, without AWS")
     with contextlib.ExitStack() as stack:
         with _timed("1. Start PostgreSQL, and in front of it an emulated RDS endpoint"):
@@ -35,7 +34,6 @@ def run(_arguments: argparse.Namespace) -> int:
         _say(f"   {emulator.host}", f"   is here {emulator.dial_host}:{emulator.port}")
         asyncio.run(_show(emulator))
     _say("", "Everything held. Servers stopped, their files removed.")
-    return 0
 
 
 class _CredentialsSource:
@@ -145,4 +143,4 @@ def _line(label: str, count: int) -> str:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line, flush=True)
+        click.echo(line)

@@ -1,18 +1,17 @@
 """``emulate``: keep databases that ask for IAM tokens running on this machine."""
 
-import argparse
 import contextlib
 import shlex
 import signal
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+import click
+
 from aws_iam_async.cli.local_endpoint import DATABASE, USER, Protocol, local_endpoint
 
 if TYPE_CHECKING:
     from aws_iam_async.testing import AccessKey, Emulator
-
-HELP = "run local databases that log in with IAM as RDS does, until Ctrl-C; prints shell lines to source"
 
 SERVERS: dict[str, tuple[Protocol, ...]] = {
     "postgresql": ("postgresql",),
@@ -21,31 +20,25 @@ SERVERS: dict[str, tuple[Protocol, ...]] = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which server."""
-    parser.add_argument(
-        "server",
-        nargs="?",
-        choices=SERVERS,
-        default="postgresql",
-        help="postgresql (default), mysql (MariaDB, from the system's package mariadb-server-core), or both",
-    )
+@click.command(short_help="Run local databases that log in with IAM as RDS does.")
+@click.argument("server", type=click.Choice(list(SERVERS)), default="postgresql", metavar="[SERVER]")
+def emulate(server: str) -> None:
+    """Run local databases that log in with IAM as RDS does, until Ctrl-C.
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """Start the servers, say how to reach them, and wait."""
-    from aws_iam_async.testing import Account  # noqa: PLC0415 - see cli.command.Command
+    SERVER is postgresql (default), mysql (MariaDB, from the system's package mariadb-server-core), or both. Prints
+    shell lines to source.
+    """
+    from aws_iam_async.testing import Account  # noqa: PLC0415 - of the extra testing
 
     account = Account()
     key = account.create_access_key()
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         emulators = [
-            stack.enter_context(local_endpoint(protocol, account=account)) for protocol in SERVERS[arguments.server]
+            stack.enter_context(local_endpoint(protocol, account=account)) for protocol in SERVERS[server]
         ]
-        print("\n".join(_shell_lines(key, emulators)), flush=True)
+        click.echo("\n".join(_shell_lines(key, emulators)))
         while True:
             signal.pause()
-    return 0
 
 
 def _shell_lines(key: "AccessKey", emulators: "list[Emulator]") -> list[str]:

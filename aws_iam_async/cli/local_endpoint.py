@@ -3,7 +3,7 @@
 import contextlib
 from typing import TYPE_CHECKING, Literal
 
-from aws_iam_async.cli.command import CommandError
+from aws_iam_async.cli.command_error import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,9 @@ def local_endpoint(protocol: Protocol, *, account: "Account | None" = None) -> "
 
     Raises:
         CommandError: It does not start.
-        ModuleNotFoundError: The extra ``cli`` is not installed.
+        ModuleNotFoundError: The extra ``testing`` is not installed.
     """
-    from aws_iam_async.testing import Emulator, MariadbServer, PostgresServer  # noqa: PLC0415 - see cli.command.Command
+    from aws_iam_async.testing import Emulator, MariadbServer, PostgresServer  # noqa: PLC0415 - of the extra testing
 
     with contextlib.ExitStack() as stack:
         try:

@@ -1,59 +1,73 @@
-"""The program: find the command, run it, and turn what goes wrong into a message and an exit status."""
+"""The program: its commands, and what becomes of their failures: a line for the user and an exit status."""
 
-import argparse
 import signal
-import sys
-from collections.abc import Mapping, Sequence
 from types import FrameType
+from typing import Any, NoReturn
+
+import click
 
 import aws_iam_async
-from aws_iam_async.cli import demo, emulate, token
-from aws_iam_async.cli.command import Command, CommandError
+from aws_iam_async.cli.command_error import CommandError
+from aws_iam_async.cli.demo import demo
+from aws_iam_async.cli.emulate import emulate
+from aws_iam_async.cli.token import token
 from aws_iam_async.errors import AwsIamError
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
-COMMANDS: Mapping[str, Command] = {"demo": demo, "emulate": emulate, "token": token}
-
+NAME = "aws-iam-async"
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
 
+# Which extra brings a module; what is not listed comes with the testing extra.
+EXTRAS = {"rich": "cli", "asyncpg": "asyncpg", "aiomysql": "aiomysql"}
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program.
 
-    Args:
-        arguments: What stands behind the program's name; default: what it was called with.
+class Program(click.Group):
+    """A group of commands that ends with one line on stderr when one of them fails."""
 
-    Returns:
-        The exit status: 0, or 1 if the command could not do its work, or 130 after Ctrl-C or SIGTERM.
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Raises:
+            click.exceptions.Exit: It failed (status 1), or was interrupted by Ctrl-C or SIGTERM (130).
+        """
+        try:
+            return super().invoke(ctx)
+        except (AwsIamError, CommandError) as error:
+            message, status = f"{NAME} {ctx.invoked_subcommand}: {error}", FAILED
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing in {"", aws_iam_async.__name__}:
+                raise
+            extra = EXTRAS.get(missing, "cli,testing")
+            message = f"{NAME} {ctx.invoked_subcommand}: no module named {error.name!r}: pip install '{NAME}[{extra}]'"
+            status = FAILED
+        except KeyboardInterrupt:
+            message, status = "interrupted", INTERRUPTED
+        click.echo(message, err=True)
+        raise click.exceptions.Exit(status)
+
+
+@click.group(cls=Program, help=aws_iam_async.__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(aws_iam_async.__version__, message=f"{NAME} %(version)s")
+def program() -> None:
+    """Hold the commands."""
+
+
+for command in (demo, emulate, token):
+    program.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run the program with the arguments that it was called with.
 
     Raises:
-        SystemExit: The arguments are wrong (status 2), or only help or the version was wanted.
+        SystemExit: Always: 0, or 1 if the command could not do its work, 2 if the arguments are wrong, 130 after Ctrl-C
+            or SIGTERM.
     """
-    parsed = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return COMMANDS[parsed.command].run(parsed)
-    except (AwsIamError, CommandError) as error:
-        return _fail(parsed.command, str(error))
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == aws_iam_async.__name__:
-            raise
-        return _fail(parsed.command, f"no module named {error.name!r}: pip install 'aws-iam-async[cli]'")
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aws-iam-async", description=aws_iam_async.__doc__)
-    parser.add_argument("--version", action="version", version=f"aws-iam-async {aws_iam_async.__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="command", required=True)
-    for name, command in COMMANDS.items():
-        subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        command.add_arguments(subparser)
-    return parser
+    program(prog_name=NAME)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -61,8 +75,3 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     handler = signal.getsignal(signal.SIGINT)
     # Shells let background jobs ignore SIGINT, so raising that signal would not do.
     (handler if callable(handler) else signal.default_int_handler)(number, frame)
-
-
-def _fail(command: str, message: str) -> int:
-    print(f"aws-iam-async {command}: {message}", file=sys.stderr)
-    return FAILED

@@ -71,7 +71,7 @@ class Program:
     def _command(self, preparation: str | None, arguments: tuple[str, ...]) -> list[str]:
         if preparation is None:
             return [sys.executable, "-m", "aws_iam_async", *arguments]
-        code = f"import sys; {preparation}; from aws_iam_async.cli.main import main; sys.exit(main())"
+        code = f"import sys; {preparation}; from aws_iam_async.__main__ import main; main()"
         return [sys.executable, "-c", code, *arguments]
 
     def _environment(self, more: dict[str, str] | None) -> dict[str, str]:

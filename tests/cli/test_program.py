@@ -5,10 +5,10 @@ from importlib.metadata import entry_points
 import pytest
 
 import aws_iam_async
-from aws_iam_async.cli.main import main
+from aws_iam_async.__main__ import main
 from tests.cli.conftest import Program
 
-HEAVY = {"aiobotocore", "aiomysql", "asyncpg", "botocore", "cryptography", "pymysql", "trustme"}
+HEAVY = {"aiobotocore", "aiomysql", "asyncpg", "botocore", "cryptography", "pymysql", "rich", "trustme"}
 
 
 def test_version(program: Program) -> None:
@@ -19,9 +19,9 @@ def test_version(program: Program) -> None:
 def test_help_names_every_command(program: Program) -> None:
     done = program.run("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: aws-iam-async ")
+    assert done.stdout.startswith("Usage: aws-iam-async ")
     for command in ("demo", "emulate", "token"):
-        assert f"\n    {command} " in done.stdout
+        assert f"\n  {command} " in done.stdout
         assert program.run(command, "--help").returncode == 0
 
 
@@ -29,7 +29,7 @@ def test_help_names_every_command(program: Program) -> None:
 def test_wrong_arguments_are_answered_with_the_usage(program: Program, arguments: tuple[str, ...]) -> None:
     done = program.run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage: aws-iam-async ")
+    assert done.stderr.startswith("Usage: aws-iam-async ")
 
 
 def test_no_driver_and_no_sdk_is_imported_before_it_is_needed(program: Program) -> None:
@@ -49,6 +49,16 @@ def test_a_missing_package_is_answered_with_the_extra(program: Program, command:
     assert "pip install 'aws-iam-async[" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert program.left_behind() == []
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("token", "dsn")])
+def test_without_its_extra_the_program_says_what_to_install(program: Program, arguments: tuple[str, ...]) -> None:
+    preparation = "sys.modules['click'] = None"
+    done = program.run(*arguments, preparation=preparation)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "aws-iam-async: the command line needs the module 'click': pip install 'aws-iam-async[cli]'\n"
+    )
 
 
 def test_a_missing_server_is_answered_with_its_package(program: Program) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_iam_async.cli import main
+from aws_iam_async.cli.main import program
 from tests.docs.conftest import World
 from tests.docs.pages import PAGES, ROOT, Block, blocks, blocks_in
 
@@ -76,13 +76,13 @@ def test_shell_commands_exist(block: Block) -> None:
                 assert found is not None, package
                 assert set((found[1] or "asyncpg").split(",")) <= set(extras)
             case ["aws-iam-async", command, *_] | ["python", "-m", "aws_iam_async", command, *_]:
-                assert command in main.COMMANDS
+                assert command in program.commands
             case ["python", "-m", "asyncio" | "pytest"]:
                 pass
-            case ["python", program, *_] if program.startswith("examples/"):
-                assert (ROOT / program).is_file()
-            case [program, *_]:
-                assert program in FOREIGN, f"{block}: nobody knows {program}"
+            case ["python", example, *_] if example.startswith("examples/"):
+                assert (ROOT / example).is_file()
+            case [other, *_]:
+                assert other in FOREIGN, f"{block}: nobody knows {other}"
 
 
 @the("toml")
