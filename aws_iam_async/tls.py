@@ -4,7 +4,6 @@ The words are libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html#LI
 No environment variable is read here: ``PGSSLMODE`` and its like cannot weaken what an option or a plugin asks for.
 """
 
-import functools
 import os
 from ssl import SSLContext
 from typing import Literal, NamedTuple, TypeAlias, get_args
@@ -147,8 +146,4 @@ async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
             return None
     if tls.server_name is None:
         return found
-    return (_pin_own if tls.context is None else pinning.pin)(found, tls.server_name)
-
-
-# The user's contexts are not kept alive; those of this package live on anyway, and so may what was made of them.
-_pin_own = functools.lru_cache(maxsize=64)(pinning.pin)
+    return pinning.pin(found, tls.server_name)

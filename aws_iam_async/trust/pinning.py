@@ -1,6 +1,7 @@
 """A TLS context that expects a name of its own, whatever name was dialled."""
 
 import weakref
+from collections import deque
 from socket import socket
 from ssl import PROTOCOL_TLS_CLIENT, MemoryBIO, SSLContext, SSLObject, SSLSession, SSLSocket
 from typing import Any, NoReturn, Self
@@ -67,9 +68,11 @@ class NamePinnedContext(SSLContext):
 
 _OWN = frozenset({"_context", "_server_name", "wrap_bio", "wrap_socket", "__class__"})
 
-# A pinned context costs ~0.25 ms to make (OpenSSL 3.0), so connections to one name share it. Weakly: it lives as long
-# as a connection uses it, and keeps alive the context underneath, whose id can therefore stand in the key.
+# A pinned context costs ~0.25 ms to make (OpenSSL 3.0), so connections to one name share it. Weakly, for as long as one
+# of them uses it; the latest few live on without one. It keeps the context underneath alive, whose id can therefore
+# stand in the key.
 _pinned: "weakref.WeakValueDictionary[tuple[int, str], NamePinnedContext]" = weakref.WeakValueDictionary()
+_latest: deque[NamePinnedContext] = deque(maxlen=64)
 
 
 def pin(context: SSLContext, server_name: str) -> NamePinnedContext:
@@ -78,4 +81,5 @@ def pin(context: SSLContext, server_name: str) -> NamePinnedContext:
     pinned = _pinned.get(key)
     if pinned is None:
         pinned = _pinned[key] = NamePinnedContext(context, server_name)
+        _latest.append(pinned)
     return pinned

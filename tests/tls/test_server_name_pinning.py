@@ -5,7 +5,7 @@ import ssl
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trustme
@@ -135,7 +135,14 @@ def test_a_pinned_context_refuses_settings_that_others_would_share() -> None:
     assert own.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_connections_to_one_name_share_a_pinned_context_that_dies_with_them() -> None:
+async def test_connects_one_after_another_share_a_pinned_context(own: ssl.SSLContext) -> None:
+    wanted = tls.read(own).secured(NAME)
+    pinned = weakref.ref(cast("ssl.SSLContext", await tls.context(wanted)))
+    gc.collect()
+    assert await tls.context(wanted) is pinned()
+
+
+def test_the_callers_context_is_not_kept_for_good() -> None:
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     pinned = pin(own, NAME)
     assert pin(own, NAME) is pinned
@@ -143,9 +150,16 @@ def test_connections_to_one_name_share_a_pinned_context_that_dies_with_them() ->
     assert pin(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), NAME) is not pinned
     context_is_alive, pinned_is_alive = weakref.ref(own), weakref.ref(pinned)
     del own
-    gc.collect()
-    assert context_is_alive() is not None
+    forget_pins()
+    assert context_is_alive() is not None  # in use
+    assert pinned_is_alive() is not None
     del pinned
     gc.collect()
     assert context_is_alive() is None
     assert pinned_is_alive() is None
+
+
+def forget_pins() -> None:
+    for number in range(64):
+        pin(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), f"{number}.example")
+    gc.collect()
