@@ -1,12 +1,11 @@
 """``python -m aws_iam_async`` and ``aws-iam-async``."""
 
 import sys
-from typing import NoReturn
 
 __all__ = ["main"]
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the program, or say what to install for it.
 
     Raises:

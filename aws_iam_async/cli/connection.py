@@ -31,6 +31,7 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
 
     An option wins over the DSN, whose query may hold all the others that ``connect()`` knows.
     """
+
     @functools.wraps(command)
     def with_options(dsn: str, **parameters: Any) -> None:
         given = {name: parameters.pop(name) for name in OPTIONS}

@@ -33,9 +33,7 @@ def emulate(server: str) -> None:
     account = Account()
     key = account.create_access_key()
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
-        emulators = [
-            stack.enter_context(local_endpoint(protocol, account=account)) for protocol in SERVERS[server]
-        ]
+        emulators = [stack.enter_context(local_endpoint(protocol, account=account)) for protocol in SERVERS[server]]
         click.echo("\n".join(_shell_lines(key, emulators)))
         while True:
             signal.pause()

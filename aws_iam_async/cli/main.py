@@ -2,7 +2,7 @@
 
 import signal
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -59,7 +59,7 @@ for command in (demo, emulate, token):
     program.add_command(command)
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the program with the arguments that it was called with.
 
     Raises:
