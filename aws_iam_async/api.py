@@ -13,8 +13,21 @@ from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import default_service
 
 if TYPE_CHECKING:
-    import aiomysql
+    from typing import Unpack
+
     import asyncpg
+
+    from aws_iam_async.drivers.aiomysql.connection import Connection
+    from aws_iam_async.drivers.aiomysql.pool import Pool
+    from aws_iam_async.typed_options import (
+        AiomysqlOptions,
+        AiomysqlPoolOptions,
+        AsyncpgOptions,
+        AsyncpgPoolOptions,
+        ConnectOptions,
+        PoolOptions,
+        RecordT,
+    )
 
 __all__ = ["connect", "create_pool"]
 
@@ -27,23 +40,24 @@ def connect(
     *,
     driver: Literal["asyncpg"],
     plugins: str | Iterable[str | Plugin] = "iam",
-    **options: Any,
-) -> "Opening[asyncpg.Connection[asyncpg.Record]]": ...
+    record_class: "type[RecordT]" = ...,
+    **options: "Unpack[AsyncpgOptions]",
+) -> "Opening[asyncpg.Connection[RecordT]]": ...
 @overload
 def connect(
     dsn: str | None = None,
     *,
     driver: Literal["aiomysql"],
     plugins: str | Iterable[str | Plugin] = "iam",
-    **options: Any,
-) -> "Opening[aiomysql.Connection]": ...
+    **options: "Unpack[AiomysqlOptions]",
+) -> "Opening[Connection]": ...
 @overload
 def connect(
     dsn: str | None = None,
     *,
-    driver: str | ModuleType | None = None,
+    driver: ModuleType | None = None,
     plugins: str | Iterable[str | Plugin] = "iam",
-    **options: Any,
+    **options: "Unpack[ConnectOptions]",
 ) -> Opening[Any]: ...
 def connect(
     dsn: str | None = None,
@@ -82,23 +96,24 @@ def create_pool(
     *,
     driver: Literal["asyncpg"],
     plugins: str | Iterable[str | Plugin] = "iam",
-    **options: Any,
-) -> "Opening[asyncpg.Pool[asyncpg.Record]]": ...
+    record_class: "type[RecordT]" = ...,
+    **options: "Unpack[AsyncpgPoolOptions]",
+) -> "Opening[asyncpg.Pool[RecordT]]": ...
 @overload
 def create_pool(
     dsn: str | None = None,
     *,
     driver: Literal["aiomysql"],
     plugins: str | Iterable[str | Plugin] = "iam",
-    **options: Any,
-) -> "Opening[aiomysql.Pool]": ...
+    **options: "Unpack[AiomysqlPoolOptions]",
+) -> "Opening[Pool]": ...
 @overload
 def create_pool(
     dsn: str | None = None,
     *,
-    driver: str | ModuleType | None = None,
+    driver: ModuleType | None = None,
     plugins: str | Iterable[str | Plugin] = "iam",
-    **options: Any,
+    **options: "Unpack[PoolOptions]",
 ) -> Opening[Any]: ...
 def create_pool(
     dsn: str | None = None,
@@ -130,7 +145,7 @@ def create_pool(
 
 async def _connect(
     dsn: str | None,
-    driver: str | ModuleType | None,
+    driver: Any,
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
@@ -139,7 +154,7 @@ async def _connect(
 
 async def _create_pool(
     dsn: str | None,
-    driver: str | ModuleType | None,
+    driver: Any,
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:

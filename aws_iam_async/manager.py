@@ -19,8 +19,22 @@ from aws_iam_async.statistics import Attempts, Statistics
 from aws_iam_async.tokens.service import TokenService
 
 if TYPE_CHECKING:
-    import aiomysql
+    from typing import Unpack
+
     import asyncpg
+
+    from aws_iam_async.drivers.aiomysql.connection import Connection
+    from aws_iam_async.drivers.aiomysql.pool import Pool
+    from aws_iam_async.typed_options import (
+        AiomysqlOptions,
+        AiomysqlPoolOptions,
+        AsyncpgOptions,
+        AsyncpgPoolOptions,
+        ConnectOptions,
+        IamOptions,
+        PoolOptions,
+        RecordT,
+    )
 
 __all__ = ["PluginManager", "close_connection", "close_pool"]
 
@@ -42,6 +56,22 @@ class PluginManager:
         ConfigurationError: An option is unknown or wrong.
     """
 
+    @overload
+    def __init__(
+        self,
+        plugins: str | Iterable[str | Plugin] = "iam",
+        *,
+        refresh: Literal["on_use", "background"] = "on_use",
+        **options: "Unpack[IamOptions]",
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        plugins: str | Iterable[str | Plugin] = "iam",
+        *,
+        refresh: Literal["on_use", "background"] = "on_use",
+        **options: Any,
+    ) -> None: ...
     def __init__(
         self,
         plugins: str | Iterable[str | Plugin] = "iam",
@@ -61,15 +91,20 @@ class PluginManager:
 
     @overload
     def connect(
-        self, dsn: str | None = None, *, driver: Literal["asyncpg"], **options: Any
-    ) -> "Opening[asyncpg.Connection[asyncpg.Record]]": ...
+        self,
+        dsn: str | None = None,
+        *,
+        driver: Literal["asyncpg"],
+        record_class: "type[RecordT]" = ...,
+        **options: "Unpack[AsyncpgOptions]",
+    ) -> "Opening[asyncpg.Connection[RecordT]]": ...
     @overload
     def connect(
-        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Any
-    ) -> "Opening[aiomysql.Connection]": ...
+        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: "Unpack[AiomysqlOptions]"
+    ) -> "Opening[Connection]": ...
     @overload
     def connect(
-        self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
+        self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: "Unpack[ConnectOptions]"
     ) -> Opening[Any]: ...
     def connect(
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
@@ -79,15 +114,20 @@ class PluginManager:
 
     @overload
     def create_pool(
-        self, dsn: str | None = None, *, driver: Literal["asyncpg"], **options: Any
-    ) -> "Opening[asyncpg.Pool[asyncpg.Record]]": ...
+        self,
+        dsn: str | None = None,
+        *,
+        driver: Literal["asyncpg"],
+        record_class: "type[RecordT]" = ...,
+        **options: "Unpack[AsyncpgPoolOptions]",
+    ) -> "Opening[asyncpg.Pool[RecordT]]": ...
     @overload
     def create_pool(
-        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Any
-    ) -> "Opening[aiomysql.Pool]": ...
+        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: "Unpack[AiomysqlPoolOptions]"
+    ) -> "Opening[Pool]": ...
     @overload
     def create_pool(
-        self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
+        self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: "Unpack[PoolOptions]"
     ) -> Opening[Any]: ...
     def create_pool(
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any

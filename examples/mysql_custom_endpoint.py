@@ -60,7 +60,7 @@ async def show_who_is_logged_in(arguments: argparse.Namespace) -> None:
     ) as connection:
         async with connection.cursor() as cursor:
             await cursor.execute("SELECT CURRENT_USER(), DATABASE(), VERSION()")
-            user, database, version = await cursor.fetchone()
+            ((user, database, version),) = await cursor.fetchall()
         print(f"Logged in as {user} to {database}: {version}")
 
 

@@ -116,7 +116,10 @@ def is_transient(error: BaseException) -> bool:
 async def main(dsn: str) -> None:
     """Connect with up to five attempts."""
     aws_iam_async.register_plugin("retry", RetryPlugin)
-    async with aws_iam_async.connect(dsn, plugins="retry,iam", retry_attempts=5):
+    async with (
+        aws_iam_async.PluginManager(plugins="retry,iam", retry_attempts=5) as manager,
+        manager.connect(dsn),
+    ):
         print("connected")
 
 

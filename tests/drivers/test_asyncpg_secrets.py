@@ -26,11 +26,10 @@ async def test_a_static_password(method: str, way: str) -> None:
         victim.hang_up()
 
     server = HostileServer(script, PostgresVictim)
-    login = "app:hunter2" if way == "in the DSN" else "app"
-    options = {} if way == "in the DSN" else {"password": "hunter2"}
+    login, password = ("app:hunter2", None) if way == "in the DSN" else ("app", "hunter2")
     dsn = f"postgresql://{login}@127.0.0.1:{server.port}/shop?sslmode=disable"
     with pytest.raises(asyncpg.ConnectionDoesNotExistError):
-        await aws_iam_async.connect(dsn, plugins="", timeout=10, **options)
+        await aws_iam_async.connect(dsn, plugins="", timeout=10, password=password)
     await asyncio.to_thread(server.stop)
     (answer,) = answers
     assert answer.startswith({"clear": b"hunter2", "hash": b"md5", "challenge": b"c=biws,r="}[method])

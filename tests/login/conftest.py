@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import aiomysql
 import asyncpg
@@ -22,7 +22,7 @@ __all__ = ["Rds", "aws_home", "container", "credentials_endpoint", "endpoint", "
 class Rds:
     """A database that is logged in to with IAM, and the few words in which its drivers differ."""
 
-    driver: str
+    driver: Literal["asyncpg", "aiomysql"]
     emulator: Emulator
 
     @property

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import uvloop
@@ -170,7 +170,7 @@ async def test_several_domains_each_have_their_endpoint(rds: Rds, resolver: Reso
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize("driver", ["asyncpg", "aiomysql"])
-def test_the_systems_resolver_answers_on_either_loop(loop_factory: Any, driver: str) -> None:
+def test_the_systems_resolver_answers_on_either_loop(loop_factory: Any, driver: Literal["asyncpg", "aiomysql"]) -> None:
     async def connect() -> None:
         await aws_iam_async.connect(driver=driver, host="localhost", user="app", iam_host="auto")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -177,7 +177,7 @@ async def test_an_unreachable_host_says_more_than_an_unsuitable_one(cluster: Clu
 
 @pytest.mark.parametrize("wanted", ["any", "prefer-standby"])
 async def test_a_rejected_login_is_not_hidden_by_the_next_host(
-    cluster: Cluster, manager: PluginManager, wanted: str
+    cluster: Cluster, manager: PluginManager, wanted: Literal["any", "prefer-standby"]
 ) -> None:
     cluster.standby.faults.reject_next(10)
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError) as caught:

@@ -11,13 +11,13 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiomysql
 from aiomysql.connection import _StreamReader
 from pymysql.charset import charset_by_name
 from pymysql.connections import MAX_PACKET_LEN
 from pymysql.constants import CLIENT, COMMAND, CR, ER
 from pymysql.err import OperationalError
 
+from aws_iam_async.drivers.aiomysql.typed import TypedConnection
 from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.secret import Bearer, Secret
 
@@ -25,7 +25,7 @@ LONGEST_LOGIN_PACKET = 1 << 16  # bytes; greetings and answers take hundreds, ai
 FAREWELL = 1.0  # seconds; a server that lives hangs up within a round trip
 
 
-class Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql 0.3.2 ships no types
+class Connection(TypedConnection):
     """One physical connection, dialled through the plugins every time that it has to be.
 
     Differences from ``aiomysql.Connection``, none of which a query meets:

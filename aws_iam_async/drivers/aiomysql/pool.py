@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import aiomysql
 
+from aws_iam_async.drivers.aiomysql.typed import TypedPool
+
 _logger = logging.getLogger(__name__)
 
 
-class Pool(aiomysql.Pool):  # type: ignore[misc]  # aiomysql 0.3.2 ships no types
+class Pool(TypedPool):
     """Connections for many tasks, opened concurrently up to ``maxsize``.
 
     Same methods, properties and meaning as ``aiomysql.Pool``; what differs is who waits for what:

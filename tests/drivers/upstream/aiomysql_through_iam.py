@@ -10,7 +10,7 @@ from aws_iam_async import PluginManager, drivers
 
 drivers._import("aiomysql")  # it reads the signature of what is replaced below
 _manager = PluginManager()
-_iam = {"iam_host": os.environ["EMULATOR_HOST"], "sslrootcert": os.environ["EMULATOR_CA"]}
+_iam: dict[str, Any] = {"iam_host": os.environ["EMULATOR_HOST"], "sslrootcert": os.environ["EMULATOR_CA"]}
 
 
 def _connect(**keywords: Any) -> Any:

@@ -39,7 +39,7 @@ def _create_pool(self: Any, connect: Callable[..., Awaitable[Any]] | None = None
     spec = self.get_connection_spec(keywords)
 
     async def create() -> Any:
-        pool = await _managers["iam"].create_pool(driver="asyncpg", **spec, loop=self.loop)
+        pool: Any = await _managers["iam"].create_pool(driver="asyncpg", **spec, loop=self.loop)
         self._pools.append(pool)
         if connect is not None:
             # The suite wraps what a pool connects with by default, from the second connection on.
