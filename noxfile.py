@@ -1,0 +1,64 @@
+"""What goes beyond ``make test``: the built wheel, on every CPython in reach.
+
+``make test`` runs in one environment, on the checkout. These sessions make an environment each: ``nox`` runs all of
+them, ``nox -s tests-3.12 -- tests/tokens`` one of them on some of the tests.
+"""
+
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+DEVELOPMENT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+# pyenv's shims fail for the versions that are not switched on; the interpreters behind them work.
+for directory in sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.*/bin")):
+    os.environ["PATH"] = f"{directory}{os.pathsep}{os.environ['PATH']}"
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests of the source distribution, without its package, against the wheel that is built from it."""
+    session.install(*DEVELOPMENT)
+    folder = Path(session.create_tmp())
+    session.run("python", "-m", "build", "--no-isolation", "--outdir", folder / "dist", silent=True)
+    (sdist,), (wheel,) = (folder / "dist").glob("*.tar.gz"), (folder / "dist").glob("*.whl")
+    session.install(f"{wheel}[all]")
+    session.run("sh", "tools/install_mariadb.sh", external=True)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    copy = folder / sdist.name.removesuffix(".tar.gz")
+    shutil.rmtree(copy / "aws_iam_async")
+    with session.chdir(copy):
+        # The distributions can be built in the checkout only: the next session.
+        session.run("python", "-m", "pytest", "--ignore=tests/packaging", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def extras(session: nox.Session) -> None:
+    """Build, check and install the distributions; each extra alone, in an environment of its own."""
+    session.install("--editable", ".[all]", *DEVELOPMENT)
+    session.run("sh", "tools/install_mariadb.sh", external=True)
+    session.run("python", "-m", "pytest", "tests/packaging", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    session.install("--editable", ".[all]", *DEVELOPMENT)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site, and run what stands in it."""
+    session.install("--editable", ".[all]", *DEVELOPMENT)
+    session.run("sh", "tools/install_mariadb.sh", external=True)
+    session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
