@@ -51,6 +51,9 @@ class PluginManager:
         **options: Options of the plugins for everything that this manager opens, such as ``profile="prod"``. Those
             given with a connection win.
 
+    Attributes:
+        option_names: The names of all options that its plugins own.
+
     Raises:
         PluginNotFoundError: Nobody knows a plugin code.
         ConfigurationError: An option is unknown or wrong.
@@ -82,8 +85,8 @@ class PluginManager:
     ) -> None:
         self._tokens = TokenService(refresh=refresh) if _tokens is None else _tokens
         self._plugins = registry.create(registry.split(plugins), {"iam": lambda: IamPlugin(self._tokens)})
-        self._option_names = frozenset(name for plugin in self._plugins for name in getattr(plugin, "option_names", ()))
-        refuse_unknown(options, self._option_names, owner="a plugin in the chain")
+        self.option_names = frozenset(name for plugin in self._plugins for name in getattr(plugin, "option_names", ()))
+        refuse_unknown(options, self.option_names, owner="a plugin in the chain")
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._adapters: dict[str, tuple[Driver, Reader]] = {}
         self._attempts = Attempts()
@@ -182,7 +185,7 @@ class PluginManager:
         adapter = self._adapters.get(name)
         if adapter is None:
             made = (await drivers.load(name))(self._around, self._attempts)
-            reader = Reader(made, self._option_names, self._options)
+            reader = Reader(made, self.option_names, self._options)
             adapter = self._adapters.setdefault(name, (made, reader))
         return adapter
 

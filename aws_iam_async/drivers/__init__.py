@@ -10,7 +10,7 @@ from aws_iam_async import offload
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
 
-__all__ = ["driver_name", "load", "loaded"]
+__all__ = ["driver_name", "load", "load_now", "loaded"]
 
 SCHEMES = {
     "postgresql": "asyncpg",
@@ -66,22 +66,25 @@ async def load(name: str) -> type[Driver]:
     if name in _loaded:
         return _loaded[name]
     if name in sys.modules:
-        return _import(name)
+        return load_now(name)
     # The process is part of the key: a thread that ran when the process forked never ends in the child.
     key = (os.getpid(), name)
     future = _imports.get(key)
     if future is None or future.done():
-        future = _imports[key] = offload.start(lambda: _import(name), name=f"import {name}")
+        future = _imports[key] = offload.start(lambda: load_now(name), name=f"import {name}")
     await offload.settle(future)
-    return _import(name)
+    return load_now(name)
 
 
-def loaded(name: str) -> type[Driver]:
-    """Return the adapter of a driver in use."""
-    return _loaded[name]
+def load_now(name: str) -> type[Driver]:
+    """Import the adapter of a driver, and with it the driver, here and now: not for a thread that runs a loop.
 
+    Args:
+        name: What :func:`driver_name` returned.
 
-def _import(name: str) -> type[Driver]:
+    Raises:
+        DriverNotFoundError: The driver is not installed.
+    """
     module, adapter = ADAPTERS[name]
     try:
         _loaded[name] = getattr(import_module(module), adapter)
@@ -89,4 +92,9 @@ def _import(name: str) -> type[Driver]:
         raise DriverNotFoundError(
             f"driver {name!r} is not installed (no module named {error.name!r}): pip install 'aws-iam-async[{name}]'"
         ) from error
+    return _loaded[name]
+
+
+def loaded(name: str) -> type[Driver]:
+    """Return the adapter of a driver in use."""
     return _loaded[name]

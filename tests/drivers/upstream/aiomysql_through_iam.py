@@ -8,7 +8,7 @@ import pytest
 
 from aws_iam_async import PluginManager, drivers
 
-drivers._import("aiomysql")  # it reads the signature of what is replaced below
+drivers.load_now("aiomysql")  # it reads the signature of what is replaced below
 _manager = PluginManager()
 _iam: dict[str, Any] = {"iam_host": os.environ["EMULATOR_HOST"], "sslrootcert": os.environ["EMULATOR_CA"]}
 

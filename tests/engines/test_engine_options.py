@@ -1,0 +1,88 @@
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine as create_plain_engine
+
+from aws_iam_async import ConfigurationError, PluginManager, PluginNotFoundError
+from aws_iam_async.sqlalchemy import arm, create_async_engine
+
+POSTGRESQL = "postgresql+asyncpg://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop"
+MYSQL = "mysql+aiomysql://app@shop.c9akciq32.us-east-1.rds.amazonaws.com/shop"
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "answer"),
+    [
+        (POSTGRESQL, "iamRegion", "unknown option 'iamRegion': did you mean iam_region?"),
+        (POSTGRESQL, "iam_regoin", "unknown option 'iam_regoin': did you mean iam_region?"),
+        (MYSQL, "poolsize", "unknown option 'poolsize': did you mean pool_size?"),
+        (POSTGRESQL, "pool_preping", "unknown option 'pool_preping': did you mean pool_pre_ping?"),
+        (MYSQL, "init_command", "init_command is an option of aiomysql, not of the engine: pass connect_"),
+        (
+            POSTGRESQL,
+            "server_settings",
+            "server_settings is an option of asyncpg, not of the engine: pass connect_",
+        ),
+        (POSTGRESQL, "async_creator", "async_creator: the engine connects through the plugins"),
+        (POSTGRESQL, "pool", "pool: the engine connects through the plugins"),
+    ],
+)
+def test_a_wrong_option_is_answered_with_the_right_one(url: str, name: str, answer: str) -> None:
+    options: dict[str, Any] = {name: "anything"}
+    with pytest.raises(ConfigurationError, match=re.escape(answer)):
+        create_async_engine(url, **options)
+
+
+def test_what_resembles_nothing_is_refused_by_sqlalchemy() -> None:
+    with pytest.raises(TypeError, match=r"Invalid argument\(s\) 'xyzzy'"):
+        create_async_engine(POSTGRESQL, xyzzy=1)
+
+
+def test_options_of_one_dialect_alone_are_sqlalchemys_to_judge() -> None:
+    engine = create_async_engine(POSTGRESQL, native_inet_types=False, pool_size=7, echo=False)
+    assert engine.pool.size() == 7  # type: ignore[attr-defined]  # a queue pool has it, others do not
+
+
+@pytest.mark.parametrize("drivername", ["postgresql", "postgresql+psycopg", "mysql+asyncmy", "sqlite+aiosqlite"])
+def test_the_url_of_another_driver_is_refused(drivername: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=re.escape(f"the URL is for {drivername!r}; write 'postgresql+asyncpg")
+    ):
+        create_async_engine(POSTGRESQL.replace("postgresql+asyncpg", drivername))
+
+
+def test_plugins_and_a_manager_exclude_each_other() -> None:
+    with pytest.raises(ConfigurationError, match="plugins and manager exclude each other"):
+        create_async_engine(POSTGRESQL, plugins="iam", manager=PluginManager())
+
+
+def test_an_unknown_plugin_is_refused() -> None:
+    with pytest.raises(PluginNotFoundError, match="nobody knows 'geo'"):
+        create_async_engine(POSTGRESQL, plugins="geo,iam")
+
+
+def test_options_of_the_engine_come_too_late_for_arming() -> None:
+    with pytest.raises(ConfigurationError, match="unknown option 'pool_size'"):
+        arm(create_plain_engine(POSTGRESQL), pool_size=3)
+
+
+async def test_a_misspelt_option_in_the_url_is_refused_before_any_network_traffic() -> None:
+    engine = create_async_engine(f"{POSTGRESQL}?iam_regoin=us-east-1")
+    with pytest.raises(ConfigurationError, match="did you mean iam_region"):
+        await engine.connect()
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"), [("sqlalchemy", "sqlalchemy"), ("asyncpg", "asyncpg"), ("aiomysql", "aiomysql")]
+)
+def test_what_is_not_installed_is_named_with_its_extra(missing: str, extra: str) -> None:
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from aws_iam_async.sqlalchemy import create_async_engine\n"
+        f"for url in {[POSTGRESQL, MYSQL]}: create_async_engine(url)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert f"pip install 'aws-iam-async[{extra}]'" in ran.stderr.splitlines()[-1]
