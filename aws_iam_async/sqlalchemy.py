@@ -21,7 +21,6 @@ except ModuleNotFoundError as error:
 from aws_iam_async import drivers
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.manager import PluginManager
-from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import nearest, refuse_unknown
 from aws_iam_async.options import TLS_OPTIONS
 from aws_iam_async.plugins import registry
@@ -107,8 +106,9 @@ def arm(
     manager = _manager(plugins, manager)
     refuse_unknown(options, manager.option_names | TLS_OPTIONS, owner="a plugin in the chain")
 
-    def connect(**keywords: Any) -> Opening[Any]:
-        return manager.connect(driver=driver, **_over(keywords, options))
+    def connect(**keywords: Any) -> Any:
+        given = _over(keywords, options)
+        return manager.connect(driver=driver, **given)  # type: ignore[call-overload]  # only the URL says which driver
 
     def replace_connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
         if CREATOR in keywords:
