@@ -1,9 +1,12 @@
-"""Everything at once: each module can be imported, and both databases can be reached."""
+"""Everything at once: each module can be imported, both databases can be reached, and the demonstration runs."""
 
 import asyncio
 import importlib
 import os
 import pkgutil
+import subprocess
+import sys
+from pathlib import Path
 
 import aws_iam_async
 
@@ -20,3 +23,4 @@ async def main() -> None:
 for module in pkgutil.walk_packages(aws_iam_async.__path__, "aws_iam_async."):
     importlib.import_module(module.name)
 asyncio.run(main())
+subprocess.run([Path(sys.executable).with_name("aws-iam-async"), "demo"], check=True)

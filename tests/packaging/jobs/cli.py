@@ -1,4 +1,4 @@
-"""The program that was installed: the demonstration on a PostgreSQL of its own, and a token."""
+"""The program that was installed. Drivers and servers are other extras, and it names them."""
 
 import os
 import subprocess
@@ -6,5 +6,8 @@ import sys
 from pathlib import Path
 
 program = Path(sys.executable).with_name("aws-iam-async")
-subprocess.run([program, "demo"], check=True)
-subprocess.run([program, "token", os.environ["POSTGRES"]], check=True, stdout=subprocess.DEVNULL)
+subprocess.run([program, "--help"], check=True)
+for arguments, extra in ((["token", os.environ["POSTGRES"]], "asyncpg"), (["demo"], "testing")):
+    done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"{extra}]" in done.stderr, done.stderr
