@@ -54,6 +54,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("pyright")
+    session.run("ty", "check")
 
 
 @nox.session

@@ -1,25 +1,57 @@
-"""Never run: what a type checker has to see."""
+"""Never run: what mypy, pyright and ty have to see."""
 
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
+import aiomysql
 import asyncpg
 
 import aws_iam_async
 from aws_iam_async import Opening
+from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.drivers.aiomysql.pool import Pool
 
 
-async def connections() -> None:
+class Order(asyncpg.Record):
+    pass
+
+
+async def connections(driver: Literal["asyncpg", "aiomysql"], options: dict[str, Any]) -> None:
     assert_type(await aws_iam_async.connect(driver="asyncpg", host="db"), asyncpg.Connection[asyncpg.Record])
-    assert_type(await aws_iam_async.connect("postgresql://db"), Any)
+    assert_type(await aws_iam_async.connect(driver="asyncpg", record_class=Order), asyncpg.Connection[Order])
+    assert_type(await aws_iam_async.connect(driver="aiomysql", host="db", connect_timeout=5), Connection)
+    assert_type(await aws_iam_async.connect(driver="aiomysql", **options), Connection)
     async with aws_iam_async.connect(driver="asyncpg", iam_region="us-east-1") as connection:
         assert_type(connection, asyncpg.Connection[asyncpg.Record])
+        assert_type(await connection.fetchrow("SELECT 1"), asyncpg.Record | None)
+    assert_type(await aws_iam_async.connect("postgresql://db"), Any)
+    assert_type(await aws_iam_async.connect(driver=asyncpg, host="db"), Any)
+    assert_type(await aws_iam_async.connect(driver=driver), asyncpg.Connection[asyncpg.Record] | Connection)
 
 
-async def pools(manager: aws_iam_async.PluginManager) -> None:
+async def pools(manager: aws_iam_async.PluginManager, options: dict[str, Any]) -> None:
     assert_type(await aws_iam_async.create_pool(driver="asyncpg", min_size=4), asyncpg.Pool[asyncpg.Record])
     assert_type(manager.create_pool(driver="asyncpg"), Opening[asyncpg.Pool[asyncpg.Record]])
+    assert_type(manager.create_pool(driver="asyncpg", record_class=Order), Opening[asyncpg.Pool[Order]])
+    assert_type(manager.create_pool(driver="aiomysql", maxsize=4, **options), Opening[Pool])
     async with manager.create_pool("postgresql://db", driver="asyncpg") as pool:
         assert_type(pool, asyncpg.Pool[asyncpg.Record])
+
+
+async def objects_of_aiomysql() -> None:
+    async with aws_iam_async.create_pool(driver="aiomysql") as pool:
+        assert_type(pool.freesize, int)
+        async with pool.acquire() as connection, connection.cursor() as cursor:
+            assert_type(await cursor.execute("SELECT %s", (1,)), int)
+            assert_type(await cursor.fetchall(), list[Any])
+            assert_type(connection.user, str)
+        borrowed = await pool.acquire()
+        assert_type(await borrowed.commit(), None)
+        pool.release(borrowed)
+        own: aiomysql.Connection = borrowed
+        takes_what_is_aiomysqls(own, pool)
+
+
+def takes_what_is_aiomysqls(connection: aiomysql.Connection, pool: aiomysql.Pool) -> None: ...
 
 
 async def tokens() -> None:
@@ -35,3 +67,7 @@ class Timing:
 async def plugins() -> None:
     plugin: aws_iam_async.Plugin = Timing()
     await aws_iam_async.connect("postgresql://db", plugins=[plugin, "iam"])
+    # Nobody here knows the options of somebody else's plugin: a manager takes them, and so does a dict[str, Any].
+    aws_iam_async.PluginManager(plugins="tenant,iam", profile="prod", tenant="acme")
+    tenant: dict[str, Any] = {"tenant": "acme"}
+    assert_type(await aws_iam_async.connect(driver="aiomysql", plugins="tenant,iam", **tenant), Connection)

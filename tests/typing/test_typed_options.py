@@ -1,0 +1,38 @@
+"""The typed options are those that are accepted, neither more nor less."""
+
+import pytest
+
+from aws_iam_async import options, typed_options
+from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
+from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.plugins.iam.plugin import IamPlugin
+
+APART = {"record_class"}  # a parameter of its own where the driver is named: it decides the type of what comes back
+
+
+def accepted(driver: type[Driver], *, pool: bool) -> set[str]:
+    names = options.FIELDS | options.TLS_OPTIONS | IamPlugin.option_names | driver.connect_options
+    return {*names, *driver.aliases, *(driver.pool_options if pool else ())}
+
+
+@pytest.mark.parametrize(
+    ("typed", "driver", "pool"),
+    [
+        (typed_options.AsyncpgOptions, AsyncpgDriver, False),
+        (typed_options.AsyncpgPoolOptions, AsyncpgDriver, True),
+        (typed_options.AiomysqlOptions, AiomysqlDriver, False),
+        (typed_options.AiomysqlPoolOptions, AiomysqlDriver, True),
+    ],
+)
+def test_options_of_a_named_driver(typed: type, driver: type[Driver], *, pool: bool) -> None:
+    assert typed.__annotations__.keys() | (APART & driver.connect_options) == accepted(driver, pool=pool)
+
+
+@pytest.mark.parametrize(("typed", "pool"), [(typed_options.ConnectOptions, False), (typed_options.PoolOptions, True)])
+def test_options_where_the_dsn_names_the_driver(typed: type, *, pool: bool) -> None:
+    assert typed.__annotations__.keys() == accepted(AsyncpgDriver, pool=pool) | accepted(AiomysqlDriver, pool=pool)
+
+
+def test_options_of_the_plugin() -> None:
+    assert typed_options.IamOptions.__annotations__.keys() == IamPlugin.option_names
