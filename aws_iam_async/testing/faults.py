@@ -47,6 +47,8 @@ class Faults:
             User Guide). Default: None, any number.
         offer_tls: False makes the server one without TLS. It still refuses to log anyone in.
         certificate: What to present in the TLS handshake.
+        password_users: Users who are not set up for IAM: without rds_iam (PostgreSQL) or AWSAuthenticationPlugin
+            (MySQL). Their passwords are asked for, not tokens, as RDS also does with users who do not exist.
     """
 
     def __init__(self) -> None:
@@ -60,6 +62,7 @@ class Faults:
             self.throttle: int | None = None
             self.offer_tls = True
             self.certificate = CertificateKind.VALID
+            self.password_users: set[str] = set()
             self._rejections = 0
             self._cuts: Counter[Stage] = Counter()
             self._delays: dict[Stage, float] = {}

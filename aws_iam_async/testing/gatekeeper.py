@@ -49,9 +49,9 @@ class Gatekeeper:
         self._record(protocol, user, database, reason, verdict, now)
         return reason is None
 
-    def refuse_plaintext(self, *, protocol: str, user: str, database: str | None) -> None:
-        """Write down that a client wanted to log in without TLS."""
-        self._record(protocol, user, database, Reason.PLAINTEXT, Verdict(Reason.PLAINTEXT), self.clock())
+    def refuse(self, reason: Reason, *, protocol: str, user: str, database: str | None) -> None:
+        """Write down that a client was refused without having been asked for a token."""
+        self._record(protocol, user, database, reason, Verdict(reason), self.clock())
 
     def _whim(self, token: Secret, now: float) -> Reason | None:
         if self.faults.take_rejection():

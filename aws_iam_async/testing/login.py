@@ -10,6 +10,8 @@ class Reason(StrEnum):
 
     PLAINTEXT = "plaintext"
     """The client wanted to log in without TLS; it was not asked for a token."""
+    NOT_FOR_IAM = "not-for-iam"
+    """The user is one of ``Faults.password_users``; nobody asked for a token."""
     MALFORMED = "malformed"
     """What came as a password is no presigned URL with everything that a token needs."""
     UNKNOWN_ACCESS_KEY = "unknown-access-key"

@@ -10,6 +10,7 @@ from aws_iam_async.testing import mysql_packets as packets
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
 from aws_iam_async.testing.gatekeeper import Gatekeeper
+from aws_iam_async.testing.login import Reason
 from aws_iam_async.testing.relay import relay
 from aws_iam_async.testing.servers.upstream import Upstream
 from aws_iam_async.testing.streams import (
@@ -82,12 +83,20 @@ class MysqlFront:
 
     async def _refuse_plaintext(self, client: socket.socket, payload: bytes, sequence: int) -> None:
         response = packets.read_response(payload)
-        self._gatekeeper.refuse_plaintext(protocol="mysql", user=response.user, database=response.database)
+        self._refuse(Reason.PLAINTEXT, response)
         denied = packets.access_denied(response.user, client.getpeername()[0])
         await send(client, packets.packet(denied, sequence + 1))
 
     async def _log_in(self, client: Channel, server: Channel, greeting: packets.Greeting) -> None:
         sequence, response = await _receive_response(client)
+        address = client.writer.get_extra_info("peername")[0]
+        if response.user in self._faults.password_users:
+            # The client has answered for the method that the greeting names, which is the one of such users here.
+            self._refuse(Reason.NOT_FOR_IAM, response)
+            denied = packets.access_denied(response.user, address, password=bool(response.scramble))
+            await client.send(packets.packet(denied, sequence + 1))
+            await client.close()
+            return
         if response.method == packets.CLEAR_PASSWORD:
             token = _token(response.scramble)
         else:
@@ -100,7 +109,6 @@ class MysqlFront:
             user=response.user,
             database=response.database,
         ):
-            address = client.writer.get_extra_info("peername")[0]
             await client.send(packets.packet(packets.access_denied(response.user, address), sequence + 1))
             await client.close()
             return
@@ -111,6 +119,9 @@ class MysqlFront:
             await relay(client, server)
         else:
             await client.close()
+
+    def _refuse(self, reason: Reason, response: packets.Response) -> None:
+        self._gatekeeper.refuse(reason, protocol="mysql", user=response.user, database=response.database)
 
     async def _log_in_to_server(self, server: Channel, greeting: packets.Greeting, response: packets.Response) -> bytes:
         """Log in as the client's user, with all that the client asked for, and return the server's last word."""

@@ -191,9 +191,16 @@ def read_auth_switch(payload: bytes) -> tuple[str, bytes]:
     return _text(fields.take_until_zero()), fields.rest().removesuffix(b"\0")
 
 
-def access_denied(user: str, address: str) -> bytes:
-    """Return what RDS answers to a token that it does not accept, whatever the reason."""
-    return _error(_ACCESS_DENIED, "28000", f"Access denied for user '{user}'@'{address}' (using password: YES)")
+def access_denied(user: str, address: str, *, password: bool = True) -> bytes:
+    """Return what RDS answers to a token that it does not accept, whatever the reason.
+
+    Args:
+        user: Who wanted in.
+        address: From where.
+        password: Whether the client sent anything to prove it.
+    """
+    used = "YES" if password else "NO"
+    return _error(_ACCESS_DENIED, "28000", f"Access denied for user '{user}'@'{address}' (using password: {used})")
 
 
 def _error(number: int, sqlstate: str, text: str) -> bytes:

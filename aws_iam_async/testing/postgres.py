@@ -8,6 +8,7 @@ from aws_iam_async.testing import postgres_messages as messages
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
 from aws_iam_async.testing.gatekeeper import Gatekeeper
+from aws_iam_async.testing.login import Reason
 from aws_iam_async.testing.postgres_password import PasswordDialog
 from aws_iam_async.testing.relay import relay
 from aws_iam_async.testing.servers.upstream import Upstream
@@ -73,7 +74,7 @@ class PostgresFront:
                 await self._cancel(packet)
             else:
                 startup = messages.read_startup(packet)
-                self._gatekeeper.refuse_plaintext(protocol="postgresql", user=startup.user, database=startup.database)
+                self._refuse(Reason.PLAINTEXT, startup)
                 await send(
                     client, messages.encryption_required(client.getpeername()[0], startup.user, startup.database)
                 )
@@ -87,6 +88,13 @@ class PostgresFront:
             await self._cancel(packet)
             return
         startup = messages.read_startup(packet)
+        if startup.user in self._faults.password_users:
+            self._refuse(Reason.NOT_FOR_IAM, startup)
+            await client.send(messages.scram_request())
+            await _receive_password(client)
+            await client.send(messages.password_refused(startup.user))
+            await client.close()
+            return
         await client.send(messages.cleartext_password_request())
         token = await _receive_password(client)
         await self._faults.reach(Stage.TOKEN_RECEIVED)
@@ -105,6 +113,9 @@ class PostgresFront:
             if await self._forward_login(client, server):
                 await self._faults.reach(Stage.LOGGED_IN)
             await relay(client, server)
+
+    def _refuse(self, reason: Reason, startup: messages.Startup) -> None:
+        self._gatekeeper.refuse(reason, protocol="postgresql", user=startup.user, database=startup.database)
 
     async def _forward_login(self, client: Channel, server: Channel) -> bool:
         """Log in to the real server, and pass its answer on; False if that is a refusal."""

@@ -16,11 +16,13 @@ GSSENC_REQUEST = 80877104
 
 AUTHENTICATION_OK = 0
 _CLEARTEXT_PASSWORD = 3
+_SASL = 10
 
 _MAX_STARTUP = 10_000
 MAX_PASSWORD = 65_535
 
 _INVALID_AUTHORIZATION = "28000"
+_INVALID_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
 _CANNOT_CONNECT_NOW = "57P03"
 
 
@@ -80,6 +82,16 @@ def message(kind: bytes, body: bytes) -> bytes:
 def cleartext_password_request() -> bytes:
     """Return the server's question for a password in clear."""
     return message(b"R", struct.pack("!I", _CLEARTEXT_PASSWORD))
+
+
+def scram_request() -> bytes:
+    """Return the server's question for a proof that the client knows the user's password."""
+    return message(b"R", struct.pack("!I", _SASL) + b"SCRAM-SHA-256\0\0")
+
+
+def password_refused(user: str) -> bytes:
+    """Return what a server answers to a wrong password, and to a user who does not exist."""
+    return _fatal(_INVALID_PASSWORD, f'password authentication failed for user "{user}"')
 
 
 def authentication_refused(user: str) -> bytes:

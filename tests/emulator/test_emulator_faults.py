@@ -52,6 +52,15 @@ async def test_new_tokens_are_throttled_and_known_ones_are_not(front: Front) -> 
     assert [login.reason for login in front.emulator.logins][2:4] == [Reason.THROTTLED] * 2
 
 
+async def test_a_user_who_is_not_set_up_for_iam_is_asked_for_a_password(front: Front) -> None:
+    front.emulator.faults.password_users = {"app"}
+    with pytest.raises(front.refusal, match=r"password authentication failed|Access denied"):
+        await front.connect(front.token())
+    assert [login.reason for login in front.emulator.logins] == [Reason.NOT_FOR_IAM]
+    front.emulator.faults.reset()
+    assert await _attempt(front, front.token())
+
+
 @pytest.mark.parametrize("stage", Stage)
 async def test_a_connection_is_cut_at_any_stage(front: Front, stage: Stage) -> None:
     front.emulator.faults.cut(stage)
