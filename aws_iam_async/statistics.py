@@ -1,7 +1,6 @@
 """What a manager counts."""
 
 import dataclasses
-from types import TracebackType
 from typing import Self
 
 from aws_iam_async.tokens.statistics import TokenStatistics
@@ -18,15 +17,15 @@ class Attempts:
         self.connects = 0
         self.failures = 0
 
-    def __enter__(self) -> Self:
-        return self
+    def ended(self, error: type[BaseException] | None) -> None:
+        """Count one that has ended.
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if exc_type is None:
+        Args:
+            error: What it ended with; ``None`` if it made a connection.
+        """
+        if error is None:
             self.connects += 1
-        elif issubclass(exc_type, Exception):
+        elif issubclass(error, Exception):
             self.failures += 1
 
 

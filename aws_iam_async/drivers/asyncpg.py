@@ -5,6 +5,7 @@ import inspect
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from operator import methodcaller
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ import asyncpg
 
 from aws_iam_async import tls
 from aws_iam_async.drivers import abandoned
+from aws_iam_async.drivers.attempt import Attempt
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
@@ -109,7 +111,8 @@ class AsyncpgDriver:
             TimeoutError: It took longer.
         """
         seconds = request.driver_options.get("timeout", CONNECT["timeout"].default)
-        with self._attempts:
+        with Attempt(self._attempts, methodcaller("terminate")) as attempt:
+            request = request.replace(note=attempt)
             try:
                 async with asyncio.timeout(seconds) as limit:
                     if request.alternates:
@@ -196,7 +199,7 @@ class AsyncpgDriver:
         given = {name: value for name, value in known.items() if value is not None}
         try:
             # `timeout` is kept in connect(), which also bounds what comes before the dialling.
-            return await _dial(**{**request.driver_options, **given, "timeout": None})
+            connection = await _dial(**{**request.driver_options, **given, "timeout": None})
         except ConnectionError as error:
             # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
             if request.tls.required and "rejected SSL upgrade" in str(error):
@@ -213,6 +216,8 @@ class AsyncpgDriver:
                     f" (on RDS: GRANT rds_iam TO {request.user})"
                 ) from error
             raise
+        request.note.made(connection)
+        return connection
 
 
 class Unhashed(Bearer):

@@ -15,6 +15,7 @@ from pymysql.constants import CR, ER
 from aws_iam_async import tls
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
+from aws_iam_async.drivers.attempt import Attempt
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
@@ -130,10 +131,10 @@ class AiomysqlDriver:
 
     async def _dial(self, request: ConnectRequest, connection: Connection | None) -> Any:
         seconds = request.driver_options.get("connect_timeout")
-        with self._attempts:
+        with Attempt(self._attempts, Connection.close) as attempt:
             try:
                 async with asyncio.timeout(seconds) as limit:
-                    return await self._chain(request.replace(note=Dial(request, connection)))
+                    return await self._chain(request.replace(note=Dial(request, connection, attempt)))
             except TimeoutError as error:
                 if not limit.expired():
                     raise
@@ -155,6 +156,7 @@ class AiomysqlDriver:
             user=request.user or DEFAULT_USER,
             db=request.database,
         )
+        dial.attempt.made(connection)
         return connection
 
 
@@ -164,10 +166,12 @@ class Dial(NamedTuple):
     Attributes:
         request: As it was before the plugins: a reconnect goes through them again, from the beginning.
         connection: The object to connect anew, ``None`` for a new one.
+        attempt: Owns the connection until it is handed out.
     """
 
     request: ConnectRequest
     connection: Connection | None
+    attempt: Attempt
 
 
 def _typed(name: str, value: str) -> Any:

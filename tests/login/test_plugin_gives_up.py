@@ -1,0 +1,78 @@
+"""A plugin that does not get to hand out the connection that it was given: nothing of it stays open."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from aws_iam_async import ConnectRequest
+from tests.credentials.conftest import AwsHome
+from tests.login.conftest import Rds, give_environment
+
+
+class Inspector:
+    """Looks at a new connection before it hands it out, and is interrupted in it."""
+
+    def __init__(self, *, error: Exception | None = None, first: int = 1) -> None:
+        self.error = error
+        self.connections: list[Any] = []
+        self.looking = asyncio.Event()
+        self._first = first
+
+    async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
+        for _ in range(self._first):
+            self.connections.append(await call_next(request))
+        self.looking.set()
+        if self.error is not None:
+            raise self.error
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("inspector_inside", [True, False], ids=["inside of iam", "outside of iam"])
+async def test_cancelled(rds: Rds, *, inspector_inside: bool) -> None:
+    inspector = Inspector()
+    plugins = ["iam", inspector] if inspector_inside else [inspector, "iam"]
+    connecting = asyncio.ensure_future(rds.connect(plugins=plugins))
+    await inspector.looking.wait()
+    assert rds.emulator.connections == 1
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
+
+
+async def test_timed_out(rds: Rds) -> None:
+    inspector = Inspector()
+    name = {"asyncpg": "timeout", "aiomysql": "connect_timeout"}[rds.driver]
+    with pytest.raises((TimeoutError, rds.refusal), match=r"within 0\.5 s"):
+        await rds.connect(plugins=["iam", inspector], **{name: 0.5})
+    await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
+
+
+@pytest.mark.parametrize("way", ["connect", "pool"])
+async def test_failed(rds: Rds, way: str) -> None:
+    inspector = Inspector(error=LookupError("not what I wanted"), first=2)
+    opening = rds.connect if way == "connect" else lambda **options: rds.create_pool(1, 1, **options)
+    with pytest.raises(LookupError, match="not what I wanted"):
+        await opening(plugins=["iam", inspector])
+    assert len(inspector.connections) == 2
+    await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
+
+
+async def test_failed_in_a_reconnect(mysql: Rds, aws_home: AwsHome) -> None:
+    """aiomysql's ``ping()`` goes through the plugins again."""
+    give_environment(aws_home, mysql.emulator.account.create_access_key())
+    inspector: Inspector | None = None
+
+    class Later:
+        async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
+            return await (call_next(request) if inspector is None else inspector.connect(request, call_next))
+
+    connection = await mysql.connect(plugins=["iam", Later()])
+    inspector = Inspector(error=LookupError("not what I wanted"))
+    mysql.emulator.cut_connections()
+    await asyncio.to_thread(mysql.emulator.wait_for_connections, 0)
+    with pytest.raises(LookupError):
+        await connection.ping()
+    assert connection.closed
+    await asyncio.to_thread(mysql.emulator.wait_for_connections, 0)
