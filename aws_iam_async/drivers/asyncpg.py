@@ -207,6 +207,11 @@ class AsyncpgDriver:
                     f"{request.host}:{request.port} offers no TLS, so nothing of the login was sent;"
                     " dial the database itself or a tunnel that passes TLS through"
                 ) from error
+            if not isinstance(error, ConnectionRefusedError):  # whose own text says it all
+                error.add_note(
+                    f"{request.host}:{request.port} hung up on the connect: check that a PostgreSQL server listens"
+                    " there and offers TLS, and what its log says."
+                )
             raise
         except asyncpg.InternalClientError as error:
             if isinstance(request.password, Bearer) and isinstance(error.__cause__, TypeError):
