@@ -1,6 +1,7 @@
 """Several hosts in one DSN: a real primary and its hot standby, each an endpoint with an emulator of its own."""
 
 import asyncio
+import functools
 import math
 import socket
 from collections.abc import Iterator
@@ -226,3 +227,16 @@ async def test_a_pool_goes_on_with_the_next_host(cluster: Cluster, manager: Plug
         cluster.primary.faults.cut(Stage.ACCEPTED, times=100)
         await pool.expire_connections()
         assert await pool.fetchval("SELECT pg_is_in_recovery()")
+
+
+@pytest.mark.parametrize("way", ["connect", "pool"])
+async def test_several_ways_to_one_endpoint(cluster: Cluster, manager: PluginManager, way: str) -> None:
+    """Such as two bastions: one name to sign for and to verify, wherever it is reached."""
+    port = cluster.primary.port
+    dsn = cluster.dsn("127.0.0.1:1", f"127.0.0.1:{cluster.standby.port}", f"127.0.0.1:{port}")
+    options: dict[str, Any] = {"iam_host": cluster.primary.host, "iam_default_port": port}
+    opening: Any = manager.connect if way == "connect" else functools.partial(manager.create_pool, min_size=1)
+    async with opening(dsn, **options) as opened:
+        assert not await in_recovery(opened)
+    assert cluster.logins() == ([True], [])  # the other one has another name, and got no token
+    assert manager.statistics().generations == 1

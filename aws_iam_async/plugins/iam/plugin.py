@@ -6,7 +6,6 @@ from typing import Any
 
 from aws_iam_async import tls
 from aws_iam_async.credentials.source import CredentialsSource, source
-from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -36,8 +35,6 @@ class IamPlugin:
         Raises:
             ConfigurationError: An option is wrong or missing.
         """
-        if request.alternates and request.options.get("iam_host") not in {None, AUTO}:
-            raise ConfigurationError("iam_host names one endpoint, but there are several hosts; pass one host")
         for host, port in ((request.host, request.port), *request.alternates):
             try:
                 one = await _located(request.replace(host=host, port=port))
