@@ -23,7 +23,10 @@ class Pool(TypedPool):
     - Who acquires takes a free connection at once, whoever else is connecting.
     - Who finds none free stands in line, and the first in line gets the next connection, be it released or new.
     - As many *dials* (connects in progress, each a task) run as stand in line, within ``maxsize``. One that fails
-      fails exactly one, the longest in line, with the driver's own error. One that nobody needs any more is cancelled.
+      fails exactly one, the longest in line, with the driver's own error.
+    - Who gives up standing in line takes the latest dial along, if nobody else needs it. But a dial goes on when who
+      started it was served by a release meanwhile: a busy pool grows, instead of beginning connects over and over,
+      which servers count as errors of this client (MySQL: ``max_connect_errors``).
     - Whoever stood in line when the pool was closed is still served; ``terminate()`` sends them away with an error.
 
     Args:
@@ -102,9 +105,7 @@ class Pool(TypedPool):
         """What ``acquire()`` of aiomysql wraps."""
         if self._closing:
             raise RuntimeError("Cannot acquire connection after closing pool")
-        for conn in [conn for conn in self._free if self._is_stale(conn)]:
-            self._free.remove(conn)
-            conn.close()
+        self._drop_stale()
         if self._free and self.size >= self.minsize:
             return self._lend(self._free.popleft())
         place: asyncio.Future[aiomysql.Connection] = self._loop.create_future()
@@ -117,7 +118,7 @@ class Pool(TypedPool):
                 self.release(place.result())  # handed over and cancelled in the same tick of the loop
             else:
                 self._line.pop(place, None)
-                self._settle()
+                self._settle(given_up=1)
             raise
 
     def release(self, conn: aiomysql.Connection) -> "asyncio.Future[None]":
@@ -188,6 +189,11 @@ class Pool(TypedPool):
             return True
         return bool(-1 < self._recycle < self._loop.time() - conn.last_usage)
 
+    def _drop_stale(self) -> None:
+        for conn in [conn for conn in self._free if self._is_stale(conn)]:
+            self._free.remove(conn)
+            conn.close()
+
     def _lend(self, conn: aiomysql.Connection) -> aiomysql.Connection:
         self._used.add(conn)
         return conn
@@ -209,15 +215,17 @@ class Pool(TypedPool):
         else:
             self._free.append(conn)
 
-    def _settle(self, *, refill: bool = False) -> None:
-        """Start the dials that are needed, within ``maxsize``, and cancel those that are not: after every change.
+    def _settle(self, *, refill: bool = False, given_up: int = 0) -> None:
+        """Start the dials that are needed, within ``maxsize``: after every change. A closing pool keeps no others.
 
         Args:
             refill: Also start those that are missing to ``minsize``: aiomysql does so when somebody acquires.
+            given_up: How many have left the line without a connection.
         """
         for_line = len(self._line)
         for_minsize = 0 if self._closing else self.minsize - len(self._free) - len(self._used)
-        while len(self._dials) > max(for_line, for_minsize):
+        needless = len(self._dials) - max(for_line, for_minsize)
+        for _ in range(needless if self._closing else min(needless, given_up)):
             dial, _ = self._dials.popitem()
             self._cancelled_dials.add(dial)
             dial.cancel()
@@ -240,18 +248,24 @@ class Pool(TypedPool):
         error = None if dial.cancelled() else dial.exception()
         if not dial.cancelled() and error is None:
             self._admit(dial.result())  # even if it was cancelled, too late: it is good
-        elif wanted and self._free and self._line:
+        elif wanted:
+            self._fail(error)
+        self._settle()
+
+    def _fail(self, error: BaseException | None) -> None:
+        """Tell of a dial that has failed, or was cancelled by a stranger, as asyncio.run does with all tasks."""
+        self._drop_stale()
+        if self._free and self._line:
             # Somebody stood in line only to bring the pool back to minsize.
             self._warn(error)
             self._admit(self._free.popleft())
-        elif wanted and (place := self._first_in_line()):
-            if error is None:  # by a stranger, as asyncio.run does with all tasks at its end
+        elif place := self._first_in_line():
+            if error is None:
                 place.cancel()
             else:
                 place.set_exception(error)
-        elif wanted:
+        else:
             self._warn(error)
-        self._settle()
 
     def _warn(self, error: BaseException | None) -> None:
         if error is not None:

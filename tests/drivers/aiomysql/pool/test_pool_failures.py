@@ -64,6 +64,24 @@ async def test_who_only_brought_the_pool_back_to_minsize_gets_a_free_one(
     assert "Too many connections" in caplog.text
 
 
+async def test_who_only_brought_the_pool_back_to_minsize_gets_no_lost_one(
+    make_pool: Any, connects: Any, acquiring: Any, turn: Any
+) -> None:
+    pool = make_pool(minsize=2)
+    filling = asyncio.create_task(pool.fill())
+    await turn()
+    await connects.succeed()
+    await connects.succeed()
+    await filling
+    connects.opened[0].hang_up()
+    payer = await acquiring(pool)
+    connects.opened[1].hang_up()  # the server goes down, one connection after the other
+    await connects.fail(ERROR)
+    with pytest.raises(aiomysql.OperationalError, match="Too many connections"):
+        await payer
+    assert (connects.open, pool.size) == (0, 0)
+
+
 async def test_spare_connect_that_fails_is_logged_and_no_more(
     make_pool: Any, connects: Any, acquiring: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,17 +91,38 @@ async def test_cancelled_connect_keeps_its_place_until_it_has_ended(
     assert connects.started == 2
 
 
-async def test_release_makes_a_connect_needless(make_pool: Any, connects: Any, acquiring: Any, turn: Any) -> None:
+async def test_connect_goes_on_though_a_release_came_first(make_pool: Any, connects: Any, acquiring: Any) -> None:
     pool = make_pool()
     holder = await acquiring(pool)
     await connects.succeed()
     waiting = await acquiring(pool)
-    assert pool.size == 2
     pool.release(holder.result())
-    await waiting
+    assert await waiting is holder.result()
+    assert (pool.size, len(connects.pending)) == (2, 1)
+    late = await acquiring(pool)
+    assert connects.started == 2  # it is for whoever comes next
+    await connects.succeed()
+    assert await late is connects.opened[1]
+
+
+async def test_who_gives_up_takes_one_connect_along_and_no_more(
+    make_pool: Any, connects: Any, acquiring: Any, turn: Any
+) -> None:
+    pool = make_pool(maxsize=4)
+    holder = await acquiring(pool)
+    await connects.succeed()
+    line = [await acquiring(pool) for _ in range(3)]
+    assert len(connects.pending) == 3
+    pool.release(holder.result())
+    oldest, middle, _ = connects.pending
+    line[1].cancel()
     await turn()
-    assert connects.pending == []
-    assert pool.size == 1
+    assert connects.pending == [oldest, middle]  # one for who is left, one begun for who was served
+    line[2].cancel()
+    await turn()
+    assert connects.pending == [oldest]
+    await connects.succeed()
+    assert (pool.size, pool.freesize) == (2, 1)
 
 
 async def test_handed_over_and_cancelled_in_the_same_tick_goes_to_the_next(
