@@ -65,9 +65,10 @@ class Connection(TypedConnection):
         """Close the socket at once.
 
         aiomysql 0.3.2 would leave it open until the server has answered the end of TLS, up to 30 s on CPython 3.11,
-        and a loop that ends before that warns of it.
+        and a loop that ends before that warns of it. Once the loop is closed, the socket goes with the last reference
+        to it: there, aiomysql fails with "Event loop is closed", in the garbage collector too.
         """
-        if self._writer is not None:
+        if self._writer is not None and not self._loop.is_closed():
             self._writer.transport.abort()
         self._reader = self._writer = None
 
