@@ -14,6 +14,7 @@ import asyncpg
 from aws_iam_async import tls
 from aws_iam_async.drivers import abandoned
 from aws_iam_async.drivers.attempt import Attempt
+from aws_iam_async.drivers.first_connections import FirstConnections
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
@@ -127,8 +128,9 @@ class AsyncpgDriver:
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
         """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""
         keywords = {name: request.driver_options[name] for name in POOL_CLASSES if name in request.driver_options}
-        keywords |= {**options, "connect": self._pool_connect(request, read)}
-        return await asyncpg.create_pool(**keywords)
+        async with FirstConnections() as first:
+            keywords |= {**options, "connect": self._pool_connect(request, read, first)}
+            return await asyncpg.create_pool(**keywords)
 
     @staticmethod
     async def close(connection: Any, *, failed: bool) -> None:  # noqa: ARG004 - asyncpg closes the same way
@@ -140,8 +142,11 @@ class AsyncpgDriver:
         """Close a pool: waits until its connections are given back, as asyncpg's own ``async with`` does."""
         await pool.close()
 
-    def _pool_connect(self, request: ConnectRequest, read: Read) -> Callable[..., Awaitable[Any]]:
+    def _pool_connect(
+        self, request: ConnectRequest, read: Read, first: FirstConnections
+    ) -> Callable[..., Awaitable[Any]]:
         async def connect(dsn: str | None = None, **keywords: Any) -> Any:
+            first.join()
             # The pool repeats connection_class, record_class and loop, which are in the request already. Anything else
             # is from pool.set_connect_args(), which replaces all that was said before.
             if dsn is None and keywords.keys() <= POOL_CLASSES:
