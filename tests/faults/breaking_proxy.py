@@ -21,6 +21,7 @@ class Way:
         largest: Bytes in a piece at most; their number is random.
         stalled: Nothing is passed on, and nothing is lost.
         cut_after: A connection is broken off once it has passed so many bytes on; ``None`` for never.
+        stall_after: The same, but nothing more is passed on from then.
         passed: Pieces that were passed on.
     """
 
@@ -34,6 +35,12 @@ class Way:
         self.largest = _CHUNK
         self.stalled = False
         self.cut_after: int | None = None
+        self.stall_after: int | None = None
+
+    def holds(self, passed: int) -> bool:
+        """Whether a connection has to wait that has passed so many bytes on."""
+        limit = self.stall_after
+        return self.stalled or (limit is not None and passed >= limit)
 
 
 class BreakingProxy:
@@ -139,15 +146,16 @@ class BreakingProxy:
         total = 0
         while data := await source.read(_CHUNK):
             while data:
-                while way.stalled:  # noqa: ASYNC110 - set from another thread
+                while way.holds(total):  # noqa: ASYNC110 - set from another thread
                     await asyncio.sleep(_POLL)
                 if way.delay:
                     await asyncio.sleep(self._random.uniform(0, way.delay))
                 size = _CHUNK if way.largest == _CHUNK else self._random.randint(1, way.largest)
-                if way.cut_after is not None:
-                    size = min(size, way.cut_after - total)
-                    if size <= 0:
-                        return
+                for limit in (way.stall_after, way.cut_after):
+                    if limit is not None:
+                        size = min(size, limit - total)
+                if size <= 0:
+                    return
                 piece, data = data[:size], data[size:]
                 sink.write(piece)
                 await sink.drain()

@@ -156,6 +156,15 @@ async def test_timed_out_at_every_stage(
     await leaks.none()
 
 
+@pytest.mark.parametrize("size", [0, 1, 500, 1200])
+async def test_timed_out_in_a_stalled_network(place: Site, manager: PluginManager, leaks: Leaks, size: int) -> None:
+    """Not even a goodbye is answered."""
+    place.proxy.to_client.stall_after = size
+    with pytest.raises(TimeoutError if place.driver == "asyncpg" else aiomysql.OperationalError):
+        await place.connect(manager, **place.limit(0.3))
+    await leaks.none()
+
+
 @pytest.mark.parametrize("stage", list(Stage))
 @pytest.mark.parametrize("opening", [connect, create_pool])
 async def test_cut_at_every_stage(
