@@ -2,7 +2,9 @@
 
 Two pools, one of each driver, on one manager, with tokens that live for seconds and an access key that is replaced
 every half minute. Every statement is accounted for; after each round the pools are closed and what is left is counted.
-Ends with status 1 if anything was lost, ran twice, leaked or did not recover, or if asyncio had a complaint.
+Every tenth round good tokens are refused for a minute.
+Ends with status 1 if anything was lost, ran twice, leaked or did not recover, if memory grew, or if asyncio had a
+complaint.
 """
 
 import argparse
@@ -11,16 +13,16 @@ import contextlib
 import gc
 import logging
 import random
+import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aws_iam_async import Credentials, PluginManager
-from tests.faults.faults import FAULTS, LASTS, Fault
+from tests.faults.faults import FAULTS, LASTS, Fault, tokens_rejected
 from tests.faults.leaks import sockets
 from tests.faults.load import Load, loaded
 from tests.faults.site import LOOPS, SERVERS, Site, site
@@ -30,6 +32,10 @@ TOKEN_LIFE = 2  # seconds
 KEY_LIFE = 60.0  # seconds
 CALM = 15.0  # seconds that sockets and tasks are given to come to their end
 BETWEEN = 0.5  # seconds between two faults, at most
+OUTAGE = 60.0  # seconds
+OUTAGE_EVERY = 10  # rounds
+SETTLED = 3  # rounds after which memory is compared
+GROWTH = 1.2  # of memory between the halves of a run, at most; a round's traffic moves it by a tenth
 
 
 @dataclass
@@ -39,7 +45,7 @@ class Tally:
     rounds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     queries: int = 0
-    singles: int = 0
+    alone: int = 0
     recoveries: dict[str, float] = field(default_factory=dict)  # the longest after each fault, in seconds
     errors: Counter[str] = field(default_factory=Counter)
     logged: Counter[str] = field(default_factory=Counter)
@@ -126,6 +132,8 @@ async def soak(sites: list[Site], seconds: float, seed: int, tally: Tally) -> Pl
             await calm(sites, before, tally)
             gc.collect()
             tally.memory.append(resident())
+    if grew(tally.memory):
+        tally.defects.append("memory grew")
     return manager
 
 
@@ -148,12 +156,19 @@ async def one_round(
                 for place, load in zip(sites, loads, strict=True):
                     source = keys[place.driver]
                     faults = [*FAULTS.values(), source.revoked, source.revoked_and_down]
+                    if tally.rounds % OUTAGE_EVERY == 0:
+                        faults = [refused_for_a_minute]
                     group.create_task(trouble(place, load, faults, end, chance, tally))
-                    group.create_task(single(place, manager, source, end, tally))
     finally:
         for load in loads:
             tally.queries += len(load.answered)
+            tally.alone += load.alone
             tally.errors += load.errors
+
+
+async def refused_for_a_minute(place: Site) -> None:
+    """A fault: good tokens are refused for longer than anybody's patience."""
+    await tokens_rejected(place, seconds=OUTAGE)
 
 
 async def trouble(
@@ -172,20 +187,6 @@ async def trouble(
             tally.defects.append(f"round {tally.rounds}: {place.driver} was not at full size after {name}")
         tally.recoveries[name] = max(tally.recoveries.get(name, 0.0), time.monotonic() - began)
         await asyncio.sleep(chance.uniform(0, BETWEEN))
-
-
-async def single(
-    place: Site, manager: PluginManager, credentials: Callable[[], Awaitable[Credentials]], end: float, tally: Tally
-) -> None:
-    """Connections beside the pool, one at a time."""
-    while time.monotonic() < end:
-        try:
-            async with place.connect(manager, credentials=credentials, **place.limit(3)) as connection:
-                await place.execute(connection, "SELECT 1")
-            tally.singles += 1
-        except place.known_errors as error:
-            tally.errors[type(error).__name__] += 1
-        await asyncio.sleep(0.05)
 
 
 async def calm(sites: list[Site], expected: int | None, tally: Tally) -> None:
@@ -210,24 +211,31 @@ def resident() -> int:
     return pages * 4096
 
 
+def grew(memory: list[int]) -> bool:
+    """Whether a process needs more in the second half of a run than in the first, judged by the rounds between."""
+    rounds = memory[SETTLED:]
+    half = len(rounds) // 2
+    return half > 0 and statistics.median(rounds[-half:]) > GROWTH * statistics.median(rounds[:half])
+
+
 def table(tally: Tally, manager: PluginManager, *, command: str) -> str:
     """Return the outcome as text."""
-    statistics = manager.statistics()
+    counts = manager.statistics()
     lines = [
         f"command                {command}",
         f"rounds                 {tally.rounds}",
-        f"connects               {statistics.connects}, and {statistics.failures} failed",
-        f"tokens                 {statistics.generations}",
+        f"connects               {counts.connects}, and {counts.failures} failed",
+        f"tokens                 {counts.generations}",
         f"faults                 {tally.faults.total()}",
         *(
-            f"  {name:<24} {count:>7}, at full size again within {tally.recoveries.get(name, 0):.1f} s"
+            f"  {name:<22} {count:>5}, at full size again within {tally.recoveries.get(name, 0):.1f} s"
             for name, count in sorted(tally.faults.items())
         ),
-        f"queries answered       {tally.queries + tally.singles}",
+        f"queries answered       {tally.queries}, {tally.alone} of them over a connection of their own",
         f"errors                 {tally.errors.total()}",
-        *(f"  {name:<32} {count:>7}" for name, count in tally.errors.most_common()),
+        *(f"  {name:<40} {count:>7}" for name, count in tally.errors.most_common()),
         f"warnings logged        {tally.logged.total()}",
-        *(f"  {name:<32} {count:>7}" for name, count in tally.logged.most_common()),
+        *(f"  {name:<40} {count:>7}" for name, count in tally.logged.most_common()),
         f"lost, run twice, stuck {len(tally.defects)}",
         *(f"  {defect}" for defect in tally.defects),
         f"sockets left           {tally.sockets_left}",

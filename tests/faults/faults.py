@@ -10,7 +10,7 @@ from aws_iam_async.testing import Stage
 from tests.faults.load import SIZE
 from tests.faults.site import Site
 
-LASTS = 0.3  # seconds
+LASTS = 0.2  # seconds
 HOUR = 3600.0
 FEW = {"asyncpg": SIZE // 2, "aiomysql": 10}  # MariaDB takes no smaller limit than 10
 
@@ -89,32 +89,38 @@ async def delayed(site: Site) -> None:
 
 
 async def trickled(site: Site) -> None:
-    """Few bytes at a time, so that every message is read in parts."""
+    """Few bytes at a time, so that every message is read in parts, and parts of two are read together."""
     site.emulator.cut_connections()
-    site.proxy.to_client.largest = site.proxy.to_server.largest = 3
-    await asyncio.sleep(LASTS)
+    for largest in (1, 3, 50):
+        site.proxy.to_client.largest = site.proxy.to_server.largest = largest
+        await asyncio.sleep(LASTS / 2)
     site.proxy.heal()
 
 
-async def tokens_rejected(site: Site) -> None:
+async def tokens_rejected(site: Site, *, seconds: float = LASTS) -> None:
     """Good tokens are refused, whoever comes."""
     site.emulator.faults.reject_next(1_000_000)
     site.emulator.cut_connections()
-    await asyncio.sleep(LASTS)
+    await asyncio.sleep(seconds)
     site.emulator.faults.reject_next(0)
 
 
 async def tokens_age_early(site: Site) -> None:
     """Tokens older than a second are refused: those in the cache are, a fresh one is not."""
     site.emulator.faults.max_token_age = 1.0
-    for _ in range(3):
+    before = len(site.emulator.logins)
+    while all(login.accepted for login in site.emulator.logins[before:]):
         site.emulator.cut_connections()
         await asyncio.sleep(LASTS)
     site.emulator.faults.max_token_age = None
 
 
 async def throttled(site: Site) -> None:
-    """No new token gets in."""
+    """RDS lets 200 new tokens in a second; then none at all gets in, and those that did before are forgotten."""
+    site.emulator.faults.throttle = 200
+    site.emulator.cut_connections()
+    await asyncio.sleep(LASTS)
+    site.emulator.reset()
     site.emulator.faults.throttle = 0
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
@@ -139,13 +145,15 @@ async def too_many_connections(site: Site) -> None:
     await asyncio.to_thread(site.server.execute, limit.format(FEW[site.driver]))
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
+    site.proxy.refusing = True  # the place for administrators is taken for a moment by whoever comes
     while True:
         try:
             await asyncio.to_thread(site.server.execute, no_limit)
-        except pymysql.err.OperationalError:  # the place for administrators is taken for a moment by whoever comes
+        except pymysql.err.OperationalError:
             await asyncio.sleep(LASTS / 10)
         else:
-            return
+            break
+    site.proxy.heal()
 
 
 FAULTS: Mapping[str, Fault] = {

@@ -1,10 +1,10 @@
-"""A steady load of statements on a pool, in which each is accounted for."""
+"""A steady load of statements, on a pool and on single connections beside it, in which each is accounted for."""
 
 import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aws_iam_async import PluginManager
@@ -31,6 +31,7 @@ class Load:
     Attributes:
         sent: How many statements were begun, the wait for a connection included.
         answered: The keys whose statement was answered.
+        alone: How many of them went over a connection of their own.
         errors: What was raised for the others, by its name.
         stuck: How many got neither.
     """
@@ -43,37 +44,49 @@ class Load:
         self._stopping = False
         self.sent = 0
         self.answered: set[int] = set()
+        self.alone = 0
         self.errors: Counter[str] = Counter()
         self.stuck = 0
 
     async def work(self) -> None:
-        """Insert keys until told to stop."""
+        """Insert keys over the pool until told to stop."""
         while not self._stopping:
-            key = next(self._keys)
-            self.sent += 1
-            try:
-                async with asyncio.timeout(LONGEST) as limit, self._pool.acquire() as connection:
-                    await self._site.execute(connection, f"INSERT INTO {self._table} VALUES ({key})")
-            except self._site.known_errors as error:
-                if limit.expired():
-                    self.stuck += 1
-                else:
-                    self.errors[type(error).__name__] += 1
-            except TimeoutError:  # aiomysql's users know no other than ours
+            await self._insert(self._pool.acquire)
+            await asyncio.sleep(PAUSE)
+
+    async def work_alone(self, connect: Callable[[], Any]) -> None:
+        """Insert each key over a connection of its own until told to stop."""
+        while not self._stopping:
+            self.alone += await self._insert(connect)
+            await asyncio.sleep(PAUSE)
+
+    async def _insert(self, opening: Callable[[], Any]) -> bool:
+        key = next(self._keys)
+        self.sent += 1
+        try:
+            async with asyncio.timeout(LONGEST) as limit, opening() as connection:
+                await self._site.execute(connection, f"INSERT INTO {self._table} VALUES ({key})")
+        except self._site.known_errors as error:
+            if limit.expired():
                 self.stuck += 1
             else:
-                self.answered.add(key)
-            await asyncio.sleep(PAUSE)
+                self.errors[type(error).__name__] += 1
+        except TimeoutError:  # aiomysql's users know no other than ours
+            self.stuck += 1
+        else:
+            self.answered.add(key)
+            return True
+        return False
 
     def stop(self) -> None:
         """Let the workers end what they have begun, and begin nothing new."""
         self._stopping = True
 
     async def progress(self, statements: int) -> None:
-        """Wait until so many more are answered."""
-        target = len(self.answered) + statements
+        """Wait until so many more are answered, and at least one of them over a connection of its own."""
+        target, alone = len(self.answered) + statements, self.alone
         async with asyncio.timeout(RECOVERY):
-            while len(self.answered) < target:  # noqa: ASYNC110 - nothing tells
+            while len(self.answered) < target or self.alone == alone:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.005)
 
     async def at_full_size(self) -> None:
@@ -127,13 +140,15 @@ class Load:
 
 @contextlib.asynccontextmanager
 async def loaded(site: Site, manager: PluginManager, **options: Any) -> AsyncIterator[Load]:
-    """A pool under load. Afterwards every statement is accounted for, and the pool is closed."""
+    """A pool under load, and one who connects each time. In the end every statement is accounted for."""
     table = f"keys_{next(_numbers)}"
     async with site.connect(manager, **options) as connection:
         await site.execute(connection, f"CREATE TABLE {table} (k int)")
-    async with site.create_pool(manager, SIZE // 2, SIZE, **site.limit(CONNECT_LIMIT), **options) as pool:
+    limited = site.limit(CONNECT_LIMIT) | options
+    async with site.create_pool(manager, SIZE // 2, SIZE, **limited) as pool:
         load = Load(site, pool, table)
         workers = [asyncio.create_task(load.work(), name=f"worker {number}") for number in range(WORKERS)]
+        workers.append(asyncio.create_task(load.work_alone(lambda: site.connect(manager, **limited)), name="alone"))
         try:
             yield load
         finally:
