@@ -231,24 +231,22 @@ async def _connect(client: Client, user: str, result: Result) -> None:
 
 
 def least_requests(outage: float) -> int:
-    """Count the requests of a client that cannot foresee outages, has nobody wait, and makes no try more than it must.
+    """Count the fewest requests with which nobody waits, whenever an outage comes.
 
-    To sit out an outage that begins just then it has to ask ten minutes and two fetches before its credentials expire.
-    If that fails it learns, by magic, when the endpoint is back.
+    To sit out one that begins just then, credentials have to be asked for ten minutes and two fetches before the last
+    ones expire. No request of these fails: each that would have done so came, by luck, just before the outage.
     """
-    endpoint, requests, asked = Endpoint(outage), 1, 0.0
-    while (asked := asked + FETCH + CREDENTIALS_LIVE - OUTAGE - 2 * FETCH) < DAY:
-        requests += 1
-        if endpoint.is_down(asked):
-            requests += 1
-            asked += OUTAGE - (asked - outage) % HOUR
-    return requests
+    return _count(outage, CREDENTIALS_LIVE - OUTAGE - FETCH)
 
 
 def least_requests_with_foresight(outage: float) -> int:
-    """Count the requests of a client that knows every outage of the day."""
+    """Count the fewest requests of a client that knows every outage of the day, and keeps nothing in reserve."""
+    return _count(outage, CREDENTIALS_LIVE)
+
+
+def _count(outage: float, apart: float) -> int:
     endpoint, requests, asked = Endpoint(outage), 1, 0.0
-    while (asked := asked + CREDENTIALS_LIVE) < DAY:
+    while (asked := asked + apart) < DAY:
         requests += 1
         if endpoint.is_down(asked):
             asked -= (asked - outage) % HOUR + FETCH

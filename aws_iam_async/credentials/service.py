@@ -25,8 +25,9 @@ _log = logging.getLogger(__name__)
 # A rejected login need not be the credentials' fault: a storm of rejections must not become a storm of reads.
 REREAD_INTERVAL = 10.0
 # Credentials are read again this long before they expire, or after 4/5 of their life if that is later: time enough to
-# sit out ten minutes in which the endpoint is down. botocore 1.43 blocks its callers for new ones in the last ten.
-REFRESH_AHEAD = 660.0
+# sit out ten minutes in which the endpoint is down, and to come so late out of it that the next such outage, an hour
+# later, is not met at once. botocore 1.43 blocks its callers for new ones in the last ten.
+REFRESH_AHEAD = 700.0
 # What a thread brings after its last waiter has gone is good for the next caller, for this long.
 _LATE_ANSWER_KEEPS = 60.0
 # Identities remembered. Only callers who pass a new callable for every connect have more.
@@ -289,8 +290,8 @@ def at_its_first_expiry(snapshot: Snapshot, present: Snapshot | None) -> Snapsho
 def refresh_time(now: float, expires: float | None, draw: float) -> float:
     """Return when to read credentials again that were read now.
 
-    Eleven minutes ahead of their expiry, but not before 4/5 of their life have gone; and a little earlier by chance, so
-    that a fleet does not ask in step.
+    700 s ahead of their expiry, but not before 4/5 of their life have gone; and up to 35 s earlier by chance, so that a
+    fleet does not ask in step.
 
     Args:
         now: Wall clock time.

@@ -66,7 +66,7 @@ async def test_read_once_for_everyone(vault: Vault) -> None:
 
 async def test_read_again_ahead_of_expiry_without_a_wait(vault: Vault) -> None:
     await vault.get()
-    vault.now += HOUR - 661
+    vault.now += HOUR - 701
     assert await vault.get() == "AKIA1"
     await settle()
     assert vault.reads == 1
@@ -89,7 +89,7 @@ async def test_used_to_their_end_while_the_source_fails(vault: Vault, caplog: py
             assert await vault.get() == "AKIA1"
             await settle()
             vault.now += 1
-    assert vault.reads == 8  # with 590 s left, and then each time three fifths of that are gone
+    assert vault.reads == 8  # with 590 s left, with 144, and then each time three fifths of that are gone
     assert vault.counters.failures == vault.reads - 1
     assert "could not be read again" in caplog.text
     assert "MARK" not in caplog.text
@@ -231,7 +231,7 @@ def test_the_expiry_of_a_key_does_not_move() -> None:
 
 def test_when_to_read_again() -> None:
     assert refresh_time(0, None, 0.5) == float("inf")
-    assert refresh_time(0, 6 * HOUR, 0.0) == 6 * HOUR - 660
-    assert refresh_time(0, 6 * HOUR, 0.5) == 6 * HOUR - 676.5
+    assert refresh_time(0, 6 * HOUR, 0.0) == 6 * HOUR - 700
+    assert refresh_time(0, 6 * HOUR, 0.5) == 6 * HOUR - 717.5
     assert refresh_time(0, 900, 0.0) == 720
     assert refresh_time(10, 5, 0.9) <= 10

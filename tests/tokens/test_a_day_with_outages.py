@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.simulated_day import DAY, HOUR, Kind, least_requests, least_requests_with_foresight, simulate
+from benchmarks.day_curves import COLOURS, OUTAGES_BEGIN
+from benchmarks.simulated_day import DAY, HOUR, KINDS, Kind, least_requests, least_requests_with_foresight, simulate
 
 
 @pytest.mark.parametrize("outage", [900, 2700, 2940])  # the last: as the first credentials want to be renewed
@@ -14,8 +15,7 @@ def test_nobody_waits_nothing_fails_and_the_endpoint_is_left_in_peace(kind: Kind
     assert day.connects > DAY / 5 + 23 * 1000
     assert day.waits == []
     assert day.failures == []
-    assert len(day.endpoint.successes) <= (DAY / HOUR + 1) * 1.2
-    assert day.requests <= least_requests(outage) * 1.4  # failed ones included; see docs/tokens.md
+    assert day.requests <= least_requests(outage) * 1.2  # those that failed included
 
 
 def test_what_is_written_by_hand_waits_and_fails() -> None:
@@ -28,10 +28,10 @@ def test_what_is_written_by_hand_waits_and_fails() -> None:
 @pytest.mark.parametrize("outage", range(0, HOUR, 300))
 def test_the_least_is_what_it_says(outage: float) -> None:
     assert DAY / HOUR <= least_requests_with_foresight(outage) <= DAY / HOUR + 2
-    assert DAY / (HOUR - 602) < least_requests(outage) < 40
+    assert DAY / (HOUR - 602) < least_requests(outage) <= DAY / (HOUR - 602) + 3
 
 
 def test_the_curves_in_the_documentation_are_those_of_today() -> None:
     picture = (Path(__file__).parents[2] / "docs" / "simulated_day.svg").read_text(encoding="utf-8")
-    for kind in ("on_use", "background"):
-        assert f">{simulate(kind, 2700).requests}</text>" in picture
+    for kind in KINDS:
+        assert f'fill="{COLOURS[kind]}">{simulate(kind, OUTAGES_BEGIN).requests}</text>' in picture
