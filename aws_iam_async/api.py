@@ -149,7 +149,10 @@ async def _connect(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
-    return await (await _manager(plugins)).connect(dsn, driver=driver, **options)
+    chain = registry.split(plugins)
+    manager = _managers.get().get(chain) or await _new_manager(chain)
+    # What its connect() does, less a second Opening.
+    return await manager._connect(dsn, driver, options)  # noqa: SLF001
 
 
 async def _create_pool(
@@ -158,17 +161,15 @@ async def _create_pool(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
-    return await (await _manager(plugins)).create_pool(dsn, driver=driver, **options)
-
-
-async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
     chain = registry.split(plugins)
-    managers = _managers.get()
-    manager = managers.get(chain)
-    if manager is None:
-        await registry.discover(chain)
-        manager = PluginManager(chain, _tokens=default_service())
-        if all(isinstance(plugin, str) for plugin in chain):
-            # Chains with instances are the caller's to keep: he may pass new ones with every call.
-            manager = managers.setdefault(chain, manager)
+    manager = _managers.get().get(chain) or await _new_manager(chain)
+    return await manager._create_pool(dsn, driver, options)  # noqa: SLF001 - the same
+
+
+async def _new_manager(chain: tuple[str | Plugin, ...]) -> PluginManager:
+    await registry.discover(chain)
+    manager = PluginManager(chain, _tokens=default_service())
+    if all(isinstance(plugin, str) for plugin in chain):
+        return _managers.get().setdefault(chain, manager)
+    # Chains with instances are the caller's to keep: he may pass new ones with every call.
     return manager

@@ -1,7 +1,7 @@
 """The plugin manager: reads what the caller wants, and lets a driver make it through the plugins."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -15,6 +15,7 @@ from aws_iam_async.options import Reader
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
+from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts, Statistics
 from aws_iam_async.tokens.service import TokenService
 
@@ -166,11 +167,13 @@ class PluginManager:
         return f"<PluginManager {state} plugins={[type(plugin).__name__ for plugin in self._plugins]}>"
 
     async def _connect(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        adapter, reader = await self._adapter(dsn, driver)
+        name = _driver_name(dsn, driver)
+        adapter, reader = self._adapters.get(name) or await self._adapt(name)
         return await adapter.connect(reader.read(dsn, keywords, pool=False).request)
 
     async def _create_pool(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        adapter, reader = await self._adapter(dsn, driver)
+        name = _driver_name(dsn, driver)
+        adapter, reader = self._adapters.get(name) or await self._adapt(name)
         request, pool_options = reader.read(dsn, keywords, pool=True)
         for plugin in self._plugins:
             # A pool may start empty: a wrong option shows now, not with the first connection.
@@ -180,22 +183,18 @@ class PluginManager:
             request, pool_options, lambda dsn, keywords: reader.read(dsn, keywords, pool=False).request
         )
 
-    async def _adapter(self, dsn: str | None, driver: str | ModuleType | None) -> tuple[Driver, Reader]:
-        name = _driver_name(dsn, driver)
-        adapter = self._adapters.get(name)
-        if adapter is None:
-            made = (await drivers.load(name))(self._around, self._attempts)
-            reader = Reader(made, self.option_names, self._options)
-            adapter = self._adapters.setdefault(name, (made, reader))
-        return adapter
+    async def _adapt(self, name: str) -> tuple[Driver, Reader]:
+        made = (await drivers.load(name))(self._around, self._attempts)
+        reader = Reader(made, self.option_names, self._options)
+        return self._adapters.setdefault(name, (made, reader))
 
     def _around(self, terminal: ConnectNext) -> ConnectNext:
         chain = compose(self._plugins, terminal)
 
-        async def refuse_when_closed(request: Any) -> Any:
+        def refuse_when_closed(request: ConnectRequest) -> Awaitable[Any]:
             if self._closed:
                 raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
-            return await chain(request)
+            return chain(request)
 
         return refuse_when_closed
 

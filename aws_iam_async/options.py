@@ -1,7 +1,8 @@
 """Read what the caller gave, once: a DSN and keywords become a :class:`ConnectRequest`."""
 
 import functools
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -59,28 +60,31 @@ class Reader:
         Raises:
             ConfigurationError: An unknown or misspelt option, or a value that cannot be read.
         """
-        asked = (dsn, pool, tuple(keywords), self._driver.environment(), *keywords.values())
         try:
-            return self._remembered(*asked)
+            variables, complete = self._remembered(dsn, pool, **keywords)
         except TypeError:  # a value that cannot be hashed, such as server_settings
-            return self._read(*asked)
+            variables, complete = self._read(dsn, pool, **keywords)
+        return complete(*[os.environ.get(variable) for variable in variables])
 
     def _read(
         self,
         text: str | None,
-        pool: bool,  # noqa: FBT001 - lru_cache tells types apart in positional arguments
-        names: tuple[str, ...],
-        environment: tuple[str | None, ...],
-        *values: Any,
-    ) -> Reading:
-        driver = self._driver
-        keywords = dict(zip(names, values, strict=True))
+        pool: bool,  # noqa: FBT001 - any keyword may be one of the caller's
+        /,
+        **keywords: Any,
+    ) -> tuple[tuple[str, ...], Callable[..., Reading]]:
+        """Return the environment variables that are left to look up, and what makes a reading with their values."""
         given = self._merge(text, keywords)
         self._refuse(given, pool=pool)
+        missing = {field: name for field, name in self._driver.variables.items() if _is_missing(given.get(field))}
+        complete = functools.partial(self._complete, given, tuple(missing))
+        return tuple(missing.values()), functools.lru_cache(maxsize=1)(complete)
 
-        surroundings = driver.read_environment(environment)
-        for name, value in surroundings.items():
-            given.setdefault(name, value)
+    def _complete(self, said: Mapping[str, Any], missing: tuple[str, ...], *values: str | None) -> Reading:
+        driver = self._driver
+        found = {field: value for field, value in zip(missing, values, strict=True) if value is not None}
+        surroundings = driver.read_environment(found)
+        given = {**surroundings, **said}
         addresses = _addresses(given.get("host"), given.get("port"), surroundings.get("port"), driver.default_port)
         (host, port), alternates = addresses[0], addresses[1:]
         request = ConnectRequest(
@@ -120,6 +124,10 @@ class Reader:
             if name in driver.pool_options and not pool:
                 raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
         refuse_unknown(given, self._known, owner=f"{driver.name} nor a plugin in the chain")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, (list, tuple)) and None in value)
 
 
 def _only(given: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:

@@ -62,11 +62,13 @@ class ConnectRequest:
         Raises:
             TypeError: There is no attribute of that name.
         """
-        if not changes.keys() <= vars(self).keys():
-            raise TypeError(f"a request has no {', '.join(changes.keys() - vars(self).keys())}")
-        # A third of the time of dataclasses.replace(), once or twice for each connection.
+        # A fifth of the time of dataclasses.replace(), once or twice for each connection.
         changed = object.__new__(type(self))
-        vars(changed).update(vars(self), **changes)
+        before, after = self.__dict__, changed.__dict__
+        after |= before
+        after |= changes
+        if len(after) > len(before):
+            raise TypeError(f"a request has no {', '.join(changes.keys() - before.keys())}")
         return changed
 
     def __repr__(self) -> str:

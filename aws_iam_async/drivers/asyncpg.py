@@ -1,6 +1,5 @@
 """asyncpg: PostgreSQL."""
 
-import asyncio
 import inspect
 import os
 import random
@@ -21,6 +20,7 @@ from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
 from aws_iam_async.statistics import Attempts
+from aws_iam_async.time_limit import TimeLimit
 
 __all__ = ["AsyncpgDriver"]
 
@@ -28,6 +28,8 @@ __all__ = ["AsyncpgDriver"]
 FIELDS = frozenset({"dsn", "host", "port", "user", "password", "database", "ssl"})
 CONNECT = inspect.signature(asyncpg.connect).parameters
 POOL = inspect.signature(asyncpg.create_pool).parameters
+TIMEOUT = CONNECT["timeout"].default
+TERMINATE = methodcaller("terminate")
 
 # asyncpg 0.32 builds a context of its own from these, for each connection and on the loop, and only without ``ssl=``.
 REFUSED = dict.fromkeys(
@@ -53,6 +55,9 @@ class AsyncpgDriver:
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
     aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
+    variables: Mapping[str, str] = MappingProxyType(
+        {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
+    )
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
         self._chain = around(self._log_in)
@@ -77,21 +82,17 @@ class AsyncpgDriver:
             options["server_settings"] = settings
         return options
 
-    def environment(self) -> tuple[str | None, ...]:
-        """The values of ``PGHOST``, ``PGPORT``, ``PGUSER`` and ``PGDATABASE``."""
-        get = os.environ.get
-        return get("PGHOST"), get("PGPORT"), get("PGUSER"), get("PGDATABASE")
-
-    def read_environment(self, values: tuple[str | None, ...]) -> dict[str, Any]:
-        """Read ``PGHOST``, ``PGPORT``, ``PGUSER`` and ``PGDATABASE`` as asyncpg does; an empty one says nothing."""
-        hosts, port, user, database = values
-        ports: Any = port.split(",") if port and "," in port else port
-        read: dict[str, Any] = {"port": ports, "user": user, "database": database}
-        if hosts:
+    def read_environment(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Read the variables as asyncpg does; an empty one says nothing."""
+        read: dict[str, Any] = {**values}
+        port = values.get("port", "")
+        if "," in port:
+            read["port"] = port.split(",")
+        if hosts := values.get("host"):
             pairs = split_hosts(hosts, source="PGHOST")
             read["host"] = [host for host, _ in pairs]
             if any(port for _, port in pairs):
-                read["port"] = [port or ports for _, port in pairs]
+                read["port"] = [own or read.get("port") for _, own in pairs]
         return {name: value for name, value in read.items() if value}
 
     def login_rejected(self, error: BaseException) -> bool:
@@ -111,16 +112,16 @@ class AsyncpgDriver:
         Raises:
             TimeoutError: It took longer.
         """
-        seconds = request.driver_options.get("timeout", CONNECT["timeout"].default)
-        with Attempt(self._attempts, methodcaller("terminate")) as attempt:
+        seconds = request.driver_options.get("timeout", TIMEOUT)
+        with Attempt(self._attempts, TERMINATE) as attempt:
             request = request.replace(note=attempt)
             try:
-                async with asyncio.timeout(seconds) as limit:
+                with TimeLimit(seconds) as limit:
                     if request.alternates:
                         return await self._connect_first(request)
                     return await self._chain(request)
             except TimeoutError as error:
-                if not limit.expired():
+                if not limit.expired:
                     raise
                 place = f"{request.host}:{request.port}"
                 raise TimeoutError(f"no connection to {place} within {seconds:g} s (timeout)") from error
@@ -193,38 +194,31 @@ class AsyncpgDriver:
             raise InsecureTransportError(
                 "a secret that is only for TLS is not sent over a unix socket: pass the database's host name"
             )
-        known = {
+        keywords = {
+            **request.driver_options,
             "host": request.host,
             "port": request.port,
             "user": request.user,
             "password": _password(request.password),
             "database": request.database,
-            "ssl": await _ssl(request),
+            # A context never falls back to plaintext (asyncpg 0.32, SSLMode.require). PostgreSQL 17 insists on ALPN
+            # where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
+            "ssl": await tls.context(request.tls, alpn="postgresql") or request.tls.mode,
+            # Kept in connect(), which also bounds what comes before the dialling.
+            "timeout": None,
         }
-        given = {name: value for name, value in known.items() if value is not None}
         try:
-            # `timeout` is kept in connect(), which also bounds what comes before the dialling.
-            connection = await _dial(**{**request.driver_options, **given, "timeout": None})
-        except ConnectionError as error:
-            # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
-            if request.tls.required and "rejected SSL upgrade" in str(error):
-                raise InsecureTransportError(
-                    f"{request.host}:{request.port} offers no TLS, so nothing of the login was sent;"
-                    " dial the database itself or a tunnel that passes TLS through"
-                ) from error
-            if not isinstance(error, ConnectionRefusedError):  # whose own text says it all
+            connection = await asyncpg.connect(**keywords)
+        except BaseException as error:
+            abandoned.cut(error)
+            if (withheld := _withheld(request, error)) is not None:
+                raise InsecureTransportError(withheld) from error
+            if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
+                # The text of a refusal says it all.
                 error.add_note(
                     f"{request.host}:{request.port} hung up on the connect: check that a PostgreSQL server listens"
                     " there and offers TLS, and what its log says."
                 )
-            raise
-        except asyncpg.InternalClientError as error:
-            if isinstance(request.password, Bearer) and isinstance(error.__cause__, TypeError):
-                raise InsecureTransportError(
-                    f"{request.host}:{request.port} asked {request.user!r} for the hash of a password (MD5 or SCRAM),"
-                    " and a token may only be sent as it is: check that the user exists there and is set up for it"
-                    f" (on RDS: GRANT rds_iam TO {request.user})"
-                ) from error
             raise
         request.note.made(connection)
         return connection
@@ -252,26 +246,22 @@ def _password(password: str | None) -> str | None:
     return Unhashed(password) if isinstance(password, Bearer) else str(password)
 
 
-async def _dial(**keywords: Any) -> Any:
-    try:
-        return await asyncpg.connect(**keywords)
-    except BaseException as error:
-        abandoned.cut(error)
-        raise
-
-
-async def _ssl(request: ConnectRequest) -> Any:
-    """What to pass as ``ssl=``: a context never falls back to plaintext (asyncpg 0.32, ``SSLMode.require``)."""
-    mode = request.tls.mode
-    if request.tls.context is None and mode in {"disable", "allow", "prefer"}:
-        return mode
-    # PostgreSQL 17 asks for ALPN where TLS comes first; asyncpg 0.32 sets it on contexts of its own making only.
-    return await tls.context(request.tls, alpn="postgresql" if _tls_first(request) else None)
-
-
-def _tls_first(request: ConnectRequest) -> bool:
-    chosen = request.driver_options.get("direct_tls")
-    return bool(chosen) if chosen is not None else os.environ.get("PGSSLNEGOTIATION") == "direct"
+def _withheld(request: ConnectRequest, error: BaseException) -> str | None:
+    """Say why the secret was not sent, if that is what the error means."""
+    # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
+    if isinstance(error, ConnectionError) and request.tls.required and "rejected SSL upgrade" in str(error):
+        return (
+            f"{request.host}:{request.port} offers no TLS, so nothing of the login was sent;"
+            " dial the database itself or a tunnel that passes TLS through"
+        )
+    hashed = isinstance(error, asyncpg.InternalClientError) and isinstance(error.__cause__, TypeError)
+    if hashed and isinstance(request.password, Bearer):
+        return (
+            f"{request.host}:{request.port} asked {request.user!r} for the hash of a password (MD5 or SCRAM),"
+            " and a token may only be sent as it is: check that the user exists there and is set up for it"
+            f" (on RDS: GRANT rds_iam TO {request.user})"
+        )
+    return None
 
 
 def _direct_tls(value: str) -> bool:

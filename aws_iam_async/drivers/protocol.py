@@ -32,6 +32,8 @@ class Driver(Protocol):
         pool_options: The keywords of its pool that are not a connection's.
         aliases: Other names that it has for a request's fields.
         refused: Keywords of the driver that cannot work here, with what to do instead.
+        variables: Its own environment variables, by the request's field for which they are read where nothing else
+            says it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Driver(Protocol):
     pool_options: frozenset[str]
     aliases: Mapping[str, str]
     refused: Mapping[str, str]
+    variables: Mapping[str, str]
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
         """Put the plugins around the driver.
@@ -58,12 +61,8 @@ class Driver(Protocol):
         """
         ...
 
-    def environment(self) -> tuple[str | None, ...]:
-        """The present values of the driver's own environment variables that say something about a request's fields."""
-        ...
-
-    def read_environment(self, values: tuple[str | None, ...]) -> dict[str, Any]:
-        """Turn what :meth:`environment` returned into values for a request's fields."""
+    def read_environment(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Turn the environment variables that are set, by field, into values for a request's fields."""
         ...
 
     def login_rejected(self, error: BaseException) -> bool:

@@ -100,6 +100,7 @@ def create(plugins: Iterable[str | Plugin], built_in: Mapping[str, Factory]) -> 
     return tuple(chain)
 
 
+@functools.lru_cache(maxsize=64)
 def _codes(text: str) -> tuple[str, ...]:
     if not text.strip():
         return ()

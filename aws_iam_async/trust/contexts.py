@@ -6,7 +6,6 @@ Building a verifying context takes 25-60 ms, because OpenSSL 3 parses every root
 import functools
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLContext, TLSVersion
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -61,7 +60,7 @@ def build(setting: Setting) -> SSLContext:
 
 
 class ContextCache:
-    """Contexts by setting, the least recently used dropped first.
+    """Contexts by setting, the oldest dropped first.
 
     A file of certificates is read once: to replace one, restart the process or pass contexts of your own.
 
@@ -73,7 +72,7 @@ class ContextCache:
     def __init__(self, build: Callable[[Setting], SSLContext] = build, *, maxsize: int = 64) -> None:
         self._build = build
         self._maxsize = maxsize
-        self._built: OrderedDict[Setting, SSLContext] = OrderedDict()
+        self._built: dict[Setting, SSLContext] = {}
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -87,10 +86,10 @@ class ContextCache:
         Raises:
             ConfigurationError: A file of certificates cannot be read. Not remembered: the next call tries again.
         """
+        if (context := self._built.get(setting)) is not None:
+            return context
         with self._lock:
-            context = self._built.get(setting)
-            if context is not None:
-                self._built.move_to_end(setting)
+            if (context := self._built.get(setting)) is not None:
                 return context
             building = self._building.get(setting)
             if building is None:
@@ -112,7 +111,7 @@ class ContextCache:
                 if context is not None:
                     self._built[setting] = context
                     if len(self._built) > self._maxsize:
-                        self._built.popitem(last=False)
+                        del self._built[next(iter(self._built))]
 
 
 def _complaint(setting: Setting, error: Exception) -> str:

@@ -21,6 +21,7 @@ from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
+from aws_iam_async.time_limit import TimeLimit
 
 __all__ = ["AiomysqlDriver"]
 
@@ -70,6 +71,7 @@ class AiomysqlDriver:
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
     aliases: Mapping[str, str] = MappingProxyType({"db": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
+    variables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
         self._chain = around(self._log_in)
@@ -83,11 +85,7 @@ class AiomysqlDriver:
         """
         return {name: _typed(name, value) for name, value in query.items()}
 
-    def environment(self) -> tuple[str | None, ...]:
-        """Nothing: aiomysql reads no environment variables."""
-        return ()
-
-    def read_environment(self, values: tuple[str | None, ...]) -> dict[str, Any]:  # noqa: ARG002 - there are none
+    def read_environment(self, values: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - there are none
         """Nothing: aiomysql reads no environment variables."""
         return {}
 
@@ -133,10 +131,10 @@ class AiomysqlDriver:
         seconds = request.driver_options.get("connect_timeout")
         with Attempt(self._attempts, Connection.close) as attempt:
             try:
-                async with asyncio.timeout(seconds) as limit:
+                with TimeLimit(seconds) as limit:
                     return await self._chain(request.replace(note=Dial(request, connection, attempt)))
             except TimeoutError as error:
-                if not limit.expired():
+                if not limit.expired:
                     raise
                 message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
                 raise aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error

@@ -1,6 +1,5 @@
 """What a login is signed for, read from the options. Pure."""
 
-import functools
 import math
 from typing import Any, NamedTuple
 
@@ -43,8 +42,6 @@ class Login(NamedTuple):
     server_name: str | None
 
 
-# Many physical connections, few logins. `typed`: True is no port, though it equals 1.
-@functools.lru_cache(maxsize=1024, typed=True)
 def read(
     *,
     host: str | None,

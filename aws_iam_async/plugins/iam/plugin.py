@@ -1,8 +1,9 @@
 """Put a token into the request, and get another one when the server refuses a cached one."""
 
+import functools
 import warnings
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_iam_async import tls
 from aws_iam_async.credentials.source import CredentialsSource, source
@@ -28,6 +29,9 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
+        # A pool says the same for all its connections, and so does whoever says the same to connect(): the options are
+        # read once for each of these, and there are few.
+        self._planned = functools.lru_cache(maxsize=64)(_plan)
 
     async def check(self, request: ConnectRequest) -> None:
         """Refuse wrong options, for each host of the request, and have the TLS context ready.
@@ -54,9 +58,7 @@ class IamPlugin:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         if request.options.get("iam_host") == AUTO:
             request = await _located(request)
-        signed = _read(request)
-        key = TokenKey(signed.host, signed.port, signed.user, signed.region, _source(request), signed.expiration)
-        secured = request.tls.secured(signed.server_name)
+        signed, key, secured = self._planned(request)
         token, fresh = await self._tokens.get(key)
         try:
             return await call_next(request.replace(password=token.value, tls=secured))
@@ -88,13 +90,21 @@ async def _located(request: ConnectRequest) -> ConnectRequest:
     return request.replace(host=await endpoint_behind(request.host), options=MappingProxyType(options))
 
 
+class _Plan(NamedTuple):
+    signed: login.Login
+    key: TokenKey
+    secured: tls.Tls
+
+
+def _plan(request: ConnectRequest) -> _Plan:
+    signed = _read(request)
+    key = TokenKey(signed.host, signed.port, signed.user, signed.region, _source(request), signed.expiration)
+    return _Plan(signed, key, request.tls.secured(signed.server_name))
+
+
 def _read(request: ConnectRequest) -> login.Login:
     options = {name: value for name, value in request.options.items() if name in SIGNED_OPTIONS}
-    try:
-        return login.read(host=request.host, port=request.port, user=request.user, **options)
-    except TypeError:
-        # A value that cannot be hashed cannot be right either: let the rules say so.
-        return login.read.__wrapped__(host=request.host, port=request.port, user=request.user, **options)
+    return login.read(host=request.host, port=request.port, user=request.user, **options)
 
 
 SIGNED_OPTIONS = login.OPTION_NAMES - {"profile", "credentials"}
