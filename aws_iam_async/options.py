@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, MethodType, ModuleType, NoneType
 from typing import Any, NamedTuple
 
 from aws_iam_async import dsn, endpoints, tls
@@ -17,6 +17,8 @@ __all__ = ["Reader", "Reading"]
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
 REMEMBERED = 64
+# Two reads of `obj.method` are two objects that compare equal, by the identity of `obj`.
+COMPARABLE = (str, bytes, int, float, NoneType, MethodType, ModuleType)
 
 
 class Reading(NamedTuple):
@@ -61,9 +63,13 @@ class Reader:
             ConfigurationError: An unknown or misspelt option, or a value that cannot be read.
         """
         try:
-            variables, complete = self._remembered(dsn, pool, **keywords)
+            objects, variables, complete = self._remembered(dsn, pool, **keywords)
+            # What is equal need not be the same: a credentials object may compare as it likes.
+            remembered = all(keywords[name] is value for name, value in objects)
         except TypeError:  # a value that cannot be hashed, such as server_settings
-            variables, complete = self._read(dsn, pool, **keywords)
+            remembered = False
+        if not remembered:
+            _, variables, complete = self._read(dsn, pool, **keywords)
         return complete(*[os.environ.get(variable) for variable in variables])
 
     def _read(
@@ -72,13 +78,19 @@ class Reader:
         pool: bool,  # noqa: FBT001 - any keyword may be one of the caller's
         /,
         **keywords: Any,
-    ) -> tuple[tuple[str, ...], Callable[..., Reading]]:
-        """Return the environment variables that are left to look up, and what makes a reading with their values."""
+    ) -> tuple[tuple[tuple[str, object], ...], tuple[str, ...], Callable[..., Reading]]:
+        """Read all but the environment.
+
+        Returns:
+            The values that stand for themselves alone; the environment variables that are left to look up; and what
+            makes a reading with their values.
+        """
         given = self._merge(text, keywords)
         self._refuse(given, pool=pool)
         missing = {field: name for field, name in self._driver.variables.items() if _is_missing(given.get(field))}
         complete = functools.partial(self._complete, given, tuple(missing))
-        return tuple(missing.values()), functools.lru_cache(maxsize=1)(complete)
+        objects = tuple((name, value) for name, value in keywords.items() if not isinstance(value, COMPARABLE))
+        return objects, tuple(missing.values()), functools.lru_cache(maxsize=1)(complete)
 
     def _complete(self, said: Mapping[str, Any], missing: tuple[str, ...], *values: str | None) -> Reading:
         driver = self._driver

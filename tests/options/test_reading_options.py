@@ -237,3 +237,24 @@ def test_a_changed_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     for user in ("one", "two"):
         monkeypatch.setenv("PGUSER", user)
         assert reader.read("postgresql://db", {}, pool=False).request.user == user
+
+
+def test_equal_credentials_are_not_the_same_credentials() -> None:
+    class Source:
+        """Compares by name, as a dataclass does."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Source) and other.name == self.name
+
+        def __hash__(self) -> int:
+            return hash(self.name)
+
+        async def __call__(self) -> None: ...
+
+    reader = Reader(POSTGRESQL, OPTION_NAMES, {})
+    for source in (Source("one"), Source("one")):
+        request = reader.read("postgresql://db", {"credentials": source}, pool=False).request
+        assert request.options["credentials"] is source

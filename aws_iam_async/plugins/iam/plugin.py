@@ -29,9 +29,6 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
-        # A pool says the same for all its connections, and so does whoever says the same to connect(): the options are
-        # read once for each of these, and there are few.
-        self._planned = functools.lru_cache(maxsize=64)(_plan)
 
     async def check(self, request: ConnectRequest) -> None:
         """Refuse wrong options, for each host of the request, and have the TLS context ready.
@@ -44,7 +41,7 @@ class IamPlugin:
                 one = await _located(request.replace(host=host, port=port))
             except OSError:
                 continue  # the resolver may know the name by the time of the first connection
-            await tls.context(request.tls.secured(_read(one).server_name))
+            await tls.context(_plan(one).secured)
         _source(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
@@ -58,7 +55,7 @@ class IamPlugin:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         if request.options.get("iam_host") == AUTO:
             request = await _located(request)
-        signed, key, secured = self._planned(request)
+        signed, key, secured = _plan(request)
         token, fresh = await self._tokens.get(key)
         try:
             return await call_next(request.replace(password=token.value, tls=secured))
@@ -97,17 +94,26 @@ class _Plan(NamedTuple):
 
 
 def _plan(request: ConnectRequest) -> _Plan:
-    signed = _read(request)
-    key = TokenKey(signed.host, signed.port, signed.user, signed.region, _source(request), signed.expiration)
-    return _Plan(signed, key, request.tls.secured(signed.server_name))
+    options = map(request.options.get, SIGNED_OPTIONS)
+    asked = (request.tls, _source(request), request.host, request.port, request.user, *options)
+    try:
+        return _planned(*asked)
+    except TypeError:
+        # A value that cannot be hashed cannot be right either: let the rules say so.
+        return _planned.__wrapped__(*asked)
 
 
-def _read(request: ConnectRequest) -> login.Login:
-    options = {name: value for name, value in request.options.items() if name in SIGNED_OPTIONS}
-    return login.read(host=request.host, port=request.port, user=request.user, **options)
+# Many physical connections, few logins. `typed`: True is no port, though it equals 1.
+@functools.lru_cache(maxsize=64, typed=True)
+def _planned(
+    wanted: tls.Tls, source: CredentialsSource, host: str | None, port: int | None, user: str | None, *options: Any
+) -> _Plan:
+    signed = login.read(host=host, port=port, user=user, **dict(zip(SIGNED_OPTIONS, options, strict=True)))
+    key = TokenKey(signed.host, signed.port, signed.user, signed.region, source, signed.expiration)
+    return _Plan(signed, key, wanted.secured(signed.server_name))
 
 
-SIGNED_OPTIONS = login.OPTION_NAMES - {"profile", "credentials"}
+SIGNED_OPTIONS = tuple(login.OPTION_NAMES - {"profile", "credentials"})
 
 
 def _source(request: ConnectRequest) -> CredentialsSource:
