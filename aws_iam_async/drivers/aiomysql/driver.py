@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import aiomysql
 from aiomysql.connection import DEFAULT_USER
 from aiomysql.connection import Connection as PlainConnection
+from pymysql.charset import charset_by_name
 from pymysql.constants import CR, ER
 
 from aws_iam_async import tls
@@ -101,11 +102,18 @@ class AiomysqlDriver:
 
         Raises:
             aiomysql.OperationalError: 2003, from a ``TimeoutError``, when it took longer: what aiomysql raises then.
+            ConfigurationError: ``charset`` is unknown.
         """
+        _check_charset(request.driver_options.get("charset"))
         return await self._dial(request, None)
 
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:  # noqa: ARG002 - an aiomysql pool keeps what it was made with
-        """Make an ``aiomysql.Pool`` whose connections all come from :meth:`connect`."""
+        """Make an ``aiomysql.Pool`` whose connections all come from :meth:`connect`.
+
+        Raises:
+            ConfigurationError: ``charset`` is unknown.
+        """
+        _check_charset(request.driver_options.get("charset"))
         defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
         echo = request.driver_options.get("echo", POOL["echo"].default)
         loop = asyncio.get_running_loop()
@@ -170,6 +178,20 @@ class Dial(NamedTuple):
     request: ConnectRequest
     connection: Connection | None
     attempt: Attempt
+
+
+def _check_charset(charset: object) -> None:
+    """Refuse what ends in an ``AttributeError`` in aiomysql 0.3; nothing and an empty text are its default."""
+    if not charset or (isinstance(charset, str) and charset_by_name(charset) is not None):
+        return
+    # What Python calls them: "utf-8", "latin-1", "koi8_r".
+    plain = charset.translate({ord(mark): None for mark in "-_ "}) if isinstance(charset, str) else ""
+    hint = (
+        f"did you mean {plain!r}?"
+        if charset_by_name(plain) is not None
+        else "MySQL's names are such as 'utf8mb4' and 'latin1'"
+    )
+    raise ConfigurationError(f"charset={charset!r} is unknown: {hint}")
 
 
 def _typed(name: str, value: str) -> Any:
