@@ -2,11 +2,10 @@
 
     with PostgresServer() as server, Emulator(server) as emulator:
         server.create_user("app")
-        key = emulator.account.create_access_key()
-        ...  # connect to emulator.dsn("app") with iam_host=emulator.host and sslrootcert=emulator.ca_file
+        ...  # await aws_iam_async.connect(emulator.dsn("app"), **emulator.options)
 
-Needs the extra ``testing``. The names are loaded when they are first used, since pytest imports this package in every
-run on a machine where it is installed.
+Needs the extra ``testing``. The names are loaded when they are first used: what verifies tokens needs no certificates,
+and what serves MySQL no PostgreSQL.
 """
 
 import importlib
@@ -53,4 +52,10 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{name} needs {error.name!r}, which is not installed: pip install 'aws-iam-async[testing]'",
+            name=error.name,
+        ) from error

