@@ -79,6 +79,8 @@ def test_shell_commands_exist(block: Block) -> None:
                 assert command in program.commands
             case ["python", "-m", "asyncio" | "pytest"]:
                 pass
+            case ["python", "-m", "pytest", folder]:
+                assert (ROOT / folder).is_dir()
             case ["python", example, *_] if example.startswith("examples/"):
                 assert (ROOT / example).is_file()
             case [other, *_]:
