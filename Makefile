@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types docs unit mariadb format clean
+.PHONY: demo test lint types docs unit programs format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m aws_iam_async demo
@@ -25,11 +25,12 @@ types: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir $(VENV)/site
 
-unit: $(STAMP) mariadb
+unit: $(STAMP) programs
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-mariadb:
-	@sh tools/install_mariadb.sh
+programs:
+	@sh tools/install_program.sh mariadb-server-core mariadb-install-db
+	@sh tools/install_program.sh chromium-headless-shell chromium-headless-shell
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -29,7 +29,7 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--no-isolation", "--outdir", folder / "dist", silent=True)
     (sdist,), (wheel,) = (folder / "dist").glob("*.tar.gz"), (folder / "dist").glob("*.whl")
     session.install(f"{wheel}[all]")
-    session.run("sh", "tools/install_mariadb.sh", external=True)
+    session.run("make", "programs", external=True)
     with tarfile.open(sdist) as archive:
         archive.extractall(folder, filter="data")
     copy = folder / sdist.name.removesuffix(".tar.gz")
@@ -44,7 +44,7 @@ def tests(session: nox.Session) -> None:
 def extras(session: nox.Session) -> None:
     """Build, check and install the distributions; each extra alone, in an environment of its own."""
     session.install("--editable", ".[all]", *DEVELOPMENT)
-    session.run("sh", "tools/install_mariadb.sh", external=True)
+    session.run("make", "programs", external=True)
     session.run("python", "-m", "pytest", "tests/packaging", *session.posargs)
 
 
@@ -63,5 +63,5 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the site, and run what stands in it."""
     session.install("--editable", ".[all]", *DEVELOPMENT)
-    session.run("sh", "tools/install_mariadb.sh", external=True)
+    session.run("make", "programs", external=True)
     session.run("python", "-m", "pytest", "tests/docs", *session.posargs)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aws_iam_async.testing import Account, Emulator, MariadbServer, PostgresServer
+from tests.docs.built_site import build
 
 CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 READERS = "shop.cluster-ro-c9akciq32.us-east-1.rds.amazonaws.com"
@@ -79,3 +80,11 @@ def world() -> Iterator[World]:
             },
             account,
         )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built site."""
+    folder = tmp_path_factory.mktemp("site")
+    build(folder)
+    return folder

@@ -2,28 +2,14 @@
 
 import dataclasses
 import re
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 import aws_iam_async
 from tests.docs.pages import PAGES, ROOT
 
-SECONDS = 120
 # Whatever a browser fetches by itself; a link that a reader may follow is another matter.
 FETCHED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"([^\"]+)\"|<link\b[^>]*?\bhref=\"([^\"]+)\"[^>]*>")
 NOT_FETCHED = re.compile(r"<link\b[^>]*?\brel=\"(?:canonical|next|prev)\"")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(built)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode == 0, done.stderr
-    return built
 
 
 def test_every_page_is_built(site: Path) -> None:

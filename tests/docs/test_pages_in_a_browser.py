@@ -1,0 +1,36 @@
+"""Every page of the site in a real browser, as wide as a desktop's and as narrow as a phone's."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.browser import DESKTOP, PHONE, browser
+from tests.docs.built_site import page_paths, served
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+async def test_a_reader_sees_each_page_whole(site: Path, width: int) -> None:
+    faults = []
+    with served(site) as address:
+        async with browser() as tab:
+            for path in page_paths():
+                look = await tab.open(address + path, width=width)
+                assert look.title, f"{path} has no heading"
+                faults += [f"{path} {fault}" for fault in look.faults]
+    assert faults == []
+
+
+FAULTY = """<!doctype html><link rel="icon" href="data:,"><article><h1>Title</h1><h2 hidden>Unseen</h2>
+<p style="width: 2000px">wide</p><img src="missing.png" width="9" height="9"><img src="http://127.0.0.1:9/elsewhere">
+<script>console.error("told"); undefined_name()</script></article>"""
+
+
+async def test_it_would_see_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text(FAULTY)
+    with served(tmp_path) as address:
+        async with browser() as tab:
+            title, faults = await tab.open(address + "/", width=PHONE)
+    assert title == "Title"
+    for part in ("exception:", "console:", "log:", "request failed:", "asks http://127.0.0.1:9/elsewhere",
+                 "pixels wider", "sticks out: <p", "heading not shown", "image not shown"):  # fmt: skip
+        assert any(part in fault for fault in faults), f"{part} is not among {faults}"
