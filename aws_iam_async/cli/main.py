@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import aws_iam_async
+from aws_iam_async.cli.check import check
 from aws_iam_async.cli.command_error import CommandError
 from aws_iam_async.cli.demo import demo
 from aws_iam_async.cli.emulate import emulate
@@ -55,7 +56,7 @@ def program() -> None:
     """Hold the commands."""
 
 
-for command in (demo, emulate, token):
+for command in (check, demo, emulate, token):
     program.add_command(command)
 
 

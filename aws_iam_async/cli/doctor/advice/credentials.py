@@ -1,0 +1,114 @@
+"""AWS credentials."""
+
+from aws_iam_async.cli.doctor.outcome import Advice
+
+__all__ = [
+    "credentials_unknown",
+    "is_temporary",
+    "lacks_session_token",
+    "no_credentials",
+    "profile_not_found",
+    "refused_by_sts",
+    "session_token_missing",
+    "sts_unreachable",
+]
+
+# Of temporary credentials; those of IAM users begin with AKIA ("IAM identifiers" in the IAM User Guide).
+TEMPORARY = "ASIA"
+
+
+def is_temporary(access_key: str) -> bool:
+    """Whether this is the access key id of temporary credentials."""
+    return access_key.startswith(TEMPORARY)
+
+
+def lacks_session_token(access_key: str, session_token: str | None) -> bool:
+    """Whether this is a temporary key without the session token that it counts with."""
+    return is_temporary(access_key) and not session_token
+
+
+def profile_not_found() -> Advice:
+    """A profile that is in no file."""
+    return Advice("profile-not-found", "Pass the name of a profile that there is.", "aws configure list-profiles")
+
+
+def no_credentials(complaint: str, profile: str | None) -> Advice:
+    """There are none that work.
+
+    Args:
+        complaint: What the library says.
+        profile: The profile asked for.
+    """
+    suffix = f" --profile {profile}" if profile else ""
+    if "expired" in complaint.lower():
+        return Advice(
+            "credentials-expired",
+            "The credentials have expired. Get new ones where these came from.",
+            f"aws sso login{suffix}",
+        )
+    if "SSO" in complaint:
+        return Advice("credentials-expired", "The sign-in is over. Sign in again.", f"aws sso login{suffix}")
+    if "no AWS credentials found" in complaint:
+        return Advice(
+            "no-credentials",
+            "There are no AWS credentials here. On a laptop sign in or name a profile; in a container or on an "
+            "instance give it a role.",
+            f"aws configure{suffix}",
+        )
+    return Advice(
+        "credentials-source-failed",
+        "The source that is named above was found but gave no credentials. The AWS CLI meets the same:",
+        f"aws sts get-caller-identity{suffix}",
+    )
+
+
+def session_token_missing() -> Advice:
+    """Half of temporary credentials."""
+    return Advice(
+        "session-token-missing",
+        "An access key that begins with ASIA is temporary and counts only with its session token: set "
+        "AWS_SESSION_TOKEN as well.",
+    )
+
+
+def refused_by_sts(code: str) -> Advice:
+    """STS refuses the credentials.
+
+    Args:
+        code: Its reason.
+    """
+    match code:
+        case "ExpiredToken" | "ExpiredTokenException" | "RequestExpired":
+            return Advice("credentials-expired", "The credentials have expired. Get new ones where these came from.")
+        case "InvalidClientTokenId" | "UnrecognizedClientException":
+            return Advice(
+                "credentials-invalid",
+                "AWS does not know this access key: it was deleted or deactivated, is of another partition, or is a "
+                "temporary one with a wrong session token. (An emulator's keys are unknown to AWS, too.)",
+            )
+        case "SignatureDoesNotMatch" | "IncompleteSignature":
+            return Advice(
+                "credentials-invalid",
+                "The secret key does not belong to this access key id. Was one of them copied incompletely?",
+            )
+        case _:
+            return Advice("credentials-invalid", f"STS refuses these credentials: {code}.")
+
+
+def credentials_unknown() -> Advice:
+    """The credentials might be void."""
+    return Advice(
+        "credentials-unknown",
+        "Credentials that were deactivated or have expired make tokens that look right. STS could not be asked about "
+        "these.",
+        "aws sts get-caller-identity",
+    )
+
+
+def sts_unreachable() -> Advice:
+    """STS does not answer."""
+    return Advice(
+        "sts-unreachable",
+        "The login does not need STS. To have credentials and clock checked, allow HTTPS to it (in a VPC: an interface "
+        "endpoint for sts), or pass --no-sts to leave it alone.",
+    )

@@ -1,0 +1,64 @@
+"""The endpoint: the RDS name that is signed for, which need not be the one that is dialled."""
+
+from types import MappingProxyType
+
+from aws_iam_async import ConfigurationError, ConnectRequest, RegionError, endpoints
+from aws_iam_async.cli.doctor.advice import endpoint as advice
+from aws_iam_async.cli.doctor.advice.network import name_not_found
+from aws_iam_async.cli.doctor.findings import Findings
+from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
+from aws_iam_async.plugins.iam import login
+from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
+from aws_iam_async.plugins.iam.plugin import AUTO, SIGNED_OPTIONS
+
+__all__ = ["run"]
+
+
+async def run(found: Findings) -> Passed:
+    """Tell what is signed for."""
+    request = found.request
+    if request.options.get("iam_host") == AUTO:
+        request = found.request = await _located(request)
+    try:
+        found.login = _read(request)
+    except RegionError as error:
+        found.login = error
+    except ConfigurationError as error:
+        if not request.user or request.host is None or "iam_host" in request.options or endpoints.parse(request.host):
+            raise
+        raise StepFailedError(str(error), advice.iam_host_missing(await _behind(request.host))) from error
+    name = request.options.get("iam_host", request.host)
+    found.endpoint = endpoints.parse(name)
+    port = request.options.get("iam_default_port", request.port)
+    if found.endpoint is None:
+        return Passed(f"{name}:{port}, dialled as {request.host}:{request.port}", (advice.not_an_rds_name(name),))
+    dialled = (request.host or "").lower().removesuffix(".")
+    elsewhere = (
+        f", dialled as {dialled}:{request.port}" if (dialled, request.port) != (found.endpoint.host, port) else ""
+    )
+    return Passed(f"{found.endpoint.kind} endpoint {found.endpoint.host}:{port}{elsewhere}")
+
+
+async def _located(request: ConnectRequest) -> ConnectRequest:
+    """Put the endpoint behind the host in its place, as the plugin does."""
+    try:
+        host = await endpoint_behind(request.host)
+    except OSError as error:
+        raise StepFailedError(
+            f"{request.host}: {error.strerror or error}", name_not_found(str(request.host))
+        ) from error
+    options = {name: value for name, value in request.options.items() if name != "iam_host"}
+    return request.replace(host=host, options=MappingProxyType(options))
+
+
+def _read(request: ConnectRequest) -> login.Login:
+    options = {name: value for name, value in request.options.items() if name in SIGNED_OPTIONS}
+    return login.read(host=request.host, port=request.port, user=request.user, **options)
+
+
+async def _behind(host: str) -> str | None:
+    """Return the endpoint that a name leads to, if it leads to one."""
+    try:
+        return await endpoint_behind(host)
+    except (OSError, ConfigurationError):
+        return None

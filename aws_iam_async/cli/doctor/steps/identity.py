@@ -1,0 +1,34 @@
+"""Who the credentials belong to. What STS says is evidence for the login; by itself it stops nothing."""
+
+import functools
+
+from aws_iam_async import offload
+from aws_iam_async.cli.doctor import sts
+from aws_iam_async.cli.doctor.advice.credentials import sts_unreachable
+from aws_iam_async.cli.doctor.advice.identity import about
+from aws_iam_async.cli.doctor.findings import Findings
+from aws_iam_async.cli.doctor.outcome import Passed
+
+__all__ = ["run"]
+
+
+async def run(found: Findings) -> Passed:
+    """Ask STS."""
+    if not found.target.asks_sts:
+        return Passed("not asked for (--no-sts)")
+    ask = functools.partial(
+        sts.ask,
+        found.snapshot.credentials,
+        region=found.signed.region,
+        profile=found.request.options.get("profile"),
+        timeout=found.target.timeout,
+    )
+    try:
+        identity = found.identity = await offload.wait(offload.start(ask, name="STS"))
+    except sts.StsUnreachableError as error:
+        return Passed(f"STS does not answer ({error}): identity and clock are not checked", (sts_unreachable(),))
+    warnings = about(identity)
+    if identity.refusal is not None:
+        return Passed(f"STS refuses the credentials: {identity.refusal}", warnings)
+    clock = "" if identity.skew is None else f", clock {abs(identity.skew):.0f} s off"
+    return Passed(f"{identity.arn}{clock}", warnings)

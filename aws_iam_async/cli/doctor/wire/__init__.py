@@ -1,0 +1,1 @@
+"""How each database agrees with a client on TLS, before anything else is said."""

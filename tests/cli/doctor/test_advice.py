@@ -1,0 +1,147 @@
+"""Advice is made of facts by pure functions: SQL, policies, and what certificates and clocks mean."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aws_iam_async import endpoints
+from aws_iam_async.cli.doctor import sts
+from aws_iam_async.cli.doctor.advice import network, policy, sql, tls
+from aws_iam_async.cli.doctor.advice.clock import clock_skew
+from aws_iam_async.cli.doctor.advice.credentials import no_credentials
+from aws_iam_async.cli.doctor.certificate import Certificate
+from aws_iam_async.cli.doctor.refusal import Refusal, read
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("app", "app"),
+        ("app_2", "app_2"),
+        ("App", '"App"'),
+        ("my-app", '"my-app"'),
+        ("user", '"user"'),
+        ('a"; DROP TABLE x; --', '"a""; DROP TABLE x; --"'),
+    ],
+)
+def test_names_in_postgresql(name: str, quoted: str) -> None:
+    assert sql.grant("asyncpg", name).endswith(f"\nGRANT rds_iam TO {quoted};")
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [("app", "'app'@'%'"), ("o'brien", "'o''brien'@'%'"), ("a\\' OR 1; --", "'a\\\\'' OR 1; --'@'%'")],
+)
+def test_names_in_mysql(name: str, quoted: str) -> None:
+    begin = f"CREATE USER {quoted} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;"
+    assert sql.grant("aiomysql", name).startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("us-east-1", "arn:aws:rds-db:us-east-1:ACCOUNT:dbuser:RESOURCE_ID/app"),
+        ("cn-north-1", "arn:aws-cn:rds-db:cn-north-1:ACCOUNT:dbuser:RESOURCE_ID/app"),
+        ("us-gov-west-1", "arn:aws-us-gov:rds-db:us-gov-west-1:ACCOUNT:dbuser:RESOURCE_ID/app"),
+        ("us-iso-east-1", "arn:aws-iso:rds-db:us-iso-east-1:ACCOUNT:dbuser:RESOURCE_ID/app"),
+        ("us-isob-east-1", "arn:aws-iso-b:rds-db:us-isob-east-1:ACCOUNT:dbuser:RESOURCE_ID/app"),
+        ("eusc-de-east-1", "arn:aws-eusc:rds-db:eusc-de-east-1:ACCOUNT:dbuser:RESOURCE_ID/app"),
+    ],
+)
+def test_the_arn_is_of_the_regions_partition(region: str, arn: str) -> None:
+    assert policy.resource(region=region, account=None, user="app") == arn
+
+
+@pytest.mark.parametrize(
+    ("host", "resource_id"),
+    [
+        ("shop.c9akciq32.us-east-1.rds.amazonaws.com", "db-..."),
+        ("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com", "cluster-..."),
+        ("shop.proxy-c9akciq32.us-east-1.rds.amazonaws.com", "prx-..."),
+    ],
+)
+def test_the_resource_id_is_of_the_endpoints_kind(host: str, resource_id: str) -> None:
+    arn = "arn:aws:iam::123456789012:user/eve"
+    advice = policy.missing_policy(
+        region="us-east-1", account="123456789012", arn=arn, user="app", endpoint=endpoints.parse(host)
+    )
+    assert resource_id in advice.text
+    assert arn in advice.text
+
+
+@pytest.mark.parametrize(("skew", "words"), [(61, "1 min ahead"), (-600, "10 min behind"), (60, None), (None, None)])
+def test_a_clock_is_spoken_of_from_a_minute_on(skew: float | None, words: str | None) -> None:
+    advice = clock_skew(skew)
+    assert advice is None if words is None else words in getattr(advice, "text", "")
+
+
+@pytest.mark.parametrize(
+    ("date", "skew"),
+    [
+        ("Thu, 01 Jan 2026 00:00:00 GMT", 0.5),
+        ("Wed, 31 Dec 2025 23:50:00 GMT", 600.5),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_the_clock_is_compared_in_the_middle_of_the_answer(date: str | None, skew: float | None) -> None:
+    asked = NOW.timestamp()
+    assert sts.skew(date, asked, asked + 1) == skew
+
+
+@pytest.mark.parametrize(("days", "words"), [(29, "of CA expires in 29 days"), (31, None)])
+def test_a_certificate_near_its_end_is_warned_of(days: int, words: str | None) -> None:
+    leaf = Certificate("leaf", "CA", ("db.example",), NOW, NOW + timedelta(days=300))
+    authority = Certificate("CA", "CA", (), NOW, NOW + timedelta(days=days))
+    advice = tls.expiring((leaf, authority), NOW)
+    assert advice is None if words is None else words in getattr(advice, "text", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "private"), [("10.0.3.7", True), ("172.16.0.1", True), ("fd00::1", True), ("54.1.2.3", False)]
+)
+def test_a_private_address_is_told(address: str, private: bool) -> None:
+    assert ("private address" in network.port_silent(address).text) is private
+
+
+def test_the_usual_port_is_told_where_another_one_refuses() -> None:
+    assert "The usual one is 5432" in network.port_refused("db.example", 5433, 5432).text
+    assert "The usual one" not in network.port_refused("db.example", 5432, 5432).text
+
+
+def test_an_sso_session_that_is_over_is_signed_in_again() -> None:
+    advice = no_credentials("no AWS credentials from profile 'dev': UnauthorizedSSOTokenError", "dev")
+    assert advice.code == "aws sso login --profile dev"
+
+
+class PostgresError(Exception):
+    def __init__(self, sqlstate: str, message: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (PostgresError("28000", 'PAM authentication failed for user "app"'), Refusal.TOKEN),
+        (PostgresError("28000", 'role "app" does not exist'), Refusal.NOT_IAM),
+        (PostgresError("28000", 'no pg_hba.conf entry for host "10.0.3.7"'), Refusal.NO_ENTRY),
+        (PostgresError("28P01", 'password authentication failed for user "app"'), Refusal.NOT_IAM),
+        (PostgresError("42501", 'permission denied for database "shop"'), Refusal.NO_ACCESS_TO_DATABASE),
+        (PostgresError("53300", "sorry, too many clients already"), Refusal.TOO_MANY_CONNECTIONS),
+        (PostgresError("57P03", "the database system is starting up"), Refusal.NOT_READY),
+        (PostgresError("XX000", "something"), Refusal.OTHER),
+        (Exception(1045, "Access denied for user 'app'@'h' (using password: YES)"), Refusal.TOKEN),
+        (Exception(1045, "Access denied for user 'app'@'h' (using password: NO)"), Refusal.NOT_IAM),
+        (Exception(1049, "Unknown database 'shop'"), Refusal.NO_DATABASE),
+        (Exception(1130, "Host is not allowed to connect"), Refusal.HOST),
+        (Exception(1203, "has more than 'max_user_connections'"), Refusal.TOO_MANY_CONNECTIONS),
+        (TimeoutError(), Refusal.TIMEOUT),
+        (ConnectionResetError(104, "reset"), Refusal.OTHER),
+        (Exception(), Refusal.OTHER),
+    ],
+)
+def test_what_a_servers_answer_says(error: Exception, refusal: Refusal) -> None:
+    assert read(error) is refusal

@@ -1,0 +1,152 @@
+"""Causes in TLS: whether there is any, and whom the server proves to be."""
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from socket import create_server, socket
+
+import pytest
+
+from aws_iam_async.testing import CertificateKind, Emulator, Stage
+from tests.cli.doctor.conftest import Doctor
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def endpoint(request: pytest.FixtureRequest) -> Emulator:
+    found: Emulator = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "words"),
+    [
+        (CertificateKind.UNTRUSTED, "tls-authority", "is not in "),
+        (CertificateKind.OTHER_HOST, "tls-name", "other.cluster-c9akciq32.us-east-1.rds.amazonaws.com, not "),
+        (CertificateKind.EXPIRED, "tls-expired", "clock"),
+        (CertificateKind.NOT_YET_VALID, "tls-not-yet-valid", "clock"),
+    ],
+)
+def test_a_certificate_that_does_not_hold(
+    doctor: Doctor, endpoint: Emulator, kind: CertificateKind, cause: str, words: str
+) -> None:
+    endpoint.faults.certificate = kind
+    report = doctor.examine(endpoint)
+    assert report.failed == ["tls"]
+    assert report.causes("tls") == [cause]
+    assert words in report.advice("tls", cause)
+    assert "the server presents a certificate for " in report.detail("tls")
+    assert (report.status("token"), report.status("login")) == ("passed", "not-reached")
+    assert endpoint.logins == []
+
+
+def test_an_authority_that_is_not_trusted(doctor: Doctor, postgresql: Emulator) -> None:
+    report = doctor.check(postgresql.dsn("app", "shop"), "--iam-host", postgresql.host)
+    advice = report.advice("tls", "tls-authority")
+    assert "Testing CA #" in advice
+    assert "--sslrootcert FILE" in advice
+
+
+def test_a_server_without_tls(doctor: Doctor, endpoint: Emulator) -> None:
+    endpoint.faults.offer_tls = False
+    report = doctor.examine(endpoint)
+    assert report.failed == ["tls"]
+    assert report.causes("tls") == ["no-tls"]
+    assert "never sent without TLS" in report.advice("tls", "no-tls")
+    assert endpoint.logins == []
+
+
+def test_a_mysql_server_under_a_dsn_for_postgresql(doctor: Doctor, mysql: Emulator) -> None:
+    dsn, *options = doctor.arguments(mysql)
+    report = doctor.check(dsn.replace("mysql://", "postgresql://"), *options)
+    assert report.failed == ["tls"]
+    assert "the server speaks MySQL's protocol" in report.detail("tls")
+    assert "mysql://" in report.advice("tls", "other-protocol")
+
+
+def test_a_postgresql_server_under_a_dsn_for_mysql(doctor: Doctor, postgresql: Emulator) -> None:
+    dsn, *options = doctor.arguments(postgresql)
+    report = doctor.check(dsn.replace("postgresql://", "mysql://"), *options, "--timeout", "0.3")
+    assert report.failed == ["tls"]
+    assert "stays silent" in report.detail("tls")
+    assert "postgresql://" in report.advice("tls", "other-protocol")
+
+
+@contextmanager
+def server(talk: Callable[[socket], None]) -> Iterator[int]:
+    """Something that listens and is no database."""
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                with client, contextlib.suppress(ConnectionError):
+                    talk(client)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(2)
+    thread.join(10)
+
+
+def web_server(client: socket) -> None:
+    client.recv(100)
+    client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def mail_server(client: socket) -> None:
+    client.sendall(b"220 mail.example ESMTP\r\n")
+    client.recv(100)
+
+
+def forwarder_to_nowhere(client: socket) -> None:
+    client.recv(0)
+
+
+def full_server(client: socket) -> None:
+    payload = b"\xff\x10\x04Too many connections"
+    client.sendall(len(payload).to_bytes(3, "little") + b"\0" + payload)
+    client.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "talk", "cause"),
+    [
+        ("postgresql", web_server, "other-protocol"),
+        ("postgresql", mail_server, "other-protocol"),
+        ("postgresql", forwarder_to_nowhere, "tls-handshake"),
+        ("mysql", mail_server, "other-protocol"),
+        ("mysql", forwarder_to_nowhere, "tls-handshake"),
+        ("mysql", full_server, "too-many-connections"),
+    ],
+)
+def test_something_else_behind_the_port(
+    doctor: Doctor, postgresql: Emulator, scheme: str, talk: Callable[[socket], None], cause: str
+) -> None:
+    with server(talk) as port:
+        dsn, *options = doctor.arguments(postgresql, "--port", str(port))
+        report = doctor.check(dsn.replace("postgresql", scheme), *options)
+    assert report.failed == ["tls"]
+    assert report.causes("tls") == [cause]
+
+
+@pytest.mark.parametrize("stage", [Stage.ACCEPTED, Stage.TLS_AGREED])
+def test_a_server_that_hangs_up(doctor: Doctor, endpoint: Emulator, stage: Stage) -> None:
+    endpoint.faults.cut(stage, times=5)
+    # The connection of the step before is cut as well, but nobody notices that.
+    report = doctor.examine(endpoint)
+    assert report.failed == ["tls"]
+    assert report.causes("tls") == ["tls-handshake"]
+
+
+def test_a_server_that_stays_silent(doctor: Doctor, endpoint: Emulator) -> None:
+    endpoint.faults.delay(Stage.ACCEPTED, math.inf)
+    report = doctor.examine(endpoint, "--timeout", "0.2")
+    endpoint.cut_connections()
+    assert report.failed == ["tls"]
+    assert report.causes("tls") == ["other-protocol"]

@@ -1,0 +1,116 @@
+"""Causes that show at the login, where RDS says little: the likeliest come first, by what is known."""
+
+import math
+import time
+
+import pytest
+
+from aws_iam_async.testing import Emulator, Reason, Stage
+from tests.cli.doctor.conftest import Doctor
+from tests.cli.doctor.sts_double import ACCOUNT, Sts
+
+GRANTS = {
+    "postgresql": "GRANT rds_iam TO {user};",
+    "mysql": "CREATE USER '{user}'@'%' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;",
+}
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def endpoint(request: pytest.FixtureRequest) -> Emulator:
+    found: Emulator = request.getfixturevalue(request.param)
+    return found
+
+
+def grant(endpoint: Emulator, user: str) -> str:
+    return GRANTS[endpoint.upstream.protocol].format(user=user)
+
+
+def test_a_user_who_is_not_set_up_for_iam(doctor: Doctor, endpoint: Emulator) -> None:
+    endpoint.faults.password_users = {"app"}
+    report = doctor.examine(endpoint)
+    assert endpoint.logins[0].reason is Reason.NOT_FOR_IAM
+    assert report.failed == ["login"]
+    assert report.causes("login") == ["not-granted", "iam-not-enabled"]
+    assert grant(endpoint, "app") in report.advice("login", "not-granted")
+    assert "--enable-iam-database-authentication" in report.advice("login", "iam-not-enabled")
+    assert "modify-db-cluster --db-cluster-identifier shop" in report.advice("login", "iam-not-enabled")
+
+
+def test_a_user_who_does_not_exist(doctor: Doctor, endpoint: Emulator) -> None:
+    report = doctor.examine(endpoint, user="ghost")
+    assert endpoint.logins[0].accepted  # it is the server behind it that refuses
+    assert report.failed == ["login"]
+    assert "not-granted" in report.causes("login")[:2]
+    assert grant(endpoint, "ghost") in report.advice("login", "not-granted")
+    assert "CREATE USER" in report.advice("login", "not-granted")
+
+
+def test_a_missing_policy(doctor: Doctor, endpoint: Emulator, sts: Sts) -> None:
+    endpoint.faults.reject_next(2)
+    report = doctor.examine(endpoint, sts=True)
+    # The token is right, as far as anybody can tell: so it is what AWS thinks of the identity.
+    assert {login.reason for login in endpoint.logins} == {Reason.REJECTED_ON_DEMAND}
+    assert report.causes("login") == ["missing-policy", "not-granted", "throttled"]
+    advice = report.advice("login", "missing-policy")
+    assert f'"Resource": "arn:aws:rds-db:us-east-1:{ACCOUNT}:dbuser:RESOURCE_ID/app"' in advice
+    assert '"Action": "rds-db:connect"' in advice
+    assert "role app-role" in advice
+    assert grant(endpoint, "app") in report.advice("login", "not-granted")
+    assert sts.asked
+
+
+@pytest.mark.parametrize("minutes", [10, -10])
+def test_a_clock_that_is_off_by_ten_minutes(doctor: Doctor, endpoint: Emulator, sts: Sts, minutes: int) -> None:
+    """Ahead: tokens come from the future, and are refused. Behind: new ones get in, but grow old too soon."""
+    sts.ahead = -60 * minutes
+    endpoint.clock = lambda: time.time() - 60 * minutes
+    report = doctor.examine(endpoint, sts=True)
+    assert report.causes("identity") == ["clock-skew"]
+    assert f"10 min {'ahead' if minutes > 0 else 'behind'}" in report.advice("identity", "clock-skew")
+    if minutes < 0:
+        assert report.exit_code == 0
+        return
+    assert endpoint.logins[0].reason is Reason.NOT_YET_VALID
+    assert report.failed == ["login"]
+    assert report.causes("login")[0] == "clock-skew"
+    assert "timedatectl set-ntp true" in report.advice("login", "clock-skew")
+
+
+def test_a_clock_that_sts_itself_refuses_is_not_taken_for_a_wrong_key(
+    doctor: Doctor, postgresql: Emulator, sts: Sts
+) -> None:
+    sts.ahead, sts.error = -1200, "SignatureDoesNotMatch"
+    assert doctor.examine(postgresql, sts=True).causes("identity") == ["clock-skew"]
+
+
+def test_too_many_new_tokens(doctor: Doctor, endpoint: Emulator, sts: Sts) -> None:
+    endpoint.faults.throttle = 0
+    report = doctor.examine(endpoint, sts=True)
+    assert endpoint.logins[0].reason is Reason.THROTTLED
+    assert "throttled" in report.causes("login")
+    assert "200 new tokens a second" in report.advice("login", "throttled")
+    assert sts.asked
+
+
+def test_a_database_that_does_not_exist(doctor: Doctor, postgresql: Emulator) -> None:
+    report = doctor.check(*doctor.arguments(postgresql, database="nowhere"))
+    assert report.causes("login") == ["no-database"]
+    assert "CREATE DATABASE nowhere;" in report.advice("login", "no-database")
+    dsn, *options = doctor.arguments(postgresql)
+    report = doctor.check(dsn.removesuffix("/shop"), *options)
+    assert "the one with the user's name was asked for" in report.advice("login", "no-database")
+
+
+def test_a_database_that_is_not_the_users(doctor: Doctor, mysql: Emulator) -> None:
+    # MySQL says the same of one that does not exist, to a user who may not see all databases.
+    report = doctor.check(*doctor.arguments(mysql, database="nowhere"))
+    assert report.causes("login") == ["no-access-to-database"]
+    assert "GRANT ALL ON `nowhere`.* TO 'app'@'%';" in report.advice("login", "no-access-to-database")
+
+
+def test_a_server_that_does_not_finish_the_login(doctor: Doctor, endpoint: Emulator) -> None:
+    endpoint.faults.delay(Stage.TOKEN_RECEIVED, math.inf)
+    report = doctor.examine(endpoint, "--timeout", "0.5")
+    endpoint.cut_connections()
+    assert report.failed == ["login"]
+    assert report.causes("login") == ["login-timeout"]

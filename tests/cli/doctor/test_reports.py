@@ -1,0 +1,117 @@
+"""The report is readable in a plain log, a narrow terminal and a program, and the exit status agrees with it."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aws_iam_async.testing import Emulator
+from tests.cli.conftest import Program, program
+from tests.cli.doctor.conftest import Doctor
+
+__all__ = ["program"]
+
+
+@pytest.fixture
+def refused(doctor: Doctor, postgresql: Emulator) -> list[str]:
+    """The arguments of a check whose login is refused."""
+    postgresql.faults.reject_next(2)
+    return [*doctor.arguments(postgresql), "--no-sts"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_log_is_plain_and_as_wide_as_it_may_be(doctor: Doctor, refused: list[str], width: int) -> None:
+    doctor.home.set(COLUMNS=str(width))
+    result = doctor.run(*refused)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert "\x1b" not in result.stdout
+    assert [line for line in lines if line != line.rstrip()] == []
+    # Code is for copying, so it is not broken.
+    too_wide = [line for line in lines if len(line) > width]
+    assert all(line.startswith("      ") for line in too_wide)
+    assert '        "Resource": "arn:aws:rds-db:us-east-1:ACCOUNT:dbuser:RESOURCE_ID/app"' in lines
+    assert "      GRANT rds_iam TO app;" in lines
+
+
+def test_each_step_has_a_mark_and_its_time(doctor: Doctor, refused: list[str]) -> None:
+    steps = re.findall(r"^([✓!✗·]) (\w+) +(\d+\.\d\d s|-)", doctor.run(*refused).stdout, re.MULTILINE)
+    assert [name for _, name, _ in steps] == [
+        *("driver", "options", "endpoint", "region", "credentials", "identity"),
+        *("token", "dns", "tcp", "tls", "login", "query"),
+    ]
+    assert "".join(mark for mark, _, _ in steps) == "✓" * 10 + "✗·"
+    assert [name for _, name, seconds in steps if seconds == "-"] == ["query"]
+
+
+def test_the_last_line_says_how_it_went(doctor: Doctor, postgresql: Emulator) -> None:
+    arguments = [*doctor.arguments(postgresql), "--no-sts"]
+    good = doctor.run(*arguments)
+    assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "The login works.")
+    postgresql.faults.reject_next(2)
+    bad = doctor.run(*arguments)
+    assert (bad.exit_code, bad.stdout.splitlines()[-1]) == (1, "Failed: login.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--timeout", "0"], ["--timeout", "soon"], ["--port", "x"], ["--iam-regoin", "us-east-1"]]
+)
+def test_wrong_arguments_are_the_usage(doctor: Doctor, arguments: list[str]) -> None:
+    result = doctor.run("postgresql://app@db/shop", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: ")
+
+
+def test_json_is_one_document_and_nothing_else(program: Program) -> None:
+    done = program.run("check", "postgresql://app@db.invalid/shop?iam_host=nobody", "--json", "--no-sts")
+    assert (done.returncode, done.stderr) == (1, "")
+    document = json.loads(done.stdout)
+    assert sorted(document) == ["ok", "steps", "versions"]
+    assert document["ok"] is False
+    for step in document["steps"]:
+        assert sorted(step) == ["advice", "detail", "name", "seconds", "status"]
+
+
+def test_a_log_that_is_no_utf_8_has_marks_too(program: Program) -> None:
+    done = program.run(
+        "check", "postgresql://app@db.example/shop", "--no-sts", environment={"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.isascii()
+    assert re.search(r"^\+ driver ", done.stdout, re.MULTILINE)
+    assert re.search(r"^x endpoint ", done.stdout, re.MULTILINE)
+
+
+def test_without_rich_it_says_what_to_install(program: Program) -> None:
+    preparation = "sys.modules['rich'] = sys.modules['rich.console'] = None"
+    done = program.run("check", "postgresql://app@db.example/shop", preparation=preparation)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'aws-iam-async[cli]'" in done.stderr
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(tmp_path: Path, no_color: str, coloured: bool) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
+    master, slave = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "aws_iam_async", "check", "postgresql://app@db.example/shop"]
+        process = subprocess.run(
+            command,
+            stdout=slave,
+            stderr=slave,
+            stdin=slave,
+            env=kept | {"TERM": "xterm", "NO_COLOR": no_color, "COLUMNS": "80", "HOME": str(tmp_path)},
+            timeout=60,
+            check=False,
+        )
+        shown = os.read(master, 1 << 16).decode()
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert process.returncode == 1
+    assert bool(re.search(r"\x1b\[(?:\d+;)*3\d", shown)) is coloured
