@@ -35,7 +35,7 @@ _ACCEPT_PAUSE = 0.1
 
 
 class Emulator:
-    """RDS IAM login without AWS: a context manager that listens on 127.0.0.1 from a thread of its own.
+    """RDS IAM login without AWS: a context manager that listens on this machine only, from a thread of its own.
 
     It may be used from tests with any number of event loops, or with none, and from several threads at once.
 
@@ -46,6 +46,7 @@ class Emulator:
         region: The region tokens have to be signed for; default: the one in ``host``.
         account: Whose access keys count; default: a new account.
         signed_port: The port tokens have to be signed for; default: the listening port.
+        dial_host: The loopback address to listen on: ``127.0.0.1`` or, for IPv6, ``::1``.
         port: The port to listen on; default: 0, any free one.
 
     Attributes:
@@ -61,7 +62,6 @@ class Emulator:
         ValueError: No region was given and none is in ``host``.
     """
 
-    dial_host = "127.0.0.1"
     clock: Callable[[], float]
 
     def __init__(
@@ -72,6 +72,7 @@ class Emulator:
         region: str | None = None,
         account: Account | None = None,
         signed_port: int | None = None,
+        dial_host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.upstream = upstream if isinstance(upstream, Upstream) else upstream.upstream
@@ -81,6 +82,7 @@ class Emulator:
         self.faults = Faults()
         self.clock = time.time
         self._signed_port = signed_port
+        self.dial_host = dial_host
         self.port = port
         self._sessions: dict[asyncio.Task[None], socket.socket] = {}
         self._changed = threading.Condition()
@@ -90,7 +92,8 @@ class Emulator:
         self._directory = tempfile.TemporaryDirectory(prefix="iam-")
         try:
             certificates = Certificates(self.host, self.ca_file)
-            self._listener = socket.create_server((self.dial_host, self.port), backlog=_BACKLOG)
+            family = socket.AF_INET6 if ":" in self.dial_host else socket.AF_INET
+            self._listener = socket.create_server((self.dial_host, self.port), family=family, backlog=_BACKLOG)
         except BaseException:
             self._directory.cleanup()
             raise
@@ -160,7 +163,8 @@ class Emulator:
     def dsn(self, user: str, database: str | None = None) -> str:
         """Return the address of this endpoint for a driver: ``postgresql://user@127.0.0.1:port/database``."""
         path = f"/{quote(database, safe='')}" if database else ""
-        return f"{self.upstream.protocol}://{quote(user, safe='')}@{self.dial_host}:{self.port}{path}"
+        host = f"[{self.dial_host}]" if ":" in self.dial_host else self.dial_host
+        return f"{self.upstream.protocol}://{quote(user, safe='')}@{host}:{self.port}{path}"
 
     @property
     def options(self) -> dict[str, Any]:

@@ -27,8 +27,7 @@ class Rds:
 
     @property
     def dsn(self) -> str:
-        scheme = {"asyncpg": "postgresql", "aiomysql": "mysql"}[self.driver]
-        return f"{scheme}://app@{self.emulator.dial_host}:{self.emulator.port}/shop"
+        return self.emulator.dsn("app", "shop")
 
     @property
     def options(self) -> dict[str, Any]:
