@@ -29,9 +29,6 @@ def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
 
 
 ALLOWED = [
-    # A caller's own session stays on the caller's own loop, and reads its files and builds its clients there itself
-    # (aiobotocore 3.10). With profile= all of that happens in a thread.
-    ("aws_iam_async/credentials/given.py", {"_freeze_session"}),
     # A constructor cannot wait: a PluginManager imports the plugins that are found by entry point where it is made.
     # The module functions import them in a thread first.
     ("aws_iam_async/plugins/registry.py", {"create"}),

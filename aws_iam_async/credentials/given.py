@@ -22,7 +22,7 @@ async def ask(source: Given) -> Snapshot:
     """
     try:
         if is_session(source.provider):
-            return await _ask_session(source.provider)  # type: ignore[arg-type]  # just asked
+            return await _ask_session(source.provider, name(source))  # type: ignore[arg-type]  # just asked
         return await _ask_callable(source.provider)  # type: ignore[arg-type]  # what is no session is a callable
     except asyncio.CancelledError:
         task = asyncio.current_task()
@@ -31,8 +31,12 @@ async def ask(source: Given) -> Snapshot:
         raise CredentialsError(f"{source!r} was cancelled from within") from None
 
 
-async def _ask_session(session: AwsSession) -> Snapshot:
-    name = f"the {type(session).__name__} passed as credentials="
+def name(source: Given) -> str:
+    """Return what to call a session in messages."""
+    return f"the {type(source.provider).__name__} passed as credentials="
+
+
+async def _ask_session(session: AwsSession, name: str) -> Snapshot:
     with quiet():
         try:
             return await _freeze_session(session, name)
@@ -50,7 +54,7 @@ async def _freeze_session(session: AwsSession, name: str) -> Snapshot:
     credentials = await asked
     if credentials is None:
         raise CredentialsError(f"{name} finds no credentials")
-    # A long-lived object of the SDK, which refreshes itself here by its own rules.
+    # A long-lived object, which refreshes itself here by its own rules.
     frozen = await credentials.get_frozen_credentials()  # type: ignore[attr-defined]  # botocore's, untyped
     return freeze(frozen, method=str(getattr(credentials, "method", "session")), expires_at=expiry(credentials))
 

@@ -6,7 +6,8 @@ The caller's loop does nothing but wait.
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from aws_iam_async.credentials.collections_held import collections_held
 from aws_iam_async.credentials.failure import explain
@@ -29,29 +30,63 @@ def read(profile: str | None) -> Snapshot:
         ConfigurationError: There is no such profile.
         CredentialsError: No credentials were found, or their source failed.
     """
+    return _run(_read_profile(profile), "the default chain" if profile is None else f"profile {profile!r}")
+
+
+def read_session(session: "AioSession", name: str) -> Snapshot:
+    """Read anew what a caller's session finds, and leave it as it is. Blocks: never call it on an event loop's thread.
+
+    The chain asked here is made from the session's configuration for this one time. So its locks and whatever else is
+    bound to an event loop never meet those that the caller's own clients use.
+
+    Args:
+        session: A session whose chain is the SDK's own: see :func:`~aws_iam_async.credentials.session.unused`.
+        name: What to call it in messages.
+
+    Raises:
+        CredentialsError: No credentials were found, or their source failed.
+    """
+    return _run(_read_session(session, name), name)
+
+
+def _run(reading: Coroutine[Any, Any, Snapshot], looked_in: str) -> Snapshot:
     # The policy's own kind of loop: under uvloop's policy asyncio's (3.11) cannot start a credential_process. And no
     # debug mode, which would report every step as slow: this loop is there to be held.
     with quiet(), asyncio.Runner(debug=False) as runner:
-        return runner.run(_read(profile))
+        return runner.run(_explained(reading, looked_in))
 
 
-async def _read(profile: str | None) -> Snapshot:
+async def _explained(reading: Coroutine[Any, Any, Snapshot], looked_in: str) -> Snapshot:
     try:
-        return await _ask(_new_session(profile), profile)
+        return await reading
     except AwsIamError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the SDK's many sources raise
-        failure = explain(error, "the default chain" if profile is None else f"profile {profile!r}")
+        failure = explain(error, looked_in)
     raise failure
 
 
-async def _ask(session: "AioSession", profile: str | None) -> Snapshot:
+async def _read_profile(profile: str | None) -> Snapshot:
+    session = _new_session(profile)
     if profile is not None and profile not in session.available_profiles:
         known = ", ".join(sorted(session.available_profiles)) or "none"
         raise ConfigurationError(f"profile {profile!r} is not in the shared AWS files; known profiles: {known}")
     credentials = await session.get_credentials()
     if credentials is None:
         raise CredentialsError(_nothing_found(profile))
+    return await _freeze(credentials)
+
+
+async def _read_session(session: "AioSession", name: str) -> Snapshot:
+    from aiobotocore.credentials import get_credentials  # noqa: PLC0415 - loaded by whoever made the session
+
+    credentials = await get_credentials(session)
+    if credentials is None:
+        raise CredentialsError(f"{name} finds no credentials")
+    return await _freeze(credentials)
+
+
+async def _freeze(credentials: Any) -> Snapshot:
     # Just read, so there is nothing to refresh: get_frozen_credentials() of botocore 1.43 would ask the endpoint a
     # second time for whatever has less than 15 minutes left. Only the kinds that ask late have nothing yet.
     frozen = getattr(credentials, "_frozen_credentials", None) or await credentials.get_frozen_credentials()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aws_iam_async import backoff, offload
 from aws_iam_async.credentials import environment, given, sdk
+from aws_iam_async.credentials.session import unused
 from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import Chain, CredentialsSource
 from aws_iam_async.errors import AwsIamError, CredentialsError
@@ -239,18 +240,24 @@ class CredentialsService:
             return snapshot
 
     async def _read(self, source: CredentialsSource, identity: _Identity) -> Snapshot:
-        if not isinstance(source, Chain):
+        if isinstance(source, Chain):
+            if source.profile is None and (snapshot := environment.read(os.environ)) is not None:
+                self._counters.loads += 1
+                return snapshot
+            read = functools.partial(sdk.read, source.profile)
+        elif (session := unused(source.provider)) is not None:
+            read = functools.partial(sdk.read_session, session, given.name(source))
+        else:
             self._counters.loads += 1
             return await given.ask(source)
-        if source.profile is None and (snapshot := environment.read(os.environ)) is not None:
-            self._counters.loads += 1
-            return snapshot
+        return await self._read_in_thread(read, identity)
+
+    async def _read_in_thread(self, read: Callable[[], Snapshot], identity: _Identity) -> Snapshot:
         now = self._clock()
         reading = identity.reading
         if reading is None or not reading.keeps(identity.asked, now):
             self._counters.loads += 1
-            future = offload.start(functools.partial(sdk.read, source.profile), name="credentials")
-            reading = identity.reading = _Reading(future, identity.asked, now)
+            reading = identity.reading = _Reading(offload.start(read, name="credentials"), identity.asked, now)
         try:
             snapshot = await offload.wait(reading.future)
         except asyncio.CancelledError:

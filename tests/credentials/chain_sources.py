@@ -4,12 +4,14 @@ import hashlib
 import json
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tests.credentials.aws_double import AwsDouble
+import pytest
+
+from tests.credentials.aws_double import AwsDouble, serving
 from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN, AwsHome
 
 START_URL = "https://portal.example/start"
@@ -158,3 +160,18 @@ SOURCES: dict[str, Callable[[AwsHome, AwsDouble, Path], ChainSource]] = {
     "single sign-on": SingleSignOn,
     "command": Command,
 }
+
+
+@pytest.fixture
+def double() -> Iterator[AwsDouble]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest, aws_home: AwsHome, double: AwsDouble, tmp_path: Path) -> ChainSource:
+    chosen = SOURCES[request.param](aws_home, double, tmp_path)
+    chosen.set_up()
+    # The pause between tries of a container's endpoint that fails (botocore 1.43).
+    aws_home.environ.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    return chosen

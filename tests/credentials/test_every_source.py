@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,26 +12,12 @@ from aws_iam_async.errors import CredentialsError
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import Token
-from tests.credentials.aws_double import AwsDouble, serving
-from tests.credentials.chain_sources import SOURCES, ChainSource
-from tests.credentials.conftest import SESSION_TOKEN, AwsHome, told
+from tests.credentials.chain_sources import ChainSource, double, source
+from tests.credentials.conftest import SESSION_TOKEN, told
+
+__all__ = ["double", "source"]
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def double() -> Iterator[AwsDouble]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture(params=SOURCES)
-def source(request: pytest.FixtureRequest, aws_home: AwsHome, double: AwsDouble, tmp_path: Path) -> ChainSource:
-    chosen = SOURCES[request.param](aws_home, double, tmp_path)
-    chosen.set_up()
-    # The pause between tries of a container's endpoint that fails (botocore 1.43).
-    aws_home.environ.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
-    return chosen
 
 
 class Client:

@@ -1,7 +1,7 @@
 """A session or an async callable of the caller's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +12,7 @@ from aws_iam_async.credentials import given
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import Given
 from aws_iam_async.errors import CredentialsError
-from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN, Answer, AwsHome, Endpoint, told
+from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN
 
 
 async def test_a_callable_that_returns_credentials() -> None:
@@ -82,46 +82,6 @@ async def test_an_aiobotocore_session(no_secret_in: Callable[..., None]) -> None
     snapshot = await given.ask(Given(session))
     assert (snapshot.credentials.access_key, snapshot.credentials.session_token) == ("AKIASESSION", SESSION_TOKEN)
     no_secret_in()
-
-
-async def test_a_session_that_asks_an_endpoint(container: Endpoint, no_secret_in: Callable[..., None]) -> None:
-    snapshot = await given.ask(Given(AioSession()))
-    assert (snapshot.credentials.access_key, snapshot.method) == ("ASIAEXAMPLE1", "container-role")
-    assert snapshot.expires is not None
-    assert container.requests == 1
-    no_secret_in()
-
-
-async def test_a_session_whose_endpoint_fails(
-    aws_home: AwsHome, container: Endpoint, no_secret_in: Callable[..., None]
-) -> None:
-    aws_home.environ.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
-    container.answer = Answer(SECRET_KEY, 500)
-    with pytest.raises(CredentialsError, match="AioSession passed as credentials=") as raised:
-        await given.ask(Given(AioSession()))
-    no_secret_in(told(raised.value))
-
-
-@pytest.mark.usefixtures("aws_home")
-async def test_a_session_without_credentials() -> None:
-    with pytest.raises(CredentialsError, match="finds no credentials"):
-        await given.ask(Given(AioSession()))
-
-
-async def test_a_session_of_the_kind_that_aioboto3_has(container: Endpoint) -> None:
-    """aioboto3 15.5 wants aiobotocore 2.25, so it cannot stand beside the one tested here: its shape does."""
-
-    class Session:
-        def __init__(self) -> None:
-            self._session = AioSession()
-
-        def get_credentials(self) -> Awaitable[object]:
-            credentials: Awaitable[object] = self._session.get_credentials()
-            return credentials
-
-    snapshot = await given.ask(Given(Session()))
-    assert (snapshot.credentials.access_key, snapshot.method) == ("ASIAEXAMPLE1", "container-role")
-    assert container.requests == 1
 
 
 async def test_a_session_of_another_kind() -> None:
