@@ -1,7 +1,7 @@
 """The plugin manager: reads what the caller wants, and lets a driver make it through the plugins."""
 
 import functools
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -14,6 +14,7 @@ from aws_iam_async.option_names import refuse_unknown
 from aws_iam_async.options import Reader
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
+from aws_iam_async.plugins.otel import loading as otel
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts, Statistics
@@ -85,7 +86,11 @@ class PluginManager:
         **options: Any,
     ) -> None:
         self._tokens = TokenService(refresh=refresh) if _tokens is None else _tokens
-        self._plugins = registry.create(registry.split(plugins), {"iam": lambda: IamPlugin(self._tokens)})
+        built_in: dict[str, Callable[[], Plugin]] = {
+            "iam": lambda: IamPlugin(self._tokens),
+            "otel": lambda: otel.load()(self._tokens),
+        }
+        self._plugins = registry.create(registry.split(plugins), built_in)
         self.option_names = frozenset(name for plugin in self._plugins for name in getattr(plugin, "option_names", ()))
         refuse_unknown(options, self.option_names, owner="a plugin in the chain")
         self._options: Mapping[str, Any] = MappingProxyType(options)

@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from aws_iam_async import offload
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
+from aws_iam_async.plugins.otel import loading as otel
 from aws_iam_async.plugins.protocol import Plugin
 
 __all__ = ["ENTRY_POINT_GROUP", "create", "discover", "register_plugin", "split"]
@@ -13,10 +15,14 @@ ENTRY_POINT_GROUP = "aws_iam_async.plugins"
 
 Factory = Callable[[], Plugin]
 
-_BUILT_IN = ("iam",)
+_BUILT_IN = ("iam", "otel")
+
+# Built in, but with imports that only those pay for who ask for it.
+_IMPORTS: Mapping[str, Callable[[], object]] = MappingProxyType({"otel": otel.load})
 
 _registered: dict[str, Factory] = {}
 _discovered: dict[str, Factory] = {}
+_imported: set[str] = set()
 
 
 def register_plugin(code: str, factory: Factory) -> None:
@@ -66,13 +72,18 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
 
 
 async def discover(plugins: Iterable[str | Plugin]) -> None:
-    """Import the plugins among these that are found by entry point, off the event loop: ``create`` does it on it.
+    """Import those among these that are not imported yet, off the event loop: ``create`` would do it on it.
 
     Raises:
         PluginNotFoundError: Nobody knows a code.
     """
     for code in plugins:
-        if isinstance(code, str) and not any(code in known for known in (_BUILT_IN, _registered, _discovered)):
+        if not isinstance(code, str):
+            continue
+        if code in _IMPORTS and code not in _imported:
+            await offload.wait(offload.start(_IMPORTS[code], name=f"plugin {code}"))
+            _imported.add(code)
+        elif not any(code in known for known in (_BUILT_IN, _registered, _discovered)):
             find = functools.partial(_entry_point, code)
             _discovered[code] = await offload.wait(offload.start(find, name=f"plugin {code}"))
 

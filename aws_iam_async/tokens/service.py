@@ -22,6 +22,7 @@ from aws_iam_async.tokens.sigv4 import presign
 from aws_iam_async.tokens.statistics import TokenCounters, TokenStatistics
 from aws_iam_async.tokens.timer import RefreshTimer
 from aws_iam_async.tokens.token import Token
+from aws_iam_async.tokens.watch import Watch
 
 Refresh: TypeAlias = Literal["on_use", "background"]
 
@@ -38,6 +39,7 @@ class _LoopTokens:
         random: Callable[[], float],
         token_counters: TokenCounters,
         credentials_counters: CredentialsCounters,
+        watch: Watch,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.credentials = CredentialsService(clock=clock, random=random, counters=credentials_counters)
@@ -53,15 +55,20 @@ class _LoopTokens:
         )
         self._clock = clock
         self._random = random
+        self._watch = watch
         if self.timer is not None:
             self.timer.attach(self.cache, self.credentials)
 
     async def _generate(self, key: TokenKey) -> Generated:
-        return self._sign(key, await self.credentials.get(key.source))
+        with self._watch.generation(key):
+            return self._sign(key, await self.credentials.get(key.source))
 
     def _generate_now(self, key: TokenKey) -> Generated | None:
         snapshot = self.credentials.ready(key.source)
-        return None if snapshot is None else self._sign(key, snapshot)
+        if snapshot is None:
+            return None
+        with self._watch.generation(key):
+            return self._sign(key, snapshot)
 
     def _sign(self, key: TokenKey, snapshot: Snapshot) -> Generated:
         credentials = snapshot.credentials
@@ -112,6 +119,9 @@ class TokenService:
         clock: The wall clock.
         random: Random numbers in [0, 1).
 
+    Attributes:
+        watch: Lets somebody see its tokens being generated and rejected, on all loops.
+
     Raises:
         ConfigurationError: ``refresh`` is neither.
     """
@@ -129,6 +139,7 @@ class TokenService:
         self._closed = False
         self._token_counters = TokenCounters()
         self._credentials_counters = CredentialsCounters()
+        self.watch = Watch()
         # Not a method of this object: a service that nobody holds any more must go at once, to warn if not closed.
         self._loops = LoopLocal(
             functools.partial(
@@ -139,6 +150,7 @@ class TokenService:
                 random=random,
                 token_counters=self._token_counters,
                 credentials_counters=self._credentials_counters,
+                watch=self.watch,
             )
         )
 
@@ -180,6 +192,7 @@ class TokenService:
         """Drop a token from the cache that a server rejected; the next is signed with freshly read credentials."""
         if self._closed:
             return
+        self.watch.rejection(key)
         tokens = self._loops.get()
         # Where each login has a token of its own, a newer one is at hand at every rejection: signed with the same key.
         if tokens.cache.reject(key, token) or tokens.credentials.present(key.source, token.access_key_id):
@@ -192,6 +205,10 @@ class TokenService:
             AwsIamError: There are none.
         """
         return await self._loops.get().credentials.get(source)
+
+    def live(self) -> int:
+        """Return how many tokens are held now, on all loops; from any thread."""
+        return sum(tokens.cache.live() for tokens in self._loops)
 
     def statistics(self) -> TokenStatistics:
         """Return what has happened so far, on all loops."""
@@ -206,7 +223,7 @@ class TokenService:
             rejections=self._token_counters.rejections,
             credentials_loads=self._credentials_counters.loads,
             credentials_failures=self._credentials_counters.failures,
-            live_tokens=sum(tokens.cache.live() for tokens in loops),
+            live_tokens=self.live(),
             next_token_expiry=_first(tokens.cache.next_expiry() for tokens in loops),
             next_credentials_expiry=_first(tokens.credentials.next_expiry() for tokens in loops),
         )

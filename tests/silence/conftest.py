@@ -162,11 +162,12 @@ class Stage:
     rds: Rds
     ear: Ear
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    plugins: str = "iam"
 
     def play(self, scene: Callable[..., Any], options: dict[str, Any]) -> None:
         async def main() -> None:
             hear_loop(self.ear, asyncio.get_running_loop())
-            async with PluginManager(["iam", Witness(self.ear)]) as manager:
+            async with PluginManager([self.plugins, Witness(self.ear)]) as manager:
                 await scene(manager, self.rds, self.ear, {**self.rds.options, **options})
                 self.ear.hear_object(manager)
                 self.ear.hear_object(manager.statistics())

@@ -1,0 +1,1 @@
+"""The ``otel`` plugin: OpenTelemetry's spans and metrics."""

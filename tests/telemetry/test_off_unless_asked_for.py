@@ -1,0 +1,43 @@
+"""Who does not ask for telemetry pays nothing for it, and who asks without having it learns what to install."""
+
+import subprocess
+import sys
+
+CONNECT = """
+import asyncio, sys
+import aws_iam_async
+
+async def main():
+    try:
+        await aws_iam_async.connect("postgresql://app@127.0.0.1:1/shop", plugins={plugins!r}, iam_region="us-east-1",
+                                    iam_host="db.example", credentials=credentials)
+    except Exception as error:
+        print(type(error).__name__, error)
+
+async def credentials():
+    return aws_iam_async.Credentials("AKIAEXAMPLE", "of-no-interest-here")
+"""
+
+
+def run(program: str) -> str:
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return ran.stdout
+
+
+def test_not_imported_unless_asked_for() -> None:
+    program = CONNECT.format(plugins="iam") + "asyncio.run(main()); print('opentelemetry' in sys.modules)"
+    assert run(program).split("\n")[-2:] == ["False", ""]
+
+
+def test_the_sdk_is_not_needed() -> None:
+    program = CONNECT.format(plugins="otel,iam") + "asyncio.run(main()); print('opentelemetry.sdk' in sys.modules)"
+    lines = run(program).splitlines()
+    assert lines[0].startswith("ConnectionRefusedError")
+    assert lines[-1] == "False"
+
+
+def test_the_extra_is_named_where_it_is_missing() -> None:
+    program = "import sys; sys.modules['opentelemetry'] = None" + CONNECT.format(plugins="otel,iam")
+    for manner in ("asyncio.run(main())", "aws_iam_async.PluginManager('otel,iam')"):
+        told = run(f"{program}\ntry:\n    {manner}\nexcept aws_iam_async.PluginNotFoundError as error: print(error)")
+        assert "pip install 'aws-iam-async[otel]'" in told
