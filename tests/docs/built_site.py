@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.docs.pages import PAGES, ROOT
+from tests.docs.pages import ROOT, SITE
 
 SECONDS = 120
 
@@ -28,7 +28,7 @@ def build(folder: Path) -> None:
 
 def page_paths() -> list[str]:
     """Return the path of each page on the site."""
-    names = [page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES if page.parent != ROOT]
+    names = [page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in SITE]
     return ["/" if name == "index" else f"/{name}/" for name in names]
 
 

@@ -17,7 +17,7 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks, blocks_in
 SECONDS = 60
 PROGRAM = Path(__file__).with_name("block_program.py")
 # Programs that a reader has from elsewhere.
-FOREIGN = {"aws", "export", "mysql", "psql", "ssh"}
+FOREIGN = {"aws", "export", "git", "nox", "mysql", "psql", "ssh"}
 
 
 def the(language: str) -> pytest.MarkDecorator:
@@ -79,6 +79,8 @@ def test_shell_commands_exist(block: Block) -> None:
                 assert command in program.commands
             case ["python", "-m", "asyncio" | "pytest"]:
                 pass
+            case ["python", "-m", module, *_] if module.startswith(("benchmarks.", "tests.")):
+                assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
             case ["python", "-m", "pytest", folder]:
                 assert (ROOT / folder).is_dir()
             case ["python", example, *_] if example.startswith("examples/"):

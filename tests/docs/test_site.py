@@ -4,8 +4,10 @@ import dataclasses
 import re
 from pathlib import Path
 
+import pytest
+
 import aws_iam_async
-from tests.docs.pages import PAGES, ROOT
+from tests.docs.pages import ROOT, SITE
 
 # Whatever a browser fetches by itself; a link that a reader may follow is another matter.
 FETCHED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"([^\"]+)\"|<link\b[^>]*?\bhref=\"([^\"]+)\"[^>]*>")
@@ -13,7 +15,7 @@ NOT_FETCHED = re.compile(r"<link\b[^>]*?\brel=\"(?:canonical|next|prev)\"")
 
 
 def test_every_page_is_built(site: Path) -> None:
-    for page in PAGES[1:]:
+    for page in SITE:
         assert (site / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")).is_file()
 
 
@@ -35,7 +37,8 @@ def test_the_reference_shows_what_the_docstrings_say(site: Path) -> None:
     assert [field.name for field in dataclasses.fields(aws_iam_async.Statistics) if field.name not in words] == []
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_beside_the_site_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text())
     assert links
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
