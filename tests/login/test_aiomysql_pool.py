@@ -56,3 +56,45 @@ async def test_pool_options_in_the_dsn(database: Rds) -> None:
             assert (pool.minsize, pool.maxsize, pool.size) == (2, 3, 2)
             async with pool.acquire() as connection:
                 assert connection.get_autocommit() is True
+
+
+async def test_a_reconnect_sets_the_session_up_as_it_was_meant(database: Rds) -> None:
+    async with database.connect(charset="latin1", init_command="SET @greeting = 'hello'", db="shop") as connection:
+        await connection.autocommit(True)  # noqa: FBT003 - aiomysql's own signature
+        await connection.set_charset("utf8mb4")
+        database.emulator.cut_connections()
+        await asyncio.to_thread(database.emulator.wait_for_connections, 0)
+        await connection.ping()
+        assert await database.value(connection, "SELECT @greeting") == "hello"
+        assert await database.value(connection, "SELECT @@autocommit") == 1
+        assert await database.value(connection, "SELECT @@character_set_client") == "utf8mb4"
+        assert await database.value(connection, "SELECT database()") == "shop"
+
+
+async def test_pings_at_the_same_time_leave_one_socket(database: Rds) -> None:
+    """aiomysql's connections are for one task at a time: some of the pings fail, and no socket is lost to that."""
+    async with database.connect() as connection:
+        connection.close()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(connection.ping() for _ in range(5)), return_exceptions=True)
+            await connection.ping()
+        await asyncio.to_thread(database.emulator.wait_for_connections, 1)
+        assert await database.value(connection, "SELECT 1") == 1
+
+
+async def test_echo_is_asked_of_the_pool_and_said_of_its_connections(database: Rds) -> None:
+    async with database.create_pool(1, 1, echo=True) as pool, pool.acquire() as connection:
+        assert (pool.echo, connection.echo) == (True, True)
+
+
+async def test_cleared_while_it_grows(database: Rds) -> None:
+    async with database.create_pool(1, 3) as pool:
+        growing = [asyncio.ensure_future(pool.acquire()) for _ in range(3)]
+        await asyncio.sleep(0)
+        await pool.clear()
+        connections = await asyncio.gather(*growing)
+        for connection in connections:
+            assert await database.value(connection, "SELECT 1") == 1
+            pool.release(connection)
+        await pool.clear()
+        assert (pool.size, pool.freesize) == (0, 0)

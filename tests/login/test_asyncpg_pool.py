@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from aws_iam_async import ConfigurationError
+from aws_iam_async import ConfigurationError, ConnectRequest
 from aws_iam_async.testing import Emulator
 from tests.credentials.conftest import AwsHome
 from tests.login.conftest import Rds, give_environment, settle
@@ -80,6 +80,34 @@ async def test_set_connect_args_goes_through_the_plugins(database: Rds, rds_post
         await pool.expire_connections()
         with pytest.raises(ConfigurationError, match="did you mean iam_host"):
             await pool.fetchval("SELECT 1")
+
+
+async def test_set_connect_args_takes_a_dsn(database: Rds, rds_postgres: Emulator) -> None:
+    async with database.create_pool(1, 1) as pool:
+        pool.set_connect_args(rds_postgres.dsn("app", "postgres"), **database.options)
+        await pool.expire_connections()
+        assert await pool.fetchval("SELECT current_database()") == "postgres"
+    assert [(login.database, login.accepted) for login in rds_postgres.logins] == [("shop", True), ("postgres", True)]
+
+
+async def test_expired_while_it_is_refilled(database: Rds) -> None:
+    """What was on its way when the old connections were said to be outdated is outdated, too."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Gate:
+        async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
+            connection = await call_next(request)
+            begun.set()
+            await go_on.wait()
+            return connection
+
+    async with database.create_pool(0, 1, plugins=[Gate(), "iam"]) as pool:
+        acquiring = asyncio.ensure_future(pool.fetchval("SELECT pg_backend_pid()"))
+        await begun.wait()
+        await pool.expire_connections()
+        go_on.set()
+        assert await acquiring != await pool.fetchval("SELECT pg_backend_pid()")
+    assert [login.accepted for login in database.emulator.logins] == [True, True]
 
 
 async def test_wrong_sizes_are_the_drivers_errors(database: Rds) -> None:

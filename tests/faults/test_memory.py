@@ -1,0 +1,54 @@
+"""Connections that come and go, and logins that fail, leave no object behind, however many there were."""
+
+import asyncio
+import contextlib
+import gc
+from collections import Counter
+
+from aws_iam_async import PluginManager
+from tests.faults.leaks import Leaks
+from tests.faults.site import Site
+
+SIZE = 4
+ROUNDS = 8
+LEEWAY = (
+    SIZE * ROUNDS
+)  # objects that come and go by themselves; each round makes two or three times as many connections
+KINDS = 15  # of objects to show
+
+
+async def use_and_lose(place: Site, manager: PluginManager) -> None:
+    """Fill a pool, cut it off, have it connect anew; refuse a login, and time another one out."""
+
+    async def use() -> None:
+        with contextlib.suppress(*place.known_errors):
+            async with pool.acquire() as connection:
+                await place.execute(connection, "SELECT 1")
+
+    async def fail(**options: float) -> None:
+        with contextlib.suppress(*place.known_errors):
+            await place.close(await place.connect(manager, **options))
+
+    async with place.create_pool(manager, SIZE, SIZE) as pool:
+        for _ in range(2):
+            place.emulator.cut_connections()
+            await asyncio.gather(*(use() for _ in range(2 * SIZE)))
+    place.emulator.faults.reject_next(2)
+    await fail()
+    await fail(**place.limit(0.001))
+    place.emulator.reset()
+
+
+async def test_objects_are_as_many_as_before(place: Site, manager: PluginManager, leaks: Leaks) -> None:
+    async def after(rounds: int) -> Counter[str]:
+        for _ in range(rounds):
+            await use_and_lose(place, manager)
+        await leaks.none()
+        place.emulator.reset()
+        gc.collect()
+        return Counter(type(found).__qualname__ for found in gc.get_objects())
+
+    await after(2)
+    before = await after(1)
+    more = await after(ROUNDS) - before
+    assert more.total() < LEEWAY, more.most_common(KINDS)
