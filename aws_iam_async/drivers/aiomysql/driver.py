@@ -102,18 +102,18 @@ class AiomysqlDriver:
 
         Raises:
             aiomysql.OperationalError: 2003, from a ``TimeoutError``, when it took longer: what aiomysql raises then.
-            ConfigurationError: ``charset`` is unknown.
+            ConfigurationError: There are several hosts, or ``charset`` is unknown.
         """
-        _check_charset(request.driver_options.get("charset"))
+        _check(request)
         return await self._dial(request, None)
 
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:  # noqa: ARG002 - an aiomysql pool keeps what it was made with
         """Make an ``aiomysql.Pool`` whose connections all come from :meth:`connect`.
 
         Raises:
-            ConfigurationError: ``charset`` is unknown.
+            ConfigurationError: There are several hosts, or ``charset`` is unknown.
         """
-        _check_charset(request.driver_options.get("charset"))
+        _check(request)
         defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
         echo = request.driver_options.get("echo", POOL["echo"].default)
         loop = asyncio.get_running_loop()
@@ -180,8 +180,11 @@ class Dial(NamedTuple):
     attempt: Attempt
 
 
-def _check_charset(charset: object) -> None:
-    """Refuse what ends in an ``AttributeError`` in aiomysql 0.3; nothing and an empty text are its default."""
+def _check(request: ConnectRequest) -> None:
+    if request.alternates:
+        raise ConfigurationError("host: aiomysql connects to one host, and there are several; pass one")
+    charset = request.driver_options.get("charset")
+    # Refuse what ends in an AttributeError in aiomysql 0.3; nothing and an empty text are its default.
     if not charset or (isinstance(charset, str) and charset_by_name(charset) is not None):
         return
     # What Python calls them: "utf-8", "latin-1", "koi8_r".
