@@ -5,7 +5,7 @@ No environment variable is read here: ``PGSSLMODE`` and its like cannot weaken w
 """
 
 import os
-from ssl import SSLContext
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
@@ -75,6 +75,10 @@ def read(ssl: object = None, sslmode: object = None, sslrootcert: object = None)
                 raise ConfigurationError(
                     f"{option} has no effect beside ssl=SSLContext, which has its own trust and verification; drop one"
                 )
+        if ssl.protocol is PROTOCOL_TLS_SERVER:
+            raise ConfigurationError(
+                "ssl: this SSLContext is for servers; make one with ssl.create_default_context(), without a purpose"
+            )
         return Tls(context=ssl)
     if isinstance(ssl, bool):
         ssl = "verify-full" if ssl else "disable"

@@ -50,6 +50,8 @@ def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, pat
         ({"ssl": 1}, "ssl must be .*, not int"),
         ({"ssl": "require", "sslmode": "verify-full"}, "ssl says 'require' and sslmode says 'verify-full'"),
         ({"ssl": False, "sslmode": "verify-full"}, "ssl says 'disable'"),
+        ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)}, "ssl: this SSLContext is for servers"),
+        ({"ssl": ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)}, "ssl: this SSLContext is for servers"),
         ({"ssl": OWN, "sslmode": "verify-full"}, "sslmode has no effect beside ssl=SSLContext"),
         ({"ssl": OWN, "sslrootcert": "ca.pem"}, "sslrootcert has no effect beside ssl=SSLContext"),
         ({"ssl": False, "sslrootcert": "ca.pem"}, "sslrootcert verifies nothing with sslmode 'disable'"),
