@@ -77,9 +77,9 @@ def read(
         raise ConfigurationError("host is missing: plugin 'iam' needs the RDS endpoint to connect to")
     if host.startswith("/"):
         raise ConfigurationError("host is a unix socket: plugin 'iam' sends its token over TLS only; pass a host name")
-    signed_host = endpoints.normalise(
-        host if iam_host is None else iam_host, "host" if iam_host is None else "iam_host"
-    )
+    signed_host = endpoints.normalise(host, "host")  # what cannot be dialled is not worth a token
+    if iam_host is not None:
+        signed_host = endpoints.normalise(iam_host, "iam_host")
     endpoint = endpoints.parse(signed_host)
     pattern = None
     if cluster_instance_host_pattern is not None:
