@@ -51,6 +51,8 @@ def parse(dsn: str) -> Dsn:
     """
     if any(character.isspace() or not character.isprintable() for character in dsn):
         raise ConfigurationError("dsn holds white space or control characters; percent-encode them")
+    if "%00" in dsn:
+        raise ConfigurationError("dsn holds a NUL (%00), where databases would see an end")
     try:
         parts = urlsplit(dsn)
     except ValueError as error:

@@ -152,7 +152,7 @@ def _from_dsn(
     own: dict[str, Any] = {}
     rest: dict[str, str] = {}
     for name, value in parts.query.items():
-        if name in plugin_options or name in TLS_OPTIONS - {"ssl"}:
+        if name in plugin_options or name in TLS_OPTIONS:
             own[name] = value
         elif name in FIELDS or name in driver.aliases:
             own[driver.aliases.get(name, name)] = value

@@ -16,6 +16,7 @@ from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.options import Reader, Reading
 from aws_iam_async.plugins.iam.login import OPTION_NAMES
 from aws_iam_async.statistics import Attempts
+from aws_iam_async.tls import Tls, TlsMode
 
 POSTGRESQL: Driver = AsyncpgDriver(lambda terminal: terminal, Attempts())
 MYSQL: Driver = AiomysqlDriver(lambda terminal: terminal, Attempts())
@@ -130,6 +131,14 @@ def test_a_keyword_for_tls_replaces_what_the_dsn_says() -> None:
     assert reading(dsn, sslrootcert="other.pem").request.tls.root_cert == "other.pem"
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_ssl_and_sslmode_are_the_same_in_a_dsn(scheme: str) -> None:
+    words: list[TlsMode] = ["require", "verify-ca", "verify-full", "prefer"]
+    for word in words:
+        one, other = (reading(f"{scheme}://db?{name}={word}").request.tls for name in ("ssl", "sslmode"))
+        assert one == other == Tls(word)
+
+
 def test_a_context_is_taken_as_it_is() -> None:
     context = ssl.create_default_context()
     assert reading("mysql://db", ssl=context).request.tls.context is context
@@ -167,6 +176,10 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("postgresql://db", {"user": 5}, "user"),
         ("postgresql://db", {"database": ""}, "database"),
         ("postgresql://db?sslmode=sure", {}, "sslmode"),
+        ("postgresql://db?ssl=false", {}, "ssl: 'false' is unknown; it must be one of"),
+        ("mysql://db?ssl=1", {}, "ssl: '1' is unknown; it must be one of"),
+        ("postgresql://db?application_name=a%00user%00root", {}, "NUL"),
+        ("mysql://db/shop%00x", {}, "NUL"),
         ("postgresql://db", {"ssl": "sure"}, "ssl"),
         ("postgresql://db", {"ssl": 5}, "ssl"),
     ],
