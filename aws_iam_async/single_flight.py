@@ -11,8 +11,6 @@ import itertools
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
-from async_lru import alru_cache
-
 from aws_iam_async.errors import AwsIamError
 
 K = TypeVar("K", bound=Hashable)
@@ -38,6 +36,8 @@ class SingleFlight(Generic[K, T]):
     """
 
     def __init__(self, function: Callable[[K], Awaitable[T]]) -> None:
+        from async_lru import alru_cache  # noqa: PLC0415 - 3 ms, which importing this package should not cost
+
         self._function = function
         self._numbers = itertools.count()
         self._flying: dict[K, int] = {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import random as random_module
 import time
 import warnings
 from collections.abc import Callable, Coroutine, Iterable
@@ -25,6 +24,13 @@ from aws_iam_async.tokens.token import Token
 from aws_iam_async.tokens.watch import Watch
 
 Refresh: TypeAlias = Literal["on_use", "background"]
+
+
+def draw() -> float:
+    """Return a random number in [0, 1)."""
+    from random import random  # noqa: PLC0415 - 1 ms, which importing this package should not cost
+
+    return random()  # noqa: S311 - spreads refreshes, guards nothing
 
 
 class _LoopTokens:
@@ -132,7 +138,7 @@ class TokenService:
         refresh: Refresh = "on_use",
         maxsize: int = DEFAULT_MAXSIZE,
         clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = random_module.random,
+        random: Callable[[], float] = draw,
     ) -> None:
         if refresh not in get_args(Refresh):
             raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')

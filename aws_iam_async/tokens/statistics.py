@@ -4,20 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
-@dataclass(slots=True)
 class TokenCounters:
     """What happened to tokens so far; shared by the loops of one service.
 
     Plain additions: with a GIL each is whole, without one a count may be missed and no harm done.
     """
 
-    generations: int = 0
-    hits: int = 0
-    waits: int = 0
-    wait_seconds: float = 0.0
-    refreshes: int = 0
-    refresh_failures: int = 0
-    rejections: int = 0
+    def __init__(self) -> None:
+        self.generations = 0
+        self.hits = 0
+        self.waits = 0
+        self.wait_seconds = 0.0
+        self.refreshes = 0
+        self.refresh_failures = 0
+        self.rejections = 0
 
 
 @dataclass(frozen=True, slots=True)
