@@ -9,6 +9,7 @@ import functools
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 
 # AWS accepts a token for this long after it was signed, in seconds.
 SIGNED_FOR = 900
@@ -40,26 +41,38 @@ def presign(
         session_token: The session token of temporary credentials.
         issued: When it is signed, in seconds since the epoch.
     """
-    from urllib.parse import quote  # noqa: PLC0415 - 3 ms, which importing this package should not cost
-
+    quote = _quote()
     host = host.lower()
-    timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(issued))
+    timestamp = _timestamp(issued)
     day = timestamp[:8]
-    scope = f"{day}/{region}/rds-db/aws4_request"
     before = (
-        f"Action=connect&DBUser={quote(user, safe=_UNRESERVED)}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
-        f"&X-Amz-Credential={quote(access_key, safe=_UNRESERVED)}%2F{scope.replace('/', '%2F')}"
+        f"Action=connect&DBUser={quote(user)}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"&X-Amz-Credential={quote(access_key)}%2F{day}%2F{region}%2Frds-db%2Faws4_request"
         f"&X-Amz-Date={timestamp}&X-Amz-Expires={SIGNED_FOR}"
     )
     headers = "&X-Amz-SignedHeaders=host"
-    session = f"&X-Amz-Security-Token={quote(session_token, safe=_UNRESERVED)}" if session_token else ""
+    session = f"&X-Amz-Security-Token={quote(session_token)}" if session_token else ""
     # Clients leave the port out of the header where it is the scheme's own: a database on 443 is signed without it.
     signed_host = host if port == 443 else f"{host}:{port}"  # noqa: PLR2004 - https
     # Signed in alphabetical order; sent in the order that botocore sends.
     canonical = f"GET\n/\n{before}{session}{headers}\nhost:{signed_host}\n\nhost\n{_EMPTY_SHA256}"
-    to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{day}/{region}/rds-db/aws4_request\n{hashed}"
     signature = hmac.digest(_signing_key(secret_key, day, region), to_sign.encode(), "sha256").hex()
     return f"{host}:{port}/?{before}{headers}{session}&X-Amz-Signature={signature}"
+
+
+@functools.cache
+def _quote() -> Callable[[str], str]:
+    from urllib.parse import quote  # noqa: PLC0415 - 3 ms, which importing this package should not cost
+
+    return functools.partial(quote, safe=_UNRESERVED)
+
+
+# Tokens come in bursts: a second is written once.
+@functools.lru_cache(maxsize=1)
+def _timestamp(issued: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(issued))
 
 
 @functools.lru_cache(maxsize=64)
