@@ -11,7 +11,7 @@ from tests.credentials.conftest import AwsHome, Endpoint
 from tests.faults.container import serve
 from tests.faults.site import Site
 
-PROCESSES = 6
+PROCESSES = 4
 SECONDS = 120
 
 

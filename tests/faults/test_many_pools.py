@@ -17,11 +17,11 @@ SIZE = 2
 SECONDS = 60
 
 
-@pytest.fixture
-def sites(_asyncpg_site: Site, _aiomysql_site: Site, place: Site) -> Iterator[list[Site]]:
+@pytest.fixture(scope="module")
+def _sites(_asyncpg_site: Site, _aiomysql_site: Site) -> Iterator[list[Site]]:
     """Emulators of many names before the two servers."""
     name = "db{}.c9akciq32.us-east-1.rds.amazonaws.com"
-    account = place.emulator.account
+    account = _asyncpg_site.emulator.account
     with ExitStack() as stack:
         yield [
             replace(
@@ -32,6 +32,14 @@ def sites(_asyncpg_site: Site, _aiomysql_site: Site, place: Site) -> Iterator[li
         ]
 
 
+@pytest.fixture
+def sites(_sites: list[Site]) -> list[Site]:
+    for site in _sites:
+        site.emulator.reset()
+    return _sites
+
+
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("place", ["asyncpg"], indirect=True)  # for its access key; the sites are of both drivers
 async def test_all_work_at_once(sites: list[Site], manager: PluginManager) -> None:
     before = sockets()

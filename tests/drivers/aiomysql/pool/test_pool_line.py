@@ -213,11 +213,13 @@ async def test_lost_while_free_is_replaced(
     assert await waiting is not holder.result()
 
 
-@pytest.mark.parametrize(("idle", "kept"), [(9, True), (11, False)])
+@pytest.mark.parametrize(
+    ("recycle", "idle", "kept"), [(10, 9, True), (10, 11, False), (0, 1, False), (-1, 10**9, True)]
+)
 async def test_unused_for_too_long_is_replaced(
-    make_pool: Any, connects: Any, acquiring: Any, *, idle: int, kept: bool
+    make_pool: Any, connects: Any, acquiring: Any, recycle: int, idle: int, *, kept: bool
 ) -> None:
-    pool = make_pool(pool_recycle=10)
+    pool = make_pool(pool_recycle=recycle)
     holder = await acquiring(pool)
     await connects.succeed()
     pool.release(holder.result())
@@ -244,6 +246,19 @@ async def test_clear_closes_what_is_free_with_a_goodbye(make_pool: Any, connects
     await pool.clear()
     assert (free.closed, free.farewells, used.closed) == (True, 1, False)
     assert pool.size == 1
+
+
+async def test_clear_that_is_cancelled_closes_them_all_the_same(make_pool: Any, connects: Any, acquiring: Any) -> None:
+    pool = make_pool()
+    holder = await acquiring(pool)
+    await connects.succeed()
+    pool.release(holder.result())
+    clearing = asyncio.create_task(pool.clear())
+    await asyncio.sleep(0)
+    clearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await clearing
+    assert (holder.result().closed, holder.result().farewells, pool.size) == (True, 0, 0)
 
 
 async def test_first_connections_one_alone_then_the_others(make_pool: Any, connects: Any, turn: Any) -> None:
