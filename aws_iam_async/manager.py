@@ -91,7 +91,9 @@ class PluginManager:
             "otel": lambda: otel.load()(self._tokens),
         }
         self._plugins = registry.create(registry.split(plugins), built_in)
-        self.option_names = frozenset(name for plugin in self._plugins for name in getattr(plugin, "option_names", ()))
+        self.option_names: frozenset[str] = frozenset(
+            name for plugin in self._plugins for name in getattr(plugin, "option_names", ())
+        )
         refuse_unknown(options, self.option_names, owner="a plugin in the chain")
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._adapters: dict[str, tuple[Driver, Reader]] = {}

@@ -14,8 +14,8 @@ class Attempts:
     __slots__ = ("connects", "failures")
 
     def __init__(self) -> None:
-        self.connects = 0
-        self.failures = 0
+        self.connects: int = 0
+        self.failures: int = 0
 
     def ended(self, error: type[BaseException] | None) -> None:
         """Count one that has ended.

@@ -25,7 +25,7 @@ class Chain:
     __slots__ = ("_hash", "profile")
 
     def __init__(self, profile: str | None) -> None:
-        self.profile = profile
+        self.profile: str | None = profile
         self._hash = hash((Chain, profile))
 
     def __hash__(self) -> int:
@@ -47,7 +47,7 @@ class Given:
     __slots__ = ("_hash", "provider")
 
     def __init__(self, provider: "AwsSession | CredentialsCallable") -> None:
-        self.provider = provider
+        self.provider: AwsSession | CredentialsCallable = provider
         # Two reads of `obj.method` are two objects that compare equal, by the identity of `obj`.
         self._hash = hash(provider) if isinstance(provider, MethodType) else id(provider)
 

@@ -44,7 +44,7 @@ class Account:
     """
 
     def __init__(self) -> None:
-        self.id = "".join(secrets.choice(string.digits) for _ in range(12))
+        self.id: str = "".join(secrets.choice(string.digits) for _ in range(12))
         self._keys: dict[str, AccessKey] = {}
         self._revoked: set[str] = set()
         self._lock = threading.Lock()

@@ -75,15 +75,15 @@ class Emulator:
         dial_host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.upstream = upstream if isinstance(upstream, Upstream) else upstream.upstream
-        self.host = host.lower()
-        self.region = region or _region(self.host)
-        self.account = account or Account()
-        self.faults = Faults()
-        self.clock = time.time
+        self.upstream: Upstream = upstream if isinstance(upstream, Upstream) else upstream.upstream
+        self.host: str = host.lower()
+        self.region: str = region or _region(self.host)
+        self.account: Account = account or Account()
+        self.faults: Faults = Faults()
+        self.clock: Callable[[], float] = time.time
         self._signed_port = signed_port
-        self.dial_host = dial_host
-        self.port = port
+        self.dial_host: str = dial_host
+        self.port: int = port
         self._sessions: dict[asyncio.Task[None], socket.socket] = {}
         self._changed = threading.Condition()
         self._defect: BaseException | None = None

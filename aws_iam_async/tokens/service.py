@@ -145,7 +145,7 @@ class TokenService:
         self._closed = False
         self._token_counters = TokenCounters()
         self._credentials_counters = CredentialsCounters()
-        self.watch = Watch()
+        self.watch: Watch = Watch()
         # Not a method of this object: a service that nobody holds any more must go at once, to warn if not closed.
         self._loops = LoopLocal(
             functools.partial(

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Iterable
 
 from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Observation
 
 from aws_iam_async.plugins.otel.operation import SCOPE
 from aws_iam_async.tokens.service import TokenService
@@ -17,24 +17,24 @@ BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 _meter = metrics.get_meter(*SCOPE)
 _services: "weakref.WeakValueDictionary[int, TokenService]" = weakref.WeakValueDictionary()
 
-create_time = _meter.create_histogram(
+create_time: Histogram = _meter.create_histogram(
     "db.client.connection.create_time",
     unit="s",
     description="The time it took to create a new connection.",
     explicit_bucket_boundaries_advisory=BUCKETS,
 )
-failures = _meter.create_counter(
+failures: Counter = _meter.create_counter(
     "aws_iam_async.connection.failures",
     unit="{connection}",
     description="Connections that could not be created.",
 )
-generation_time = _meter.create_histogram(
+generation_time: Histogram = _meter.create_histogram(
     "aws_iam_async.token.generation.duration",
     unit="s",
     description="The time it took to generate a token, credentials included.",
     explicit_bucket_boundaries_advisory=BUCKETS,
 )
-rejections = _meter.create_counter(
+rejections: Counter = _meter.create_counter(
     "aws_iam_async.token.rejections",
     unit="{login}",
     description="Logins that a server rejected with a token from the cache, and that were tried once more.",
