@@ -1,6 +1,6 @@
 """Never run: what mypy, pyright and ty have to see."""
 
-from typing import Any, Literal, assert_type
+from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import aiomysql
 import asyncpg
@@ -9,6 +9,11 @@ import aws_iam_async
 from aws_iam_async import Opening
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from aws_iam_async.typed_options import AsyncpgPoolOptions
 
 
 class Order(asyncpg.Record):
@@ -52,6 +57,10 @@ async def objects_of_aiomysql() -> None:
 
 
 def takes_what_is_aiomysqls(connection: aiomysql.Connection, pool: aiomysql.Pool) -> None: ...
+
+
+async def hands_options_on(**options: "Unpack[AsyncpgPoolOptions]") -> asyncpg.Pool[asyncpg.Record]:
+    return await aws_iam_async.create_pool(driver="asyncpg", **options)
 
 
 async def tokens() -> None:
