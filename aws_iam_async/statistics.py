@@ -43,6 +43,11 @@ class Statistics(TokenStatistics):
 
     @classmethod
     def of(cls, attempts: Attempts, tokens: TokenStatistics) -> Self:
-        """Put both together."""
+        """Put both together.
+
+        Args:
+            attempts: How connects ended.
+            tokens: What became of the tokens for them.
+        """
         values = {field.name: getattr(tokens, field.name) for field in dataclasses.fields(TokenStatistics)}
         return cls(connects=attempts.connects, failures=attempts.failures, **values)

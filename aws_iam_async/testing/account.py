@@ -107,12 +107,20 @@ class Account:
                 self._revoked.discard(self._keys[access_key].access_key)
 
     def find(self, access_key: str) -> AccessKey | None:
-        """Return the key with this id, revoked or not, or None."""
+        """Return the key with this id, revoked or not, or None.
+
+        Args:
+            access_key: The access key id.
+        """
         with self._lock:
             return self._keys.get(access_key)
 
     def is_revoked(self, access_key: str) -> bool:
-        """Tell whether this key has been revoked."""
+        """Tell whether this key has been revoked.
+
+        Args:
+            access_key: The access key id.
+        """
         with self._lock:
             return access_key in self._revoked
 

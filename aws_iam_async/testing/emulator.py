@@ -161,7 +161,12 @@ class Emulator:
         self._gatekeeper.reset()
 
     def dsn(self, user: str, database: str | None = None) -> str:
-        """Return the address of this endpoint for a driver: ``postgresql://user@127.0.0.1:port/database``."""
+        """Return the address of this endpoint for a driver: ``postgresql://user@127.0.0.1:port/database``.
+
+        Args:
+            user: The database user.
+            database: The database; default: none, and then the server's own.
+        """
         path = f"/{quote(database, safe='')}" if database else ""
         host = f"[{self.dial_host}]" if ":" in self.dial_host else self.dial_host
         return f"{self.upstream.protocol}://{quote(user, safe='')}@{host}:{self.port}{path}"

@@ -15,7 +15,14 @@ class TokenProvider(Protocol):
     """Gives tokens: what ``RdsTokenProvider`` does, for code that wants to be handed another."""
 
     async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
-        """Return a token that lets ``user`` log in at ``host:port``."""
+        """Return a token that lets ``user`` log in at ``host:port``.
+
+        Args:
+            host: The endpoint's name, as the server knows it.
+            port: The endpoint's port.
+            user: The database user.
+            region: The region to sign for; default: the one in the host's name.
+        """
 
 
 class RdsTokenProvider:

@@ -84,6 +84,9 @@ class MariadbServer(ServerProcess):
     def execute(self, sql: str) -> None:
         """Run SQL as the server's administrator.
 
+        Args:
+            sql: A statement.
+
         Raises:
             RuntimeError: The server refuses it.
         """
@@ -94,15 +97,37 @@ class MariadbServer(ServerProcess):
                 raise RuntimeError(f"MariaDB refuses a statement: {error}") from error
 
     def create_user(self, name: str) -> None:
-        """Create a user who may log in through the emulator."""
+        """Create a user who may log in through the emulator.
+
+        Args:
+            name: The new user.
+
+        Raises:
+            RuntimeError: The server refuses.
+        """
         self.execute(f"CREATE USER {_quoted(name)}@'%' IDENTIFIED BY '{self._password}'")
 
     def drop_user(self, name: str) -> None:
-        """Drop a user."""
+        """Drop a user.
+
+        Args:
+            name: The user.
+
+        Raises:
+            RuntimeError: The server refuses.
+        """
         self.execute(f"DROP USER {_quoted(name)}@'%'")
 
     def create_database(self, name: str, *, owner: str) -> None:
-        """Create a database in which the user ``owner`` may do everything."""
+        """Create a database in which a user may do everything.
+
+        Args:
+            name: The new database.
+            owner: That user.
+
+        Raises:
+            RuntimeError: The server refuses.
+        """
         self.execute(f"CREATE DATABASE {_quoted(name)}")
         self.execute(f"GRANT ALL ON {_quoted(name)}.* TO {_quoted(owner)}@'%'")
 

@@ -89,6 +89,9 @@ class PostgresServer(ServerProcess):
     def execute(self, sql: str) -> None:
         """Run SQL as the server's administrator.
 
+        Args:
+            sql: A statement.
+
         Raises:
             RuntimeError: The server refuses it.
         """
@@ -99,15 +102,37 @@ class PostgresServer(ServerProcess):
             raise RuntimeError(f"PostgreSQL refuses a statement: {done.stderr.strip()}")
 
     def create_user(self, name: str) -> None:
-        """Create a role that may log in through the emulator."""
+        """Create a role that may log in through the emulator.
+
+        Args:
+            name: The new role.
+
+        Raises:
+            RuntimeError: The server refuses.
+        """
         self.execute(f"CREATE ROLE {_quoted(name)} LOGIN")
 
     def drop_user(self, name: str) -> None:
-        """Drop a role."""
+        """Drop a role.
+
+        Args:
+            name: The role.
+
+        Raises:
+            RuntimeError: The server refuses.
+        """
         self.execute(f"DROP ROLE {_quoted(name)}")
 
     def create_database(self, name: str, *, owner: str) -> None:
-        """Create a database that belongs to the role ``owner``."""
+        """Create a database that belongs to a role.
+
+        Args:
+            name: The new database.
+            owner: That role.
+
+        Raises:
+            RuntimeError: The server refuses.
+        """
         self.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(owner)}")
 
 
