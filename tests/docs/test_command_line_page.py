@@ -1,6 +1,7 @@
 """The page on the command line shows what the program really prints, and lists all there is."""
 
 import asyncio
+import itertools
 import re
 import shlex
 import sys
@@ -21,7 +22,7 @@ PAGE = "docs/command-line.md"
 BLOCKS = list(blocks(ROOT / PAGE))
 SHOWN = [
     (command, output)
-    for command, output in zip(BLOCKS, BLOCKS[1:], strict=False)
+    for command, output in itertools.pairwise(BLOCKS)
     if (command.language, output.language) == ("shell", "text")
 ]
 # Runs as a block of Python does, so connections lead to the emulators; and so do the names.
