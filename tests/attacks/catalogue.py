@@ -332,6 +332,15 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
+    "asks within TLS for a hash of long ago (`crypt`, MySQL 4.0)",
+    asyncpg=(asyncpg.InterfaceError, "unsupported authentication method"),
+    aiomysql=(InsecureTransportError, "MySQL 4.0"),
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("old", scene, victim)
+
+
+@attack(
     "asks for the token, and then for a hash of it",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "second method"),
@@ -353,6 +362,33 @@ def _(victim: Victim, scene: Scene) -> None:
     _asked_for("clear", scene, victim)
     victim.hear_answer()
     victim.send(victim.refusal())
+
+
+@attack(
+    "answers the token with nonsense",
+    asyncpg=(asyncpg.InterfaceError, "unsupported authentication method"),
+    aiomysql=(MYSQL_GONE, "Malformed packet"),
+    asks_in_clear=True,
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("clear", scene, victim)
+    victim.hear_answer()
+    victim.send(victim.nonsense())
+
+
+@attack(
+    "takes the token, sends the client to another server, and hangs up",
+    asyncpg=(asyncpg.ConnectionDoesNotExistError, "closed in the middle of operation"),
+    aiomysql=(MYSQL_GONE, "Lost connection"),
+    asks_in_clear=True,
+)
+def _(victim: Victim, scene: Scene) -> None:
+    _asked_for("clear", scene, victim)
+    victim.hear_answer()
+    victim.send(victim.redirect())
+    if not isinstance(victim, PostgresVictim):
+        victim.hear_answer()
+    victim.hang_up()
 
 
 @attack(

@@ -112,11 +112,19 @@ class Victim:
         raise NotImplementedError
 
     def request(self, method: str) -> bytes:
-        """The question for a password in this way: clear, hash, challenge or other."""
+        """The question for a password in this way: clear, hash, challenge, other or old."""
         raise NotImplementedError
 
     def welcome(self) -> bytes:
         """The verdict that the client is in."""
+        raise NotImplementedError
+
+    def redirect(self) -> bytes:
+        """The verdict that the client is in, and has to go to a server of the attacker's."""
+        raise NotImplementedError
+
+    def nonsense(self) -> bytes:
+        """A message that the protocol has no use for."""
         raise NotImplementedError
 
     def refusal(self) -> bytes:
@@ -125,6 +133,9 @@ class Victim:
 
     def hear_answer(self) -> bytes:
         raise NotImplementedError
+
+    def _place(self) -> bytes:
+        return "{}:{}".format(*self.sock.getsockname()).encode()
 
     def oversized(self) -> bytes:
         """The beginning of the longest message that the protocol has."""
@@ -156,11 +167,21 @@ class PostgresVictim(Victim):
             "hash": struct.pack("!I", 5) + SALT[:4],
             "challenge": struct.pack("!I", 10) + b"SCRAM-SHA-256\0\0",
             "other": struct.pack("!I", 7),  # GSSAPI
+            "old": struct.pack("!I", 4) + SALT[:2],  # crypt(3)
         }[method]
         return self._message(b"R", body)
 
     def welcome(self) -> bytes:
         return self._message(b"R", struct.pack("!I", 0))
+
+    def redirect(self) -> bytes:
+        # PostgreSQL has no such thing; whoever would invent it might have used one of these.
+        place = self._place()
+        parameter = self._message(b"S", b"redirect_url\0postgresql://" + place + b"\0")
+        return self.welcome() + parameter + self._message(b"N", b"SNOTICE\0C01000\0Mmoved\0Hgo to " + place + b"\0\0")
+
+    def nonsense(self) -> bytes:
+        return self._message(b"R", struct.pack("!I", 99) + b"\xff\xfe")
 
     def refusal(self) -> bytes:
         text = b"no pg_hba.conf entry for host, SSL on"
@@ -209,6 +230,8 @@ class MysqlVictim(Victim):
         self._hear()
 
     def request(self, method: str) -> bytes:
+        if method == "old":
+            return self._packet(b"\xfe")
         name = {
             "clear": b"mysql_clear_password",
             "hash": b"mysql_native_password",
@@ -219,6 +242,17 @@ class MysqlVictim(Victim):
 
     def welcome(self) -> bytes:
         return self._packet(b"\0\0\0\2\0\0\0")
+
+    def redirect(self) -> bytes:
+        # An "OK" with a tracked variable, as of MariaDB 11.3, and with Azure's text for the same.
+        place = b"mysql://" + self._place()
+        variable = b"".join(bytes([len(text)]) + text for text in (b"redirect_url", place))
+        state = b"\0" + bytes([len(variable)]) + variable
+        info = b"Location: " + place
+        return self._packet(b"\0\0\0\2\x40\0\0" + bytes([len(info)]) + info + bytes([len(state)]) + state)
+
+    def nonsense(self) -> bytes:
+        return self._packet(b"\xff\x15\x04#\xff\xfe\xfd\xfc\xfb")
 
     def refusal(self) -> bytes:
         return self._packet(b"\xff\x15\x04#28000Access denied for user 'app'@'10.0.0.1' (using password: YES)")

@@ -159,7 +159,8 @@ class Connection(TypedConnection):
                 reason = str(error) or type(error).__name__
                 message = f"Can't connect to MySQL server on {place!r} ({reason})"
                 raise OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
-            if isinstance(error, IndexError | struct.error):  # what aiomysql's reading of a packet ends in
+            # What aiomysql's reading of a packet ends in. It encodes only what the caller gave.
+            if isinstance(error, IndexError | struct.error | ValueError) and not isinstance(error, UnicodeEncodeError):
                 message = f"Malformed packet from {place!r}: it does not speak MySQL's protocol"
                 raise OperationalError(CR.CR_MALFORMED_PACKET, message) from error
             raise
@@ -249,6 +250,11 @@ class Connection(TypedConnection):
         self._password, self._bearer = ("", secret) if isinstance(secret, Bearer) else (secret, None)
         try:
             await self._request_authentication()
+        except AttributeError as error:
+            # aiomysql 0.3.2 knows of an answer, but PyMySQL 1.1 has it no more.
+            if self._bearer is None or error.name != "scramble_old_password":
+                raise
+            raise self._refusal("a hash as of MySQL 4.0") from error
         finally:
             self._password, self._bearer = "", None
             self._client_auth_plugin = chosen
