@@ -200,7 +200,8 @@ class TokenService:
             return
         self.watch.rejection(key)
         tokens = self._loops.get()
-        # Where each login has a token of its own, a newer one is at hand at every rejection: signed with the same key.
+        # Near the end of credentials each login has a token of its own, so that a newer one is at hand at every
+        # rejection: signed with the same key.
         if tokens.cache.reject(key, token) or tokens.credentials.present(key.source, token.access_key_id):
             tokens.credentials.reread(key.source)
 

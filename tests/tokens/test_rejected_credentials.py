@@ -1,0 +1,61 @@
+"""Which refused logins have credentials read anew: those whose key would be signed with again, or lately was."""
+
+from datetime import UTC, datetime, timedelta
+
+from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.source import source
+from aws_iam_async.tokens.service import TokenService
+from tests.tokens.conftest import START, Clock, settle
+
+HOUR = timedelta(hours=1)
+
+
+async def test_a_refusal_counts_though_a_newer_token_is_at_hand(clock: Clock) -> None:
+    given = ["AKIAOLD", "AKIANEW"]
+    expires_at = datetime.fromtimestamp(START, UTC) + timedelta(seconds=20)
+
+    async def credentials() -> Credentials:
+        return Credentials(given.pop(0), "made-up", expires_at=expires_at)
+
+    service = TokenService(clock=clock)
+    key = service.key(
+        host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=credentials)
+    )
+    first, _ = await service.get(key)
+    second, _ = await service.get(key)
+    assert first is not second
+    service.reject(key, first)
+    service.reject(key, first)
+    third, _ = await service.get(key)
+    assert [token.access_key_id for token in (first, second, third)] == ["AKIAOLD", "AKIAOLD", "AKIANEW"]
+    clock.advance(11)
+    service.reject(key, second)  # late: signed with what is gone already
+    fourth, _ = await service.get(key)
+    assert fourth.access_key_id == "AKIANEW"
+    assert service.statistics().credentials_loads == 2
+    await service.aclose()
+
+
+async def test_credentials_that_were_renewed_meanwhile_are_read_anew_as_well(clock: Clock) -> None:
+    """Whoever revokes the sessions of a role revokes all of them."""
+    loads = 0
+
+    async def credentials() -> Credentials:
+        nonlocal loads
+        loads += 1
+        return Credentials(f"AKIA{loads}", "made-up", expires_at=datetime.fromtimestamp(clock(), UTC) + HOUR)
+
+    service = TokenService(clock=clock)
+    key = service.key(
+        host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=credentials)
+    )
+    await service.get(key)
+    clock.advance(2850)
+    first, _ = await service.get(key)
+    clock.advance(60)
+    await service.get(key._replace(user="another"))  # has the credentials renewed
+    await settle()
+    service.reject(key, first)
+    second, _ = await service.get(key)
+    assert [token.access_key_id for token in (first, second)] == ["AKIA1", "AKIA3"]
+    await service.aclose()
