@@ -2,14 +2,12 @@
 
 import contextlib
 import gc
-import os
-import threading
 from collections.abc import Iterator
+
+from aws_iam_async.importing import undivided
 
 # CPython 3.12 starts with some frozen objects of its own (375 in 3.12.1); an application that freezes has thousands.
 _FROZEN_BY_APPLICATION = 1000
-
-_lock = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -23,7 +21,7 @@ def collections_held() -> Iterator[None]:
 
     Nothing is held where the application has switched the collector off; and what it has frozen stays frozen.
     """
-    with _lock:
+    with undivided():
         if not gc.isenabled():
             yield
             return
@@ -35,15 +33,3 @@ def collections_held() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
-
-
-def _after_fork_in_child() -> None:
-    # The thread that held the lock and the collector is not in the child.
-    global _lock  # noqa: PLW0603 - there is one collector in a process
-    if _lock.locked():
-        _lock = threading.Lock()
-        gc.enable()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)

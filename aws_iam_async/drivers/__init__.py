@@ -9,6 +9,7 @@ from types import ModuleType
 from aws_iam_async import offload
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
+from aws_iam_async.importing import undivided
 
 __all__ = ["driver_name", "load", "load_now", "loaded"]
 
@@ -71,9 +72,14 @@ async def load(name: str) -> type[Driver]:
     key = (os.getpid(), name)
     future = _imports.get(key)
     if future is None or future.done():
-        future = _imports[key] = offload.start(lambda: load_now(name), name=f"import {name}")
+        future = _imports[key] = offload.start(lambda: _load_undivided(name), name=f"import {name}")
     await offload.settle(future)
     return load_now(name)
+
+
+def _load_undivided(name: str) -> type[Driver]:
+    with undivided():
+        return load_now(name)
 
 
 def load_now(name: str) -> type[Driver]:

@@ -1,0 +1,37 @@
+"""Imports in other threads, which a fork must not cut in two."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+_under_way = threading.RLock()
+
+
+@contextlib.contextmanager
+def undivided() -> Iterator[None]:
+    """Have a fork wait for the imports made meanwhile, and threads take turns.
+
+    In a child that was forked in the middle of an import, the half of a module stands in ``sys.modules`` and its lock
+    belongs to a thread that is not there: whoever imports it waits forever (CPython 3.11 to 3.14).
+    """
+    with _under_way:
+        yield
+
+
+def _lock() -> None:
+    _under_way.acquire()
+
+
+def _unlock() -> None:
+    _under_way.release()
+
+
+def _renew() -> None:
+    # Not released: a server written in C may fork without a word before it.
+    global _under_way  # noqa: PLW0603 - there is one interpreter in a process
+    _under_way = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(before=_lock, after_in_parent=_unlock, after_in_child=_renew)
