@@ -31,7 +31,7 @@ def register_plugin(code: str, factory: Factory) -> None:
     A code that was registered before is replaced; managers that exist already keep what they have.
 
     Args:
-        code: One word without commas. ``iam`` is taken.
+        code: One word without commas. ``iam`` and ``otel`` are taken.
         factory: Called without arguments, once for each manager that names the code.
 
     Raises:

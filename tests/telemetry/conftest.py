@@ -74,6 +74,10 @@ class Telemetry:
         (value,) = self._counts()[metric].values()
         return value
 
+    def metrics(self) -> dict[str, list[Attributes]]:
+        """Everything that was measured in this process, with its attributes."""
+        return {name: [dict(attributes) for attributes in counts] for name, counts in self._counts().items()}
+
     def everything(self) -> list[str]:
         data = self._reader.get_metrics_data()
         return [span.to_json() for span in self.spans()] + ([data.to_json()] if data else [])

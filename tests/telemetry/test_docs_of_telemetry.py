@@ -1,0 +1,28 @@
+"""The tables of docs/telemetry.md name all that is told."""
+
+import pytest
+
+from aws_iam_async import PluginManager
+from tests.docs.pages import table
+from tests.telemetry.conftest import Rds, Telemetry
+
+
+def names(heading: str) -> set[str]:
+    return {name for row in table("docs/telemetry.md", heading) for name in row[0].split("`")[1::2]}
+
+
+async def test_metrics_and_attributes_are_documented(rds: Rds, telemetry: Telemetry) -> None:
+    async with PluginManager("otel,iam") as manager:
+        async with manager.connect(rds.dsn, **rds.options):
+            pass
+        rds.emulator.faults.reject_next(2)
+        with pytest.raises(rds.refusal):
+            await manager.connect(rds.dsn, **rds.options)
+    metrics = telemetry.metrics()
+    assert metrics.keys() == names("## Metrics")
+    told = {name for described in metrics.values() for attributes in described for name in attributes}
+    told |= {name for span in telemetry.spans() for name in span.attributes or ()}
+    assert told == names("## Attributes")
+    assert {span.name.partition(" ")[0] for span in telemetry.spans()} == {
+        name.partition(" ")[0] for name in names("## Spans")
+    }
