@@ -80,15 +80,18 @@ async def test_who_stood_in_line_hears_of_a_failure(make_pool: Any, connects: An
     await closing
 
 
-async def test_connect_that_nobody_waits_for_is_cancelled(make_pool: Any, connects: Any, acquiring: Any) -> None:
+async def test_connect_that_nobody_waits_for_is_cancelled(
+    make_pool: Any, connects: Any, acquiring: Any, turn: Any
+) -> None:
     pool = make_pool(minsize=3)
     waiting = await acquiring(pool)
     assert len(connects.pending) == 3
     await connects.succeed()
     pool.release(await waiting)
     pool.close()
-    await pool.wait_closed()
+    await turn()
     assert connects.pending == []
+    await pool.wait_closed()
 
 
 async def test_connect_that_ends_as_the_pool_closes_is_closed(

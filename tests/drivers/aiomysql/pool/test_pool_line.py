@@ -76,6 +76,18 @@ async def test_connect_nobody_waits_for_is_cancelled(make_pool: Any, connects: A
     assert pool.size == 1
 
 
+async def test_connect_that_ends_as_who_wanted_it_gives_up_is_kept(
+    make_pool: Any, connects: Any, acquiring: Any, turn: Any
+) -> None:
+    pool = make_pool()
+    waiting = await acquiring(pool)
+    connects.end(1)
+    waiting.cancel()
+    await turn()
+    assert waiting.cancelled()
+    assert (pool.size, pool.freesize) == (1, 1)
+
+
 async def test_cancelled_connect_keeps_its_place_until_it_has_ended(
     make_pool: Any, connects: Any, acquiring: Any, turn: Any
 ) -> None:
