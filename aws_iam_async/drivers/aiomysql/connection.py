@@ -22,6 +22,8 @@ from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.secret import Bearer, Secret
 
 LONGEST_LOGIN_PACKET = 1 << 16  # bytes; greetings and answers take hundreds, aiomysql 0.3.2 would take endless ones
+# What aiomysql 0.3.2 ends in when it reads a broken packet. It encodes as well, but only what the caller gave.
+UNREADABLE = (IndexError, UnboundLocalError, ValueError, struct.error)
 FAREWELL = 1.0  # seconds; a server that lives hangs up within a round trip
 
 
@@ -159,8 +161,7 @@ class Connection(TypedConnection):
                 reason = str(error) or type(error).__name__
                 message = f"Can't connect to MySQL server on {place!r} ({reason})"
                 raise OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
-            # What aiomysql's reading of a packet ends in. It encodes only what the caller gave.
-            if isinstance(error, IndexError | struct.error | ValueError) and not isinstance(error, UnicodeEncodeError):
+            if isinstance(error, UNREADABLE) and not isinstance(error, UnicodeEncodeError):
                 message = f"Malformed packet from {place!r}: it does not speak MySQL's protocol"
                 raise OperationalError(CR.CR_MALFORMED_PACKET, message) from error
             raise
@@ -251,7 +252,7 @@ class Connection(TypedConnection):
         try:
             await self._request_authentication()
         except AttributeError as error:
-            # aiomysql 0.3.2 knows of an answer, but PyMySQL 1.1 has it no more.
+            # aiomysql 0.3.2 still calls what PyMySQL 1.2 has no more.
             if self._bearer is None or error.name != "scramble_old_password":
                 raise
             raise self._refusal("a hash as of MySQL 4.0") from error
