@@ -107,13 +107,18 @@ def arm(
     refuse_unknown(options, manager.option_names | TLS_OPTIONS, owner="a plugin in the chain")
 
     def connect(**keywords: Any) -> Any:
+        if isinstance(keywords.get("ssl"), dict):
+            raise ConfigurationError(
+                "ssl as a dict, which is what SQLAlchemy makes of ssl_ca and its like in a URL, is not read here:"
+                " pass sslrootcert, sslmode, or an SSLContext as ssl"
+            )
         given = _over(keywords, options)
         return manager.connect(driver=driver, **given)  # type: ignore[call-overload]  # only the URL says which driver
 
     def replace_connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
-        if CREATOR in keywords:
+        # Our own is there before us from the second connect on: SQLAlchemy 2.0.42 passes the same dict each time.
+        if keywords.setdefault(CREATOR, connect) is not connect:
             raise ConfigurationError(f"the engine has its own {CREATOR}, or was armed before; let one of them connect")
-        keywords[CREATOR] = connect
 
     event.listen(engine.sync_engine, "do_connect", replace_connect)
 

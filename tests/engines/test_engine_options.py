@@ -69,6 +69,23 @@ def test_options_of_the_engine_come_too_late_for_arming() -> None:
         arm(create_plain_engine(POSTGRESQL), pool_size=3)
 
 
+def test_sqlalchemy_may_use_the_arguments_of_one_connect_for_the_next() -> None:
+    # As versions before 2.0.43 do.
+    dialect = create_async_engine(POSTGRESQL).dialect
+    arguments: dict[str, Any] = {}
+    for _ in range(2):
+        for listener in dialect.dispatch.do_connect:
+            listener(dialect, None, (), arguments)
+    assert arguments.keys() == {"async_creator_fn"}
+
+
+@pytest.mark.parametrize("url", [f"{MYSQL}?ssl_ca=bundle.pem", MYSQL])
+async def test_the_mysql_way_of_naming_certificates_is_answered_with_ours(url: str) -> None:
+    arguments = {} if "ssl_ca" in url else {"ssl": {"ca": "bundle.pem"}}
+    with pytest.raises(ConfigurationError, match=r"ssl_ca.*: pass sslrootcert"):
+        await create_async_engine(url, connect_args=arguments).connect()
+
+
 async def test_a_misspelt_option_in_the_url_is_refused_before_any_network_traffic() -> None:
     engine = create_async_engine(f"{POSTGRESQL}?iam_regoin=us-east-1")
     with pytest.raises(ConfigurationError, match="did you mean iam_region"):

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import aiomysql
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 import aws_iam_async
 from aws_iam_async import Opening
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
+from aws_iam_async.sqlalchemy import arm, create_async_engine
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -61,6 +63,12 @@ def takes_what_is_aiomysqls(connection: aiomysql.Connection, pool: aiomysql.Pool
 
 async def hands_options_on(**options: "Unpack[AsyncpgPoolOptions]") -> asyncpg.Pool[asyncpg.Record]:
     return await aws_iam_async.create_pool(driver="asyncpg", **options)
+
+
+def engines(manager: aws_iam_async.PluginManager) -> None:
+    assert_type(create_async_engine("postgresql+asyncpg://db", iam_region="us-east-1", pool_size=4), AsyncEngine)
+    engine = create_async_engine("mysql+aiomysql://db", manager=manager)
+    assert_type(arm(engine, plugins=["iam"], profile="prod"), None)
 
 
 async def tokens() -> None:
