@@ -130,4 +130,5 @@ def _explain(error: Exception, signed: login.Login, token: Token) -> None:
         " (MySQL); that the identity may do rds-db:connect on"
         f" arn:aws:rds-db:{signed.region}:<account>:dbuser:<resource id>/{signed.user};"
         " that host, port and region are the database's own; and that this machine's clock is right."
+        " The command aws-iam-async check looks into all of it."
     )

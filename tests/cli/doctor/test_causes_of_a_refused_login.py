@@ -1,10 +1,14 @@
 """Causes that show at the login, where RDS says little: the likeliest come first, by what is known."""
 
+import asyncio
 import math
 import time
+from collections.abc import Iterator
 
 import pytest
 
+import aws_iam_async
+from aws_iam_async.cli.doctor.steps import query
 from aws_iam_async.testing import Emulator, Reason, Stage
 from tests.cli.doctor.conftest import Doctor
 from tests.cli.doctor.sts_double import ACCOUNT, Sts
@@ -106,6 +110,35 @@ def test_a_database_that_is_not_the_users(doctor: Doctor, mysql: Emulator) -> No
     report = doctor.check(*doctor.arguments(mysql, database="nowhere"))
     assert report.causes("login") == ["no-access-to-database"]
     assert "GRANT ALL ON `nowhere`.* TO 'app'@'%';" in report.advice("login", "no-access-to-database")
+
+
+@pytest.fixture
+def full_database(postgresql: Emulator) -> Iterator[Emulator]:
+    """A database that takes no more connections."""
+
+    async def limit(connections: int) -> None:
+        dsn, ca_file = postgresql.dsn("app", "postgres"), postgresql.ca_file
+        async with aws_iam_async.connect(dsn, iam_host=postgresql.host, sslrootcert=ca_file) as connection:
+            await connection.execute(f"ALTER DATABASE shop CONNECTION LIMIT {connections}")
+
+    asyncio.run(limit(0))
+    yield postgresql
+    asyncio.run(limit(-1))
+
+
+def test_too_many_connections(doctor: Doctor, full_database: Emulator) -> None:
+    report = doctor.examine(full_database)
+    assert "too many connections" in report.detail("login")
+    assert report.causes("login") == ["too-many-connections"]
+
+
+def test_a_connection_that_is_lost_after_the_login(
+    doctor: Doctor, postgresql: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(query.QUERIES, "asyncpg", "SELECT pg_terminate_backend(pg_backend_pid())")
+    report = doctor.examine(postgresql)
+    assert report.failed == ["query"]
+    assert report.causes("query") == ["query-failed"]
 
 
 def test_a_server_that_does_not_finish_the_login(doctor: Doctor, endpoint: Emulator) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from aws_iam_async.testing import Emulator
-from tests.cli.conftest import Program, program
+from tests.cli.conftest import Program, lines_until, program
 from tests.cli.doctor.conftest import Doctor
 
 __all__ = ["program"]
+
+ENDPOINT = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 
 
 @pytest.fixture
@@ -75,6 +79,17 @@ def test_json_is_one_document_and_nothing_else(program: Program) -> None:
     assert document["ok"] is False
     for step in document["steps"]:
         assert sorted(step) == ["advice", "detail", "name", "seconds", "status"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_at_once(program: Program, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dsn = f"postgresql://app@127.0.0.1:{silent.getsockname()[1]}/shop?iam_host={ENDPOINT}"
+        with program.started("check", dsn, "--no-sts", "--timeout", "60") as process:
+            assert lines_until(process.stdout, "✓ tcp")[-1].startswith("✓ tcp")
+            process.send_signal(number)
+            _, errors = process.communicate()
+    assert (errors, process.returncode) == ("interrupted\n", 130)
 
 
 def test_a_log_that_is_no_utf_8_has_marks_too(program: Program) -> None:

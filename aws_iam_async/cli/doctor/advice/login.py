@@ -16,7 +16,7 @@ from aws_iam_async.cli.doctor.refusal import Refusal
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.endpoints import RdsEndpoint
 
-__all__ = ["Evidence", "advise"]
+__all__ = ["Evidence", "advise", "query_failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,15 @@ def advise(refusal: Refusal, evidence: Evidence) -> tuple[Advice, ...]:
             return (too_many_connections(),)
         case _:
             return (PLAIN[refusal],)
+
+
+def query_failed() -> Advice:
+    """A query fails right after the login."""
+    return Advice(
+        "query-failed",
+        "The login works, but the server does not answer a query: it is overloaded, failing over, or something in "
+        "between cuts connections.",
+    )
 
 
 PLAIN = {

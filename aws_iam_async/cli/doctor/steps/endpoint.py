@@ -1,5 +1,6 @@
 """The endpoint: the RDS name that is signed for, which need not be the one that is dialled."""
 
+import asyncio
 from types import MappingProxyType
 
 from aws_iam_async import ConfigurationError, ConnectRequest, RegionError, endpoints
@@ -18,7 +19,7 @@ async def run(found: Findings) -> Passed:
     """Tell what is signed for."""
     request = found.request
     if request.options.get("iam_host") == AUTO:
-        request = found.request = await _located(request)
+        request = found.request = await _located(request, found.target.timeout)
     try:
         found.login = _read(request)
     except RegionError as error:
@@ -26,7 +27,9 @@ async def run(found: Findings) -> Passed:
     except ConfigurationError as error:
         if not request.user or request.host is None or "iam_host" in request.options or endpoints.parse(request.host):
             raise
-        raise StepFailedError(str(error), advice.iam_host_missing(await _behind(request.host))) from error
+        raise StepFailedError(
+            str(error), advice.iam_host_missing(await _behind(request.host, found.target.timeout))
+        ) from error
     name = request.options.get("iam_host", request.host)
     found.endpoint = endpoints.parse(name)
     port = request.options.get("iam_default_port", request.port)
@@ -39,13 +42,14 @@ async def run(found: Findings) -> Passed:
     return Passed(f"{found.endpoint.kind} endpoint {found.endpoint.host}:{port}{elsewhere}")
 
 
-async def _located(request: ConnectRequest) -> ConnectRequest:
+async def _located(request: ConnectRequest, seconds: float) -> ConnectRequest:
     """Put the endpoint behind the host in its place, as the plugin does."""
     try:
-        host = await endpoint_behind(request.host)
+        async with asyncio.timeout(seconds):
+            host = await endpoint_behind(request.host)
     except OSError as error:
         raise StepFailedError(
-            f"{request.host}: {error.strerror or error}", name_not_found(str(request.host))
+            f"{request.host}: {error.strerror or type(error).__name__}", name_not_found(str(request.host))
         ) from error
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
     return request.replace(host=host, options=MappingProxyType(options))
@@ -56,9 +60,10 @@ def _read(request: ConnectRequest) -> login.Login:
     return login.read(host=request.host, port=request.port, user=request.user, **options)
 
 
-async def _behind(host: str) -> str | None:
+async def _behind(host: str, seconds: float) -> str | None:
     """Return the endpoint that a name leads to, if it leads to one."""
     try:
-        return await endpoint_behind(host)
+        async with asyncio.timeout(seconds):
+            return await endpoint_behind(host)
     except (OSError, ConfigurationError):
         return None

@@ -1,5 +1,6 @@
 """Who the credentials belong to. What STS says is evidence for the login; by itself it stops nothing."""
 
+import asyncio
 import functools
 
 from aws_iam_async import offload
@@ -24,9 +25,11 @@ async def run(found: Findings) -> Passed:
         timeout=found.target.timeout,
     )
     try:
-        identity = found.identity = await offload.wait(offload.start(ask, name="STS"))
-    except sts.StsUnreachableError as error:
-        return Passed(f"STS does not answer ({error}): identity and clock are not checked", (sts_unreachable(),))
+        async with asyncio.timeout(found.target.timeout):  # looking its name up can take longer than the call may
+            identity = found.identity = await offload.wait(offload.start(ask, name="STS"))
+    except (sts.StsUnreachableError, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        return Passed(f"STS does not answer ({reason}): identity and clock are not checked", (sts_unreachable(),))
     warnings = about(identity)
     if identity.refusal is not None:
         return Passed(f"STS refuses the credentials: {identity.refusal}", warnings)

@@ -1,5 +1,8 @@
 """The login, by ``connect()`` itself."""
 
+import asyncio
+import contextlib
+
 import aws_iam_async
 from aws_iam_async import drivers
 from aws_iam_async.cli.doctor import refusal
@@ -19,12 +22,19 @@ async def run(found: Findings) -> Passed:
     target = found.target
     options = {**target.options, TIMEOUT[found.driver]: target.timeout}
     try:
-        opening = aws_iam_async.connect(target.dsn, **options)
-        found.connection = await found.closing.enter_async_context(opening)
+        found.connection = await aws_iam_async.connect(target.dsn, **options)
     except Exception as error:
         # The notes of the library say what the report says better.
         raise StepFailedError(_line(error), *advise(refusal.read(error), _evidence(found))) from error
+    found.closing.push_async_callback(_close, found)
     return Passed(f"as {found.signed.user}")
+
+
+async def _close(found: Findings) -> None:
+    # What is to be known is known by now, and a server that has died in between must not hold the report up.
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(found.target.timeout):
+            await drivers.loaded(found.driver).close(found.connection, failed=False)
 
 
 def _line(error: Exception) -> str:
