@@ -13,6 +13,7 @@ from tests.docs.built_site import build
 
 CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 READERS = "shop.cluster-ro-c9akciq32.us-east-1.rds.amazonaws.com"
+PROXY = "shop.proxy-c9akciq32.us-east-1.rds.amazonaws.com"
 MYSQL = "shop.c9akciq32.us-east-1.rds.amazonaws.com"
 BUNDLE = "global-bundle.pem"
 
@@ -66,11 +67,12 @@ def world() -> Iterator[World]:
             return stack.enter_context(Emulator(server, host=host, account=account, signed_port=port))
 
         cluster, readers = emulator(postgres, CLUSTER, 5432), emulator(postgres, READERS, 5432)
-        mysql = emulator(mariadb, MYSQL, 3306)
+        mysql, proxy = emulator(mariadb, MYSQL, 3306), emulator(postgres, PROXY, 5432)
         yield World(
             {
                 f"{CLUSTER}:5432": cluster,
                 f"{READERS}:5432": readers,
+                f"{PROXY}:5432": proxy,
                 f"{MYSQL}:3306": mysql,
                 # An address, an alias and a tunnel of the docs.
                 "10.0.3.7:5432": cluster,
