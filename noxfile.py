@@ -35,7 +35,6 @@ def tests(session: nox.Session) -> None:
     copy = folder / sdist.name.removesuffix(".tar.gz")
     shutil.rmtree(copy / "aws_iam_async")
     (copy / "_aws_iam_async_pytest.py").unlink()
-    (copy / "_aws_iam_async_pytest.py").unlink()
     with session.chdir(copy):
         # The distributions can be built in the checkout only: the next session.
         session.run("python", "-m", "pytest", "--ignore=tests/packaging", *session.posargs)
