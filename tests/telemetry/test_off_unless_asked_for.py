@@ -36,6 +36,23 @@ def test_the_sdk_is_not_needed() -> None:
     assert lines[-1] == "False"
 
 
+WHO_IMPORTS = """
+import sys, threading
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "opentelemetry":
+            print("on the loop" if threading.current_thread() is threading.main_thread() else "in a thread")
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_the_loop_does_not_wait_for_its_import() -> None:
+    program = WHO_IMPORTS + CONNECT.format(plugins="otel,iam") + "asyncio.run(main())"
+    assert run(program).splitlines()[0] == "in a thread"
+
+
 def test_the_extra_is_named_where_it_is_missing() -> None:
     program = "import sys; sys.modules['opentelemetry'] = None" + CONNECT.format(plugins="otel,iam")
     for manner in ("asyncio.run(main())", "aws_iam_async.PluginManager('otel,iam')"):
