@@ -23,6 +23,10 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, _HIDDEN)
     text = _SECRET_PARAMETER.sub(rf"\g<1>{_HIDDEN}", text)
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

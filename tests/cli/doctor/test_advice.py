@@ -100,6 +100,26 @@ def test_a_certificate_near_its_end_is_warned_of(days: int, words: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("shop.c9akciq32.us-east-1.rds.amazonaws.com", "--iam-host shop.c9akciq32.us-east-1.rds.amazonaws.com"),
+        ("*.proxy-c9akciq32.us-east-1.rds.amazonaws.com", None),
+        ("evil.example", None),
+        ("$(reboot)", None),
+    ],
+)
+def test_only_an_endpoints_name_is_copied_out_of_a_certificate(name: str, code: str | None) -> None:
+    leaf = Certificate("leaf", "CA", (name,), NOW, NOW)
+    (advice,) = tls.refused_certificate(62, name="db.example", chain=[leaf], trusted=None)
+    assert name in advice.text
+    assert advice.code == code
+
+
+def test_a_profiles_name_is_quoted_for_the_shell() -> None:
+    assert no_credentials("expired", "a b; reboot").code == "aws sso login --profile 'a b; reboot'"
+
+
+@pytest.mark.parametrize(
     ("address", "private"), [("10.0.3.7", True), ("172.16.0.1", True), ("fd00::1", True), ("54.1.2.3", False)]
 )
 def test_a_private_address_is_told(address: str, private: bool) -> None:

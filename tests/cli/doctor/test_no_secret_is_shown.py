@@ -19,7 +19,8 @@ from tests.cli.doctor.sts_double import Sts
         ("bad token X-Amz-Signature=0123abc&b=1", "bad token X-Amz-Signature=**********&b=1"),
         ("x-amz-security-token=IQoJb3JpZ2lu%2F 'x'", "x-amz-security-token=********** 'x'"),
         ("the key s3cr3t is wrong", "the key ********** is wrong"),
-        ("\x1b[2Jgone\x07\r", "\N{REPLACEMENT CHARACTER}[2Jgone" + "\N{REPLACEMENT CHARACTER}" * 2),
+        ("\x1b[2Jgone\x07", "\N{REPLACEMENT CHARACTER}[2Jgone\N{REPLACEMENT CHARACTER}"),
+        ("a\tb\r\n", "a b \n"),
         ("\N{RIGHT-TO-LEFT OVERRIDE}abc", "\N{REPLACEMENT CHARACTER}abc"),
     ],
 )

@@ -62,6 +62,14 @@ def test_the_last_line_says_how_it_went(doctor: Doctor, postgresql: Emulator) ->
     assert (bad.exit_code, bad.stdout.splitlines()[-1]) == (1, "Failed: login.")
 
 
+def test_what_a_step_warned_of_is_said_where_another_one_fails_of_it(doctor: Doctor, postgresql: Emulator) -> None:
+    arguments = [*doctor.arguments(postgresql, "--iam-region", "eu-west-1"), "--no-sts"]
+    shown = doctor.run(*arguments).stdout
+    assert re.search(r"^! region ", shown, re.MULTILINE)
+    assert shown.count("wrong-region") == 1
+    assert shown.index("login failed") < shown.index("wrong-region")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--timeout", "0"], ["--timeout", "soon"], ["--port", "x"], ["--iam-regoin", "us-east-1"]]
 )

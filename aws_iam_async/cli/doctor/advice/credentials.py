@@ -1,5 +1,7 @@
 """AWS credentials."""
 
+import shlex
+
 from aws_iam_async.cli.doctor.outcome import Advice
 
 __all__ = [
@@ -39,7 +41,7 @@ def no_credentials(complaint: str, profile: str | None) -> Advice:
         complaint: What the library says.
         profile: The profile asked for.
     """
-    suffix = f" --profile {profile}" if profile else ""
+    suffix = f" --profile {shlex.quote(profile)}" if profile else ""
     if "expired" in complaint.lower():
         return Advice(
             "credentials-expired",

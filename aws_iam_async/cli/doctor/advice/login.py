@@ -167,11 +167,11 @@ def _not_iam(evidence: Evidence) -> tuple[Advice, ...]:
             )
         )
     else:
-        what = "instance" if kind == "instance" else "cluster"
+        what, aurora = ("instance", " (Aurora: on its cluster)") if kind == "instance" else ("cluster", "")
         causes.append(
             Advice(
                 "iam-not-enabled",
-                f"Or IAM database authentication is not enabled on the {what}.",
+                f"Or IAM database authentication is not enabled on the {what}{aurora}.",
                 f"aws rds modify-db-{what} --db-{what}-identifier {name} --region {evidence.region}"
                 " --enable-iam-database-authentication --apply-immediately",
             )

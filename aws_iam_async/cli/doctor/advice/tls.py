@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from aws_iam_async import endpoints
 from aws_iam_async.cli.doctor.certificate import Certificate
 from aws_iam_async.cli.doctor.outcome import Advice
 from aws_iam_async.cli.doctor.wire.answer import UnexpectedAnswerError
@@ -38,7 +39,8 @@ def refused_certificate(
                 "tls-name",
                 f"The server proves to be {names}, not {name}. Something else was reached than what was meant, or the "
                 "endpoint has another name: pass that one, as host or as iam_host.",
-                f"--iam-host {chain[0].names[0]}" if chain and chain[0].names else None,
+                # Whoever presents a certificate says what is in it: nothing but an endpoint's name is for copying.
+                f"--iam-host {chain[0].names[0]}" if chain and _is_endpoint(chain[0]) else None,
             ),
         )
     if code == EXPIRED:
@@ -68,6 +70,10 @@ def refused_certificate(
             )
         return (Advice("tls-authority", text, "--sslrootcert FILE" if trusted is None else None),)
     return (Advice("tls-certificate", "The server's certificate cannot be verified."),)
+
+
+def _is_endpoint(certificate: Certificate) -> bool:
+    return bool(certificate.names) and endpoints.parse(certificate.names[0]) is not None
 
 
 def unexpected_answer(error: UnexpectedAnswerError, *, host: str, port: int | None) -> Advice:

@@ -69,9 +69,12 @@ class TerminalReport:
 
     def finish(self, results: Sequence[StepResult]) -> None:
         """Print what to do, and how it went in one line."""
+        # What a step warned of and another one failed of is said there.
+        told = {advice for result in results if result.status is Status.FAILED for advice in result.advice}
         for result in results:
-            if result.advice:
-                self._advise(result)
+            fails = result.status is Status.FAILED
+            if advice := [one for one in result.advice if fails or one not in told]:
+                self._advise(result, advice)
         self._print()
         failed = [result.name for result in results if result.status is Status.FAILED]
         if failed:
@@ -79,14 +82,14 @@ class TerminalReport:
         else:
             self._print(Text("The login works.", STYLES[Status.PASSED]))
 
-    def _advise(self, result: StepResult) -> None:
-        failed, several = result.status is Status.FAILED, len(result.advice) > 1
+    def _advise(self, result: StepResult, causes: Sequence[Advice]) -> None:
+        failed, several = result.status is Status.FAILED, len(causes) > 1
         heading = f"{result.name} {'failed' if failed else 'warns'}"
         if failed and several:
             heading += "; the likely causes, the likeliest first"
         self._print()
         self._print_paragraph(Text(f"{heading}:", STYLES[result.status]))
-        for number, advice in enumerate(result.advice, start=1):
+        for number, advice in enumerate(causes, start=1):
             self._print_advice(f"{number}. " if several else "", advice)
 
     def _print_advice(self, number: str, advice: Advice) -> None:

@@ -25,21 +25,28 @@ async def run(found: Findings) -> Passed:
     except RegionError as error:
         found.login = error
     except ConfigurationError as error:
-        if not request.user or request.host is None or "iam_host" in request.options or endpoints.parse(request.host):
+        if not _may_be_an_alias(request):
             raise
-        raise StepFailedError(
-            str(error), advice.iam_host_missing(await _behind(request.host, found.target.timeout))
-        ) from error
+        behind = await _behind(str(request.host), found.target.timeout)
+        raise StepFailedError(str(error), advice.iam_host_missing(behind)) from error
     name = request.options.get("iam_host", request.host)
     found.endpoint = endpoints.parse(name)
-    port = request.options.get("iam_default_port", request.port)
+    port = endpoints.parse_port(request.options.get("iam_default_port", request.port))
     if found.endpoint is None:
         return Passed(f"{name}:{port}, dialled as {request.host}:{request.port}", (advice.not_an_rds_name(name),))
     dialled = (request.host or "").lower().removesuffix(".")
-    elsewhere = (
-        f", dialled as {dialled}:{request.port}" if (dialled, request.port) != (found.endpoint.host, port) else ""
-    )
-    return Passed(f"{found.endpoint.kind} endpoint {found.endpoint.host}:{port}{elsewhere}")
+    signed = f"{found.endpoint.kind} endpoint {found.endpoint.host}:{port}"
+    if (dialled, request.port) == (found.endpoint.host, port):
+        return Passed(signed)
+    return Passed(f"{signed}, dialled as {dialled}:{request.port}")
+
+
+def _may_be_an_alias(request: ConnectRequest) -> bool:
+    """Whether there is a host that is no RDS endpoint, and nothing says which one it leads to."""
+    host = request.host
+    if not host or not request.user or "iam_host" in request.options:
+        return False
+    return not host.startswith("/") and endpoints.parse(host) is None
 
 
 async def _located(request: ConnectRequest, seconds: float) -> ConnectRequest:

@@ -12,20 +12,24 @@ from aws_iam_async.cli.doctor.outcome import Passed
 
 __all__ = ["run"]
 
+# Seconds. Where a network has no way to STS, nobody says so, and the login does not need it.
+PATIENCE = 5.0
+
 
 async def run(found: Findings) -> Passed:
     """Ask STS."""
     if not found.target.asks_sts:
         return Passed("not asked for (--no-sts)")
+    seconds = min(found.target.timeout, PATIENCE)
     ask = functools.partial(
         sts.ask,
         found.snapshot.credentials,
         region=found.signed.region,
         profile=found.request.options.get("profile"),
-        timeout=found.target.timeout,
+        timeout=seconds,
     )
     try:
-        async with asyncio.timeout(found.target.timeout):  # looking its name up can take longer than the call may
+        async with asyncio.timeout(seconds):  # looking its name up can take longer than the call may
             identity = found.identity = await offload.wait(offload.start(ask, name="STS"))
     except (sts.StsUnreachableError, TimeoutError) as error:
         reason = str(error) or type(error).__name__

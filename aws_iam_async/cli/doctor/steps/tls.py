@@ -5,7 +5,6 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from types import ModuleType
 
 from aws_iam_async import tls
 from aws_iam_async.cli.doctor import certificate
@@ -17,7 +16,7 @@ from aws_iam_async.cli.doctor.wire.answer import UnexpectedAnswerError
 
 __all__ = ["run"]
 
-PROTOCOLS: dict[str, ModuleType] = {"asyncpg": postgresql, "aiomysql": mysql}
+ASK_FOR_TLS = {"asyncpg": postgresql.ask_for_tls, "aiomysql": mysql.ask_for_tls}
 
 
 async def run(found: Findings) -> Passed:
@@ -57,7 +56,7 @@ async def _handshake(found: Findings, context: ssl.SSLContext, *, direct: bool) 
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection(host, port)
             if not direct:
-                await PROTOCOLS[found.driver].ask_for_tls(reader, writer)
+                await ASK_FOR_TLS[found.driver](reader, writer)
             await writer.start_tls(context, server_hostname=host)
         yield writer.get_extra_info("ssl_object")
     except ssl.SSLCertVerificationError:
