@@ -110,3 +110,26 @@ async def test_goodbye_that_is_cancelled_closes_at_once(
     with pytest.raises(asyncio.CancelledError):
         await closing
     await leaks.check(fewer=1)
+
+
+async def test_reconnect_closes_the_socket_of_a_session_that_went_wrong(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    over = threading.Event()
+    answers = [b"\xff\x15\x04#08S01no", OK]
+
+    def script(wire: Any) -> None:
+        log_in(wire)
+        wire.receive()  # the ping
+        wire.send(answers.pop(0))
+        over.wait()  # and is stuck
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting)
+    await conn._connect()
+    leaks.count()
+    await conn.ping()
+    await leaks.check(fewer=-1)  # the server's end of either session, and one of ours
+    over.set()
+    conn.close()
+    await server.ended()

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import socket
 import ssl
 import weakref
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,14 @@ async def test_in_plaintext_where_nobody_asked_for_tls(connection: Any, mariadb:
     await conn._connect()
     async with conn:
         assert await query(conn, "SHOW STATUS LIKE 'Ssl_version'") == ""
+
+
+async def test_server_that_vanishes_is_noticed(connection: Any, mariadb: Any, trusting: ssl.SSLContext) -> None:
+    conn = connection(mariadb.port, tls=trusting)
+    await conn._connect()
+    async with conn:
+        open_socket = conn._writer.transport.get_extra_info("socket")
+        assert open_socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
 async def test_through_a_unix_socket(connection: Any, mariadb: Any, query: Query) -> None:

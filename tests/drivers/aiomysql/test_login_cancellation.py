@@ -164,3 +164,18 @@ async def test_nobody_listens(connection: Any, trusting: ssl.SSLContext, leaks: 
     with pytest.raises(aiomysql.OperationalError, match="Can't connect"):
         await conn._connect()
     await leaks.check()
+
+
+@pytest.mark.asyncio(loop_factories=["asyncio"])
+async def test_connection_lost_without_an_error_in_the_tls_handshake(
+    connection: Any, mariadb: Any, trusting: ssl.SSLContext, leaks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CPython 3.11 to 3.13 then have no transport to return: a race that no server can be made to win."""
+
+    async def lost(transport: asyncio.Transport, *_: object, **__: object) -> None:
+        transport.abort()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", lost)
+    with pytest.raises(aiomysql.OperationalError, match="lost during the TLS handshake"):
+        await connection(mariadb.port, tls=trusting)._connect()
+    await leaks.check()
