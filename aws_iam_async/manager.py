@@ -47,9 +47,11 @@ class PluginManager:
     It may be used from several event loops, in turn or at once: each has its own tokens.
 
     Args:
-        plugins: A comma-separated text of codes, or a sequence of codes and plugin instances, outermost first.
+        plugins: A comma-separated text of codes, or a sequence of codes and plugin instances, outermost first. A code
+            that is found by entry point is imported here, on the spot; ``connect()`` does that in a thread.
         refresh: ``"on_use"`` refreshes a token in the background when it is asked for near its end; ``"background"``
-            keeps tokens fresh by timer while they are in use, so that no connection ever waits for AWS.
+            keeps credentials, and the tokens asked for in the last hour, fresh by timer until ``aclose()``: after the
+            first no connection waits for AWS.
         **options: Options of the plugins for everything that this manager opens, such as ``profile="prod"``. Those
             given with a connection win.
 
