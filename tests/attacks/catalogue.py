@@ -17,7 +17,7 @@ from tests.attacks.hostile_certificates import Forgery
 from tests.attacks.hostile_server import PostgresVictim, Victim, in_the_middle
 
 MYSQL_GONE = aiomysql.OperationalError
-IMPATIENT = {"asyncpg": {"timeout": 0.3}, "aiomysql": {"connect_timeout": 0.3}}
+IMPATIENT = {"asyncpg": {"timeout": 0.5}, "aiomysql": {"connect_timeout": 0.5}}
 
 
 class Expected(NamedTuple):
@@ -201,8 +201,8 @@ def _(victim: Victim, _: Scene) -> None:
     victim.send(b"\x15\x03\x03\0\2\2\x28")
 
 
-WAITED = (TimeoutError, "within 0.3 s")
-WAITED_MYSQL = (MYSQL_GONE, "within 0.3 s")
+WAITED = (TimeoutError, "within 0.5 s")
+WAITED_MYSQL = (MYSQL_GONE, "within 0.5 s")
 
 
 @attack("never says a word", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
@@ -407,7 +407,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "announces an enormous message and never ends it",
     asyncpg=WAITED,
     aiomysql=(MYSQL_GONE, "bytes are announced"),
-    options={"asyncpg": {"timeout": 0.3}},
+    options={"asyncpg": {"timeout": 0.5}},
 )
 def _(victim: Victim, scene: Scene) -> None:
     if isinstance(victim, PostgresVictim):

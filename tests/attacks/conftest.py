@@ -84,12 +84,16 @@ class Client:
         dsn = f"{SCHEMES[self.driver]}://app@127.0.0.1:{port}/shop"
         given: dict[str, Any] = {"iam_host": HOST, "sslrootcert": self.trust, "credentials": credentials, **options}
         async with PluginManager(["iam", self.witness]) as manager:
+            least = {"asyncpg": "min_size", "aiomysql": "minsize"}[self.driver]
+            empty: dict[str, Any] = {least: 0}
+            async with manager.create_pool(dsn, **given, **empty):
+                pass  # has the TLS context made, which short time-outs are not for
             if way == "connect":
                 async with manager.connect(dsn, **given):
                     pass
             else:
-                size: dict[str, Any] = {{"asyncpg": "min_size", "aiomysql": "minsize"}[self.driver]: 1}
-                async with manager.create_pool(dsn, **given, **size):
+                one: dict[str, Any] = {least: 1}
+                async with manager.create_pool(dsn, **given, **one):
                     pass
 
 

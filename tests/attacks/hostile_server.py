@@ -293,14 +293,14 @@ class HostileServer:
         self.port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
-        self._running = True
+        self._waker: tuple[str, int] | None = None
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
 
     def _accept(self) -> None:
         while True:
-            sock, _ = self._listener.accept()
-            if not self._running:
+            sock, address = self._listener.accept()
+            if address == self._waker:
                 sock.close()
                 return
             sock.settimeout(SECONDS)
@@ -322,10 +322,12 @@ class HostileServer:
         Raises:
             BaseException: What a script failed with; a ``TimeoutError`` if a client left its socket open.
         """
-        if not self._running:
+        if self._waker is not None:
             return
-        self._running = False
-        socket.create_connection(("127.0.0.1", self.port), SECONDS).close()  # wakes accept()
+        with socket.socket() as waker:  # the last in the listener's queue
+            waker.bind(("127.0.0.1", 0))
+            self._waker = waker.getsockname()
+            waker.connect(("127.0.0.1", self.port))
         for thread in (self._acceptor, *self._threads):
             thread.join(SECONDS * 2)
             assert not thread.is_alive()
