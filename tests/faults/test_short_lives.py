@@ -8,7 +8,7 @@ from benchmarks.short_lives import KINDS, Lives, live
 from tests.faults.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
-# By timer a key is renewed in the last fifth of its life, 12 s after it was given out. That fails, and is done 2 s later.
+# By timer a key is renewed in the last fifth of its life, 12 s after it was given out. That fails, but not 2 s later.
 LIVES = Lives(key=15.0, token=3, fetch=0.05, outage=1.5, outage_at=11.7, storm=10, storm_at=12.5)
 
 
