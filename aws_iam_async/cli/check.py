@@ -27,8 +27,9 @@ FAILED = 1
 def check(dsn: str, *, options: dict[str, Any], timeout: float, no_sts: bool, as_json: bool) -> None:
     """Log in to a database and look at every step on the way: what is there, what is wrong, and what to do about it.
 
-    DSN is for example postgresql://app@name.xyz.us-east-1.rds.amazonaws.com/shop; its query takes every option that
-    connect() knows. Exits with 1 if a step fails. Shows no secret.
+    Exits with 1 if a step fails. Shows no secret. The DSN's query takes every option that connect() knows. For example:
+
+    postgresql://app@name.xyz.us-east-1.rds.amazonaws.com/shop
     """
     # Not above: every call of the program imports this module.
     from aws_iam_async.cli.doctor.examination import examine  # noqa: PLC0415 - see above

@@ -15,8 +15,9 @@ from aws_iam_async.cli.connection import connection_arguments
 def token(dsn: str, options: dict[str, Any]) -> None:
     """Print an IAM token for psql, mysql or any other client; it is good for 15 minutes.
 
-    DSN is for example postgresql://app@name.xyz.us-east-1.rds.amazonaws.com/shop; its query takes every option that
-    connect() knows.
+    The DSN's query takes every option that connect() knows. For example:
+
+    postgresql://app@name.xyz.us-east-1.rds.amazonaws.com/shop
     """
     click.echo(asyncio.run(_token(dsn, options)))
 

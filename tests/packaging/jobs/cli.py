@@ -11,3 +11,6 @@ for arguments, extra in ((["token", os.environ["POSTGRES"]], "asyncpg"), (["demo
     done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert f"{extra}]" in done.stderr, done.stderr
+done = subprocess.run([program, "check", os.environ["POSTGRES"]], check=False, capture_output=True, text=True)
+assert (done.returncode, done.stderr) == (1, "")
+assert "driver-not-installed" in done.stdout, done.stdout
