@@ -235,7 +235,13 @@ class TokenCache:
         return generated
 
     def _refresh(self, key: TokenKey, slot: _Slot, now: float) -> None:
-        if slot.refresher is None and backoff.due(now, slot.retry_at) and not self._flights.flying(key):
+        if slot.refresher is not None or not backoff.due(now, slot.retry_at) or self._flights.flying(key):
+            return
+        if (generated := self._make_now(key)) is not None:
+            self._store(slot, generated)
+            self._counters.refreshes += 1
+            slot.failures = 0
+        else:
             slot.refresher = asyncio.get_running_loop().create_task(
                 self._flights.run(key), name=f"aws_iam_async token refresh for {key.user}@{key.host}:{key.port}"
             )

@@ -55,6 +55,17 @@ async def test_a_token_that_expired_unused_is_replaced_on_the_spot(key: TokenKey
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_renewal_is_served_at_once(key: TokenKey, clock: Clock) -> None:
+    service = TokenService(clock=clock, random=lambda: 0.0)
+    old, _ = await service.get(key)
+    clock.advance(600)
+    new, _ = await service.get(key)
+    assert new is not old
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    statistics = service.statistics()
+    assert (statistics.refreshes, statistics.generations, statistics.hits, statistics.waits) == (1, 2, 1, 1)
+
+
 async def test_without_a_cache_too(key: TokenKey) -> None:
     service = TokenService()
     tokens = [await service.get(key._replace(expiration=0)) for _ in range(3)]
