@@ -4,11 +4,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What the demo needs; and that with what tests, docs and linters need.
+READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint types docs unit programs format clean
 
-demo: $(STAMP)
+demo: $(READY)
 	$(BIN)/python -m aws_iam_async demo
 
 test: lint types docs unit
@@ -36,8 +38,12 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(STAMP): pyproject.toml tools/make_venv.sh
+$(READY): pyproject.toml tools/make_venv.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/make_venv.sh
+	@touch $(READY)
+
+$(STAMP): $(READY)
+	@$(BIN)/python -m pip install --quiet --group dev
 	@touch $(STAMP)
 
 clean:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates $VENV with $PYTHON and installs the project with everything its tests, docs and demo need.
+# Creates $VENV with $PYTHON and installs the project with all its extras.
 set -eu
 
 PYTHON=${PYTHON:-python3}
@@ -22,4 +22,4 @@ if ! "$PYTHON" -m venv "$VENV" >/dev/null 2>&1; then
 fi
 
 "$VENV/bin/python" -m pip install --quiet --upgrade pip
-"$VENV/bin/python" -m pip install --quiet --editable '.[all]' --group dev
+"$VENV/bin/python" -m pip install --quiet --editable '.[all]'
