@@ -67,7 +67,7 @@ def test_a_mysql_server_under_a_dsn_for_postgresql(doctor: Doctor, mysql: Emulat
 
 def test_a_postgresql_server_under_a_dsn_for_mysql(doctor: Doctor, postgresql: Emulator) -> None:
     dsn, *options = doctor.arguments(postgresql)
-    report = doctor.check(dsn.replace("postgresql://", "mysql://"), *options, "--timeout", "0.3")
+    report = doctor.check(dsn.replace("postgresql://", "mysql://"), *options, "--timeout", "0.5")
     assert report.failed == ["tls"]
     assert "stays silent" in report.detail("tls")
     assert "postgresql://" in report.advice("tls", "other-protocol")
@@ -146,7 +146,7 @@ def test_a_server_that_hangs_up(doctor: Doctor, endpoint: Emulator, stage: Stage
 
 def test_a_server_that_stays_silent(doctor: Doctor, endpoint: Emulator) -> None:
     endpoint.faults.delay(Stage.ACCEPTED, math.inf)
-    report = doctor.examine(endpoint, "--timeout", "0.2")
+    report = doctor.examine(endpoint, "--timeout", "0.5")
     endpoint.cut_connections()
     assert report.failed == ["tls"]
     assert report.causes("tls") == ["other-protocol"]

@@ -143,7 +143,7 @@ def test_a_connection_that_is_lost_after_the_login(
 
 def test_a_server_that_does_not_finish_the_login(doctor: Doctor, endpoint: Emulator) -> None:
     endpoint.faults.delay(Stage.TOKEN_RECEIVED, math.inf)
-    report = doctor.examine(endpoint, "--timeout", "0.5")
+    report = doctor.examine(endpoint, "--timeout", "1")
     endpoint.cut_connections()
     assert report.failed == ["login"]
     assert report.causes("login") == ["login-timeout"]
