@@ -140,6 +140,7 @@ def test_a_wrong_region(doctor: Doctor, postgresql: Emulator) -> None:
     assert report.failed == ["login"]
     assert report.causes("login")[0] == "wrong-region"
     assert "--iam-region us-east-1" in report.advice("login", "wrong-region")
+    assert "arn:aws:rds-db:us-east-1:" in report.advice("login", "missing-policy")
 
 
 def test_a_tunnel_whose_port_was_signed_for(doctor: Doctor, postgresql: Emulator) -> None:

@@ -117,14 +117,15 @@ def _with_evidence(evidence: Evidence) -> list[Advice]:
 
 
 def _without_evidence(evidence: Evidence) -> list[Advice]:
-    identity = evidence.identity
+    identity, endpoint = evidence.identity, evidence.endpoint
+    named = None if endpoint is None else endpoint.region
     causes = [
         missing_policy(
-            region=evidence.region,
+            region=named or evidence.region,  # what was signed for may be the mistake
             account=None if identity is None else identity.account,
             arn=None if identity is None else identity.arn,
             user=evidence.user,
-            endpoint=evidence.endpoint,
+            endpoint=endpoint,
         ),
         Advice(
             "not-granted",
