@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 # What the demo needs; and that with what tests, docs and linters need.
 READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
+BENCH := benchmarks/.venv
 
-.PHONY: demo test lint types docs unit programs format clean
+.PHONY: demo test lint types docs unit bench programs format clean
 
 demo: $(READY)
 	$(BIN)/python -m aws_iam_async demo
@@ -30,6 +31,11 @@ docs: $(STAMP)
 unit: $(STAMP) programs
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# What others bring is installed beside the project, so that nothing of it gets into the tests.
+bench: $(BENCH)/.installed
+	@sh tools/install_program.sh mariadb-server-core mariadb-install-db
+	$(BENCH)/bin/python -m benchmarks $(LINES)
+
 programs:
 	@sh tools/install_program.sh mariadb-server-core mariadb-install-db
 	@sh tools/install_program.sh chromium-headless-shell chromium-headless-shell
@@ -46,5 +52,10 @@ $(STAMP): $(READY)
 	@$(BIN)/python -m pip install --quiet --group dev
 	@touch $(STAMP)
 
+$(BENCH)/.installed: pyproject.toml tools/make_venv.sh benchmarks/requirements.txt
+	@PYTHON="$(PYTHON)" VENV="$(BENCH)" sh tools/make_venv.sh
+	@$(BENCH)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	@touch $(BENCH)/.installed
+
 clean:
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -65,7 +65,7 @@ class Reader:
         try:
             objects, variables, complete = self._remembered(dsn, pool, **keywords)
             # What is equal need not be the same: a credentials object may compare as it likes.
-            remembered = all(keywords[name] is value for name, value in objects)
+            remembered = not objects or all(keywords[name] is value for name, value in objects)
         except TypeError:  # a value that cannot be hashed, such as server_settings
             remembered = False
         if not remembered:

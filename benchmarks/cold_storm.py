@@ -1,115 +1,124 @@
 """Many concurrent first connects in a fresh process, with a credentials endpoint that takes 200 ms to answer.
 
-``python -m benchmarks.cold_storm`` runs each size several times, each run in a process of its own; the network of the
-driver is stubbed. "SDK" says whether aiobotocore had been imported before, as in applications that use it elsewhere.
-"Stall" is the longest time for which the event loop did not come round to a task that wants to run
-every millisecond. "Limit" is the endpoint's delay and as many bare driver calls.
+Each run is in a process of its own; the network of the driver is left out. The limit is the endpoint's delay and as
+many bare driver calls.
 """
 
-import argparse
 import asyncio
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
+from typing import Any
 
-from benchmarks import credentials_endpoint
+from benchmarks import credentials_endpoint, fresh_process, heartbeat, stubbed_driver
+from benchmarks.line import Line, Spread, Target
 
 RUNS = 5
-HEARTBEAT = 0.001
+SIZES = {100: 1.25, 1000: 1.4}
+OURS = "this package"
+WITH_SDK = "this package, SDK imported before"
+WRAPPER = "AWS wrapper"
+LONGEST_STALL = 15.0
 
 
-def main(sizes: list[int]) -> None:
-    """Run every size, in turn, and print the medians."""
-    widths = {
-        "connects": 8,
-        "SDK": 6,
-        "requests": 10,
-        "tokens": 8,
-        "wall ms": 9,
-        "limit ms": 10,
-        "stall ms": 10,
-        "worst": 8,
-    }
-    print("".join(f"{name:>{width}}" for name, width in widths.items()))
-    results: dict[tuple[int, str], list[dict[str, float]]] = {
-        (size, sdk): [] for size in sizes for sdk in ("no", "yes")
+def measure() -> list[Line]:
+    """Measure each size."""
+    runs: dict[tuple[int, str], list[fresh_process.Figures]] = {
+        (size, subject): [] for size in SIZES for subject in (OURS, WITH_SDK, WRAPPER)
     }
     with credentials_endpoint.running() as (url, requests):
         for _ in range(RUNS):
-            for (size, sdk), runs in results.items():
+            for (size, subject), several in runs.items():
                 requests.value = 0
-                runs.append(_run_apart(size, sdk, url) | {"requests": requests.value})
-    for (size, sdk), runs in results.items():
-        middle = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-        worst = max(run["stall"] for run in runs)
-        print(
-            f"{size:>8}{sdk:>6}{middle['requests']:>10.0f}{middle['generations']:>8.0f}{middle['wall'] * 1e3:>9.0f}"
-            f"{middle['limit'] * 1e3:>10.0f}{middle['stall'] * 1e3:>10.1f}{worst * 1e3:>8.1f}"
-        )
+                figures = fresh_process.run(
+                    "cold_storm", str(size), subject, environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+                )
+                several.append(figures | {"requests": requests.value})
+    return [line for size in SIZES for line in _lines(size, {subject: runs[size, subject] for subject in SUBJECTS})]
 
 
-def _run_apart(size: int, sdk: str, url: str) -> dict[str, float]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-    done = subprocess.run(  # noqa: S603 - this very module
-        [sys.executable, "-m", "benchmarks.cold_storm", "--once", str(size), sdk],
-        env=kept | nowhere | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
+def _lines(size: int, runs: dict[str, list[fresh_process.Figures]]) -> list[Line]:
+    def middle(subject: str, figure: str) -> float:
+        return statistics.median(run[figure] for run in runs[subject])
+
+    walls = {"limit": Spread.of([run["limit"] for several in runs.values() for run in several])} | {
+        subject: Spread.of([run["wall"] for run in several]) for subject, several in runs.items()
+    }
+    counts = {
+        f"{what}, {subject}": middle(subject, what)
+        for subject in (OURS, WRAPPER)
+        for what in ("requests", "generations")
+    }
+    worst = max(counts[f"{what}, {OURS}"] for what in ("requests", "generations"))
+    targets = [
+        # What importing the SDK takes belongs to the cold start.
+        Target("SDK imported before, of the limit", walls[WITH_SDK].median / walls["limit"].median, SIZES[size]),
+        Target("requests and generations", worst, 1),
+    ]
+    stalls = {subject: Spread.of([run["stall"] for run in several]) for subject, several in runs.items()}
+    aimed_at = (OURS, WITH_SDK) if size == min(SIZES) else ()
+    stalled = [Target(f"ms, {subject}", stalls[subject].median, LONGEST_STALL) for subject in aimed_at]
+    return [
+        Line(f"{size} cold connects", "ms until the last", walls, targets, counts),
+        Line(f"{size} cold connects: the loop", "ms held at most", stalls, stalled),
+    ]
 
 
-async def _once(size: int, sdk: str) -> dict[str, float]:
+async def _once(size: int, subject: str) -> fresh_process.Figures:
     # Part of the program that is measured, not of its start: an application imports its libraries before it serves.
-    import aws_iam_async  # noqa: PLC0415
-    from aws_iam_async import drivers  # noqa: PLC0415
-    from benchmarks import stubbed_driver  # noqa: PLC0415 - imports asyncpg
+    start = time.perf_counter()
+    await asyncio.gather(*(stubbed_driver.connect() for _ in range(size)))
+    limit = credentials_endpoint.DELAY + time.perf_counter() - start
+    storm = SUBJECTS[subject]
+    wall, stall, generations = await storm(size)
+    return {"wall": wall * 1e3, "limit": limit * 1e3, "stall": stall * 1e3, "generations": generations}
+
+
+async def _ours(size: int) -> tuple[float, float, int]:
+    import aws_iam_async  # noqa: PLC0415 - see _once()
+    from aws_iam_async import drivers  # noqa: PLC0415 - see _once()
 
     await drivers.load("asyncpg")
-    if sdk == "yes":
-        import aiobotocore.session  # noqa: F401, PLC0415
     with stubbed_driver.stubbed():
-        start = time.perf_counter()
-        await asyncio.gather(*(stubbed_driver.connect() for _ in range(size)))
-        limit = credentials_endpoint.DELAY + time.perf_counter() - start
-        async with aws_iam_async.PluginManager() as manager:
-            stalls: list[float] = []
-            heart = asyncio.create_task(_beat(stalls))
-            await asyncio.sleep(0.02)
-            stalls.clear()
+        async with aws_iam_async.PluginManager() as manager, heartbeat.felt() as late:
             start = time.perf_counter()
             await asyncio.gather(*(manager.connect(**stubbed_driver.KEYWORDS) for _ in range(size)))
             wall = time.perf_counter() - start
-            await asyncio.sleep(0.02)
-            heart.cancel()
-            generations = manager.statistics().generations
-    return {"wall": wall, "limit": limit, "stall": max(stalls), "generations": generations}
+    return wall, max(late), manager.statistics().generations
 
 
-async def _beat(stalls: list[float]) -> None:
-    last = time.perf_counter()
-    while True:
-        await asyncio.sleep(HEARTBEAT)
-        now = time.perf_counter()
-        stalls.append(now - last - HEARTBEAT)
-        last = now
+async def _ours_with_sdk(size: int) -> tuple[float, float, int]:
+    import aiobotocore.session  # noqa: F401, PLC0415 - see _once()
+
+    return await _ours(size)
+
+
+async def _wrapper(size: int) -> tuple[float, float, int]:
+    from aws_advanced_python_wrapper.utils.iam_utils import IamAuthUtils  # noqa: PLC0415 - see _once()
+
+    from benchmarks import peers  # noqa: PLC0415 - see _once()
+
+    connect = peers.aws_wrapper()
+    generations = 0
+    generate = IamAuthUtils.generate_authentication_token
+
+    def counted(*arguments: Any, **keywords: Any) -> str:
+        nonlocal generations
+        generations += 1
+        token: str = generate(*arguments, **keywords)
+        return token
+
+    IamAuthUtils.generate_authentication_token = counted
+    async with heartbeat.felt() as late:
+        start = time.perf_counter()
+        await asyncio.gather(*(connect() for _ in range(size)))
+        wall = time.perf_counter() - start
+    return wall, max(late), generations
+
+
+SUBJECTS = {OURS: _ours, WITH_SDK: _ours_with_sdk, WRAPPER: _wrapper}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", type=int, default=[100, 1000])
-    parser.add_argument("--once", nargs=2, help=argparse.SUPPRESS)
-    parsed = parser.parse_args()
-    if parsed.once is not None:
-        print(json.dumps(asyncio.run(_once(int(parsed.once[0]), parsed.once[1]))))
-    else:
-        main(parsed.sizes)
+    print(json.dumps(asyncio.run(_once(int(sys.argv[1]), sys.argv[2]))))

@@ -1,4 +1,4 @@
-"""asyncpg with its network left out, so that what remains is what this package adds."""
+"""asyncpg with its network left out, so that what remains is what is added to it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,14 +7,25 @@ from unittest import mock
 
 import asyncpg
 
-HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
+REGION = "us-east-1"
+HOST = f"shop.cluster-c9akciq32.{REGION}.rds.amazonaws.com"
 DSN = f"postgresql://app@{HOST}/shop"
-KEYWORDS = {"driver": "asyncpg", "host": HOST, "user": "app", "database": "shop"}
-
-_CONNECTION = object()
+KEYWORDS: dict[str, Any] = {"driver": "asyncpg", "host": HOST, "user": "app", "database": "shop"}
 
 
-async def connect(**_options: Any) -> object:
+class Connection:
+    """Nothing is behind it."""
+
+    closed = autocommit = False
+
+    def terminate(self) -> None:
+        """Close."""
+
+
+_CONNECTION = Connection()
+
+
+async def connect(*_arguments: Any, **_options: Any) -> Connection:
     """Connect to nothing."""
     return _CONNECTION
 

@@ -1,14 +1,13 @@
-"""What a verified connect costs in processor time, beside the bare driver with a shared context.
+"""What a verified connect costs in processor time, beside the bare driver with a shared context and with a new one.
 
-Run it with ``python -m benchmarks.tls_connect``. All log in to the same emulator with a token that is there already,
-and verify the chain and the name. Only the client's thread is measured: the emulator has its own.
+All log in to the same emulator with a token that is there already, and verify the chain and the name. Only the client's
+thread is measured: the emulator has its own.
 """
 
 import asyncio
 import os
 import random
 import ssl
-import statistics
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,9 +18,14 @@ import asyncpg
 from aws_iam_async import PluginManager, RdsTokenProvider
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.testing import Emulator, MariadbServer, PostgresServer
+from aws_iam_async.trust import contexts
 from aws_iam_async.trust.pinning import pin
+from benchmarks.line import Line, Spread, Target
 
-CONNECTS = 500
+CONNECTS = 200
+BARE = "bare driver, shared context"
+REBUILT = "bare driver, a context each"
+ROOT_CERT, CONTEXT = "this package, sslrootcert=", "this package, ssl=context"
 
 
 async def _cost(connect: Callable[[], Awaitable[Any]]) -> float:
@@ -33,21 +37,26 @@ async def _cost(connect: Callable[[], Awaitable[Any]]) -> float:
     return spent * 1000
 
 
-async def _compare(emulator: Emulator) -> dict[str, float]:
-    """Return the median cost of each way to connect, the bare driver's first."""
+async def _compare(emulator: Emulator) -> dict[str, Spread]:
+    """Return the cost of each way to connect, the bare driver's first."""
     address = {"host": emulator.dial_host, "port": emulator.port, "user": "app"}
     token = await RdsTokenProvider().get_token(host=emulator.host, port=emulator.port, user="app")
     trust = str(emulator.ca_file)
     own = ssl.create_default_context(cafile=trust)
     pinned = pin(own, emulator.host)
 
-    async def bare() -> Any:
+    async def bare(tls: ssl.SSLContext = pinned) -> Any:
         if emulator.upstream.protocol == "postgresql":
-            return await asyncpg.connect(**address, database="shop", password=str(token.value), ssl=pinned)
+            return await asyncpg.connect(**address, database="shop", password=str(token.value), ssl=tls)
         # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
         connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
-        await connection.log_in(token.value, tls=pinned, secret_needs_tls=True, **address, db="shop")
+        await connection.log_in(token.value, tls=tls, secret_needs_tls=True, **address, db="shop")
         return connection
+
+    async def rebuilt() -> Any:
+        fresh = contexts.build(contexts.Setting("verify-full"))
+        fresh.load_verify_locations(cafile=trust)
+        return await bare(pin(fresh, emulator.host))
 
     async with PluginManager() as manager:
 
@@ -55,21 +64,24 @@ async def _compare(emulator: Emulator) -> dict[str, float]:
             return await manager.connect(emulator.dsn("app", "shop"), iam_host=emulator.host, **options)
 
         ways: dict[str, Callable[[], Awaitable[Any]]] = {
-            "bare": bare,
-            "sslrootcert=": lambda: connect(sslrootcert=trust),
-            "ssl=context": lambda: connect(ssl=own),
+            BARE: bare,
+            REBUILT: rebuilt,
+            ROOT_CERT: lambda: connect(sslrootcert=trust),
+            CONTEXT: lambda: connect(ssl=own),
         }
         costs: dict[str, list[float]] = {name: [] for name in ways}
+        for way in ways.values():
+            await _cost(way)
         for _ in range(CONNECTS):
             # In turn, since what else the machine does changes by the second, and none always after the same one.
             for name in random.sample(list(ways), len(ways)):
                 costs[name].append(await _cost(ways[name]))
-    return {name: statistics.median(several) for name, several in costs.items()}
+    return {name: Spread.of(several) for name, several in costs.items()}
 
 
-def main() -> None:
-    """Print the medians for both drivers."""
-    print(f"{'driver':10}{'way':14}{'ms':>6}{'ratio':>8}")
+def measure() -> list[Line]:
+    """Measure both drivers."""
+    lines = []
     for driver, kind in ((asyncpg, PostgresServer), (aiomysql, MariadbServer)):
         with kind() as server, Emulator(server) as emulator:
             server.create_user("app")
@@ -77,9 +89,10 @@ def main() -> None:
             key = emulator.account.create_access_key()
             os.environ |= {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": str(key.secret_key)}
             costs = asyncio.run(_compare(emulator))
-            for way, cost in costs.items():
-                print(f"{driver.__name__:10}{way:14}{cost:6.2f}{cost / costs['bare']:8.2f}")
-
-
-if __name__ == "__main__":
-    main()
+        targets = [
+            Target(f"{way}, of the {other}", costs[way].median / costs[other].median, limit)
+            for way in (ROOT_CERT, CONTEXT)
+            for other, limit in ((BARE, 1.10), (REBUILT, 0.15))
+        ]
+        lines.append(Line(f"verified TLS connect, {driver.__name__}", "ms of processor time", costs, targets))
+    return lines

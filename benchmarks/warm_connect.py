@@ -1,80 +1,126 @@
-"""What a public ``connect()`` with a warm token costs over the bare driver call, with the network stubbed.
+"""What a connect with a warm token costs over the bare driver call, with the network left out; and each plugin.
 
-``python -m benchmarks.warm_connect`` prints the table; ``--profile`` the functions that the time goes to.
+``python -m benchmarks.warm_connect`` prints the functions that the time goes to.
 """
 
-import argparse
 import asyncio
+import contextlib
 import cProfile
 import os
 import pstats
-import statistics
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
+
+from async_lru import alru_cache
 
 import aws_iam_async
 from aws_iam_async import drivers
-from benchmarks import stubbed_driver
+from benchmarks import interleaved, peers, stubbed_driver
+from benchmarks.line import Line, Spread, Target
 
-ROUNDS = 60
-CALLS = 500
+TURNS = 600
+BARE = "bare driver call"
+OURS = "this package"
+WRAPPER = "AWS wrapper"
+KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 
 
-async def main(*, profile: bool) -> None:
-    """Measure, interleaved, so that a busy moment of the machine hits every line alike."""
-    os.environ |= {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+class Nothing:
+    """A plugin that does nothing."""
+
+    async def connect(self, request: aws_iam_async.ConnectRequest, call_next: aws_iam_async.ConnectNext) -> Any:
+        """Hand on."""
+        return await call_next(request)
+
+
+@alru_cache
+async def remembered(_host: str, _port: int, _user: str, _region: str) -> str:
+    """Give a token without any look at its age."""
+    return "token"
+
+
+async def with_async_lru() -> Any:
+    """Connect with it."""
+    return await stubbed_driver.connect(
+        password=await remembered(stubbed_driver.HOST, 5432, "app", stubbed_driver.REGION)
+    )
+
+
+def measure() -> list[Line]:
+    """Measure."""
+    os.environ |= KEY
+    return asyncio.run(_measure())
+
+
+async def _measure() -> list[Line]:
     await drivers.load("asyncpg")
-    with stubbed_driver.stubbed():
-        async with aws_iam_async.PluginManager() as manager:
-            if profile:
-                await _profile()
-            else:
-                await _measure(manager)
-
-
-async def _measure(manager: aws_iam_async.PluginManager) -> None:
     dsn, keywords = stubbed_driver.DSN, stubbed_driver.KEYWORDS
     bare = {**keywords, "port": 5432, "password": "token", "ssl": None}
-    lines: dict[str, Callable[[], Awaitable[Any]]] = {
-        "bare driver call": lambda: stubbed_driver.connect(**bare),
-        "connect(host=..., user=...)": lambda: aws_iam_async.connect(**keywords),
-        "connect(dsn)": lambda: aws_iam_async.connect(dsn),
-        "manager.connect(host=..., user=...)": lambda: manager.connect(**keywords),
-        "connect(host=..., plugins='')": lambda: aws_iam_async.connect(**keywords, plugins=""),
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(stubbed_driver.stubbed())
+        manager = aws_iam_async.PluginManager
+        none, ten = manager(""), manager([Nothing() for _ in range(10)])
+        client = await stack.enter_async_context(peers.rds_client())
+        warm: interleaved.Subjects = {
+            BARE: lambda: stubbed_driver.connect(**bare),
+            "async-lru": with_async_lru,
+            OURS: lambda: aws_iam_async.connect(**keywords),
+            f"{OURS}, DSN": lambda: aws_iam_async.connect(dsn),
+            WRAPPER: peers.aws_wrapper(),
+            "aiobotocore, one client": lambda: peers.by_hand(client),
+        }
+        pipeline: interleaved.Subjects = {
+            BARE: lambda: stubbed_driver.connect(**bare),
+            f"{OURS}, no plugin": lambda: none.connect(**keywords),
+            f"{OURS}, 10 plugins": lambda: ten.connect(**keywords),
+            f"{WRAPPER}, no plugin": peers.aws_wrapper(""),
+        }
+        for subject in (*warm.values(), *pipeline.values()):
+            await subject()
+        connects = await interleaved.measure(warm, turns=TURNS)
+        plugins = await interleaved.measure(pipeline, turns=TURNS)
+    return [_warm_line(connects), _plugins_line(plugins)]
+
+
+def _over_bare(spreads: dict[str, Spread]) -> dict[str, Spread]:
+    bare = spreads[BARE].median
+    return {
+        name: Spread(spread.median - bare, spread.low - bare, spread.high - bare)
+        for name, spread in spreads.items()
+        if name != BARE
     }
-    times: dict[str, list[float]] = {name: [] for name in lines}
-    for _ in range(ROUNDS):
-        for name, line in lines.items():
-            times[name].append(await _per_call(line) * 1e6)
-    bare_time = statistics.median(times["bare driver call"])
-    print(f"{'median of ' + str(ROUNDS):<38}{'us/call':>9}{'fastest':>9}{'overhead':>10}")
-    for name, measured in times.items():
-        median = statistics.median(measured)
-        print(f"{name:<38}{median:>9.2f}{min(measured):>9.2f}{median - bare_time:>10.2f}")
-    form = statistics.median(times["connect(dsn)"]) / statistics.median(times["connect(host=..., user=...)"])
-    print(f"DSN form / keyword form: {form:.2f}")
 
 
-async def _per_call(line: Callable[[], Awaitable[Any]]) -> float:
-    start = time.perf_counter()
-    for _ in range(CALLS):
-        await line()
-    return (time.perf_counter() - start) / CALLS
+def _warm_line(connects: dict[str, Spread]) -> Line:
+    over = _over_bare(connects)
+    ours = over[OURS].median
+    targets = [
+        Target("µs over the bare call", ours, 10),
+        Target("of the AWS wrapper's", ours / over[WRAPPER].median, 0.12),
+        Target("DSN form, of the keyword form", connects[f"{OURS}, DSN"].median / connects[OURS].median, 1.3),
+    ]
+    return Line("warm connect", "µs over the bare driver call", over, targets)
+
+
+def _plugins_line(connects: dict[str, Spread]) -> Line:
+    over = _over_bare(connects)
+    none, ten = over[f"{OURS}, no plugin"].median, over[f"{OURS}, 10 plugins"].median
+    targets = [Target("µs without a plugin", none, 6), Target("µs a plugin", (ten - none) / 10, 0.3)]
+    return Line("plugins", "µs over the bare driver call", over, targets)
 
 
 async def _profile() -> None:
-    for form, options in (("keywords", stubbed_driver.KEYWORDS), ("DSN", {"dsn": stubbed_driver.DSN})):
-        await aws_iam_async.connect(**options)
-        profiler = cProfile.Profile()
-        with profiler:
-            for _ in range(20_000):
-                await aws_iam_async.connect(**options)
-        print(f"--- {form}, 20000 calls, by own time")
-        pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(30)
+    await drivers.load("asyncpg")
+    with stubbed_driver.stubbed():
+        for form, options in (("keywords", stubbed_driver.KEYWORDS), ("DSN", {"dsn": stubbed_driver.DSN})):
+            await aws_iam_async.connect(**options)
+            profiler = cProfile.Profile()
+            with profiler:
+                for _ in range(20_000):
+                    await aws_iam_async.connect(**options)
+            print(f"--- {form}, 20000 calls, by own time")
+            pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(30)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", action="store_true")
-    asyncio.run(main(profile=parser.parse_args().profile))
+    os.environ |= KEY
+    asyncio.run(_profile())

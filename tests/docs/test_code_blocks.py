@@ -69,7 +69,7 @@ def test_shell_commands_exist(block: Block) -> None:
         words = shlex.split(line, comments=True)
         assert words, f"{block}: an empty line"
         match words:
-            case ["make", target]:
+            case ["make", target, *_]:
                 assert target in targets
             case ["pip", "install", package]:
                 found = re.fullmatch(r"aws-iam-async(?:\[([a-z,]+)\])?", package)

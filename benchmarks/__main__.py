@@ -1,0 +1,89 @@
+"""Measure everything, print one table, and write it into the docs: ``make bench``.
+
+``make bench LINES="warm_connect signature"`` measures some lines and writes nothing.
+"""
+
+import argparse
+import dataclasses
+import importlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import bars
+from benchmarks.line import Line
+
+LINES = (
+    "warm_connect",
+    "signature",
+    "cold_storm",
+    "cold_start",
+    "imports",
+    "tls_connect",
+    "refresh_stalls",
+    "memory",
+)
+DOCS = Path(__file__).parent.parent / "docs"
+RESULTS = DOCS / "benchmarks.json"
+PLOT = DOCS / "benchmarks.svg"
+PAGE = DOCS / "benchmarks.md"
+MARK = "<!-- `make bench` writes what follows. -->\n"
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("lines", nargs="*", metavar="LINE", help=f"default: all of {', '.join(LINES)}")
+    names = parser.parse_args().lines
+    if unknown := set(names) - set(LINES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    measured: list[Line] = []
+    for name in names or LINES:
+        lines: list[Line] = importlib.import_module(f"benchmarks.{name}").measure()
+        print("\n".join(table(lines)), flush=True)
+        measured += lines
+    if not names:
+        write(measured)
+
+
+def table(lines: list[Line]) -> Iterator[str]:
+    """Return the rows of a table in Markdown, one for each subject, and one for each target."""
+    for line in lines:
+        yield f"\n**{line.name}**, {line.unit}\n"
+        yield "| | median | 10 % | 90 % |"
+        yield "| --- | ---: | ---: | ---: |"
+        for subject, spread in line.subjects.items():
+            yield f"| {subject} | {_short(spread.median)} | {_short(spread.low)} | {_short(spread.high)} |"
+        if line.targets or line.counts:
+            yield ""
+        for claim, count in line.counts.items():
+            yield f"- {claim}: {count:,.0f}"
+        for target in line.targets:
+            verdict = "met" if target.is_met else "missed"
+            yield f"- {target.claim}: {target.value:.3g}, target at most {target.limit:g}: {verdict}"
+
+
+def write(lines: list[Line]) -> None:
+    """Write the figures, and the plot of them, where the docs have them."""
+    processors, load = os.cpu_count() or 1, os.getloadavg()[1]
+    run = {"python": platform.python_version(), "machine": platform.machine(), "processors": processors, "load": load}
+    figures = {"run": run, "lines": [dataclasses.asdict(line) for line in lines]}
+    RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    PLOT.write_text(bars.draw(lines), encoding="utf-8")
+    words, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    busy = f"CPython {run['python']}, {run['machine']}, {processors} processors; {load:.0f} programs wanted to run.\n"
+    if load > processors:
+        busy += (
+            "\n**That is more than there were processors: times on the clock are far too long here, for everyone.**\n"
+        )
+    PAGE.write_text("\n".join([words + mark, busy, *table(lines), ""]), encoding="utf-8")
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
+
+
+if __name__ == "__main__":
+    main()

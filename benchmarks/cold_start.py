@@ -1,0 +1,122 @@
+"""A fresh process: from inside a running loop to the first token.
+
+Once with the credentials in a file, which needs the SDK, and once with those in the environment, as on Lambda. Measured
+are the whole time and the longest for which the loop was held. What an application imports before it serves is imported
+before the clock starts (``imports.py`` measures that); what is imported in a thread is imported while it runs. Nothing
+here is on the network.
+"""
+
+import asyncio
+import importlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import fresh_process, heartbeat
+from benchmarks.line import Line, Spread, Target
+
+RUNS = 5
+HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+FILE = "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = example\n"
+OURS, THREAD = "this package", "SDK in a thread"
+BOTO3, CLIENT, WRAPPER = "boto3 in a thread", "aiobotocore client", "AWS wrapper"
+
+
+def measure() -> list[Line]:
+    """Measure both."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "credentials"
+        file.write_text(FILE, encoding="utf-8")
+        cold = _runs((THREAD, OURS, BOTO3, CLIENT, WRAPPER), {"AWS_SHARED_CREDENTIALS_FILE": str(file)})
+        warm = _runs((OURS, BOTO3, CLIENT, WRAPPER), ENVIRONMENT)
+    totals, stalls = _spreads(cold, "total"), _spreads(cold, "stall")
+    lambdas, held = _spreads(warm, "total"), _spreads(warm, "stall")
+    sdk = {"aiobotocore imported, this package": max(run["sdk"] for run in warm[OURS])}
+    return [
+        Line("cold start", "ms to the first token", totals,
+             [Target("of the SDK in a thread", totals[OURS].median / totals[THREAD].median, 1.25)]),
+        Line("cold start: the loop", "ms held at most", stalls, [Target("ms", stalls[OURS].median, 12)]),
+        Line("credentials in the environment", "ms to the first token", lambdas,
+             [Target("ms", lambdas[OURS].median, 15)], sdk),
+        Line("credentials in the environment: the loop", "ms held at most", held),
+    ]  # fmt: skip
+
+
+def _runs(subjects: tuple[str, ...], environment: dict[str, str]) -> dict[str, list[fresh_process.Figures]]:
+    runs: dict[str, list[fresh_process.Figures]] = {subject: [] for subject in subjects}
+    for _ in range(RUNS + 1):
+        for subject, several in runs.items():
+            several.append(fresh_process.run("cold_start", subject, environment=environment))
+    # The first of each may have compiled what it imports.
+    return {subject: several[1:] for subject, several in runs.items()}
+
+
+def _spreads(runs: dict[str, list[fresh_process.Figures]], figure: str) -> dict[str, Spread]:
+    return {subject: Spread.of([run[figure] for run in several]) for subject, several in runs.items()}
+
+
+async def _once(subject: str) -> fresh_process.Figures:
+    if (module := IMPORTED_BEFORE.get(subject)) is not None:
+        importlib.import_module(module)
+    async with heartbeat.felt() as late:
+        start = time.perf_counter()
+        await SUBJECTS[subject]()
+        total = time.perf_counter() - start
+    return {"total": total * 1e3, "stall": max(late) * 1e3, "sdk": "aiobotocore" in sys.modules}
+
+
+async def _ours() -> Any:
+    import aws_iam_async  # noqa: PLC0415 - each subject in a process of its own
+
+    return await aws_iam_async.RdsTokenProvider().get_token(host=HOST, port=5432, user="app")
+
+
+async def _in_a_thread() -> Any:
+    """Do what no other way to read a file of credentials comes without."""
+
+    def read() -> Any:
+        from aiobotocore.session import get_session  # noqa: PLC0415 - each subject in a process of its own
+
+        return asyncio.run(get_session().get_credentials())
+
+    return await asyncio.to_thread(read)
+
+
+async def _boto3() -> Any:
+    def sign() -> Any:
+        import boto3  # noqa: PLC0415 - each subject in a process of its own
+
+        return boto3.client("rds", region_name="us-east-1").generate_db_auth_token(HOST, 5432, "app")
+
+    return await asyncio.to_thread(sign)
+
+
+async def _client() -> Any:
+    from aiobotocore.session import get_session  # noqa: PLC0415 - each subject in a process of its own
+
+    async with get_session().create_client("rds", region_name="us-east-1") as client:
+        return await client.generate_db_auth_token(HOST, 5432, "app")
+
+
+async def _wrapper() -> Any:
+    from benchmarks import peers  # noqa: PLC0415 - each subject in a process of its own
+
+    return await peers.aws_wrapper()()
+
+
+SUBJECTS: dict[str, Callable[[], Awaitable[Any]]] = {
+    OURS: _ours, THREAD: _in_a_thread, BOTO3: _boto3, CLIENT: _client, WRAPPER: _wrapper,
+}  # fmt: skip
+IMPORTED_BEFORE = {
+    OURS: "aws_iam_async",
+    CLIENT: "aiobotocore.session",
+    WRAPPER: "aws_advanced_python_wrapper.aio.wrapper",
+}
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_once(sys.argv[1]))))

@@ -1,0 +1,30 @@
+"""Measure several things at once, in short turns, so that a change of pace of the machine hits each of them alike."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from benchmarks.line import Spread
+
+Subjects: TypeAlias = dict[str, Callable[[], Awaitable[Any]]]
+"""What to await, by name."""
+
+
+async def measure(subjects: Subjects, *, turns: int, calls: int = 20) -> dict[str, Spread]:
+    """Return the microseconds of processor time that one call of each takes.
+
+    Args:
+        subjects: What to await, by name.
+        turns: How many turns each of them gets.
+        calls: How many calls make a turn.
+    """
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(turns):
+        for name in random.sample(list(subjects), len(subjects)):
+            subject = subjects[name]
+            start = time.thread_time()
+            for _ in range(calls):
+                await subject()
+            times[name].append((time.thread_time() - start) / calls * 1e6)
+    return {name: Spread.of(several) for name, several in times.items()}

@@ -1,0 +1,72 @@
+"""What a token for a new user costs, on the same day and in the same region."""
+
+import asyncio
+import hashlib
+import hmac
+import itertools
+import os
+
+from aws_iam_async import RdsTokenProvider
+from aws_iam_async.tokens.sigv4 import presign
+from benchmarks import interleaved, peers, stubbed_driver
+from benchmarks.line import Line, Target
+from benchmarks.warm_connect import KEY, OURS
+
+TURNS = 300
+LIMIT = "bare hmac"
+BOTOCORE = "botocore SigV4QueryAuth"
+
+
+def measure() -> list[Line]:
+    """Measure."""
+    os.environ |= KEY
+    return asyncio.run(_measure())
+
+
+async def _measure() -> list[Line]:
+    from botocore.auth import SigV4QueryAuth  # noqa: PLC0415 - of the environment of the benchmarks
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - the same
+    from botocore.credentials import Credentials  # noqa: PLC0415 - the same
+
+    users = itertools.count()
+    provider = RdsTokenProvider()
+    signer = SigV4QueryAuth(
+        Credentials(KEY["AWS_ACCESS_KEY_ID"], KEY["AWS_SECRET_ACCESS_KEY"]), "rds-db", stubbed_driver.REGION, 900
+    )
+
+    async def bare() -> None:
+        """Do what no signature comes without, with all texts at hand."""
+        canonical = f"GET\n/\n{'x' * 300}{next(users)}"
+        hmac.digest(b"k" * 32, hashlib.sha256(canonical.encode()).hexdigest().encode(), "sha256").hex()
+
+    async def text() -> None:
+        presign(
+            host=stubbed_driver.HOST, port=5432, user=f"user{next(users)}", region=stubbed_driver.REGION,
+            access_key=KEY["AWS_ACCESS_KEY_ID"], secret_key=KEY["AWS_SECRET_ACCESS_KEY"], session_token=None,
+            issued=1_800_000_000,
+        )  # fmt: skip
+
+    async def ours() -> None:
+        await provider.get_token(host=stubbed_driver.HOST, port=5432, user=f"user{next(users)}")
+
+    async def botocore() -> None:
+        url = f"https://{stubbed_driver.HOST}:5432/?Action=connect&DBUser=user{next(users)}"
+        signer.add_auth(AWSRequest("GET", url))
+
+    async with peers.rds_client() as client:
+        subjects: interleaved.Subjects = {
+            LIMIT: bare,
+            f"{OURS}, the text alone": text,
+            f"{OURS}, get_token": ours,
+            BOTOCORE: botocore,
+            "aiobotocore, one client": lambda: peers.by_hand(client, f"user{next(users)}"),
+        }
+        for subject in subjects.values():
+            await subject()
+        spreads = await interleaved.measure(subjects, turns=TURNS)
+    whole, alone = spreads[f"{OURS}, get_token"].median, spreads[f"{OURS}, the text alone"].median
+    targets = [
+        Target("get_token, of SigV4QueryAuth", whole / spreads[BOTOCORE].median, 0.12),
+        Target("the text, of bare hmac", alone / spreads[LIMIT].median, 2),
+    ]
+    return [Line("token for a new user", "µs", spreads, targets)]
