@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -26,7 +26,9 @@ def key(place: Site, aws_home: AwsHome, endpoint: Endpoint) -> AccessKey:
 
 
 @pytest.fixture
-def served(key: AccessKey, endpoint: Endpoint) -> Iterator[Endpoint]:
+async def served(key: AccessKey, place: Site, endpoint: Endpoint) -> AsyncIterator[Endpoint]:
+    async with PluginManager() as warm, place.connect(warm):
+        pass  # the SDK is imported, which may take longer than the credentials will live
     endpoint.answer = answer(key, life=LIFE)
     yield endpoint
     endpoint.release()
@@ -35,8 +37,6 @@ def served(key: AccessKey, endpoint: Endpoint) -> Iterator[Endpoint]:
 @pytest.fixture
 async def load(served: Endpoint, place: Site, manager: PluginManager, leaks: Leaks) -> AsyncIterator[Load]:
     """Under way, with credentials that end soon."""
-    async with PluginManager() as warm, place.connect(warm):
-        pass  # the SDK is imported
     async with loaded(place, manager) as load:
         await load.progress(20)
         yield load
