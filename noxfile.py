@@ -29,6 +29,8 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--no-isolation", "--outdir", folder / "dist", silent=True)
     (sdist,), (wheel,) = (folder / "dist").glob("*.tar.gz"), (folder / "dist").glob("*.whl")
     session.install(f"{wheel}[all]")
+    # An environment that is used again (nox -r) holds a wheel of the same version already, which pip would keep.
+    session.install("--force-reinstall", "--no-deps", str(wheel))
     session.run("make", "programs", external=True)
     with tarfile.open(sdist) as archive:
         archive.extractall(folder, filter="data")
