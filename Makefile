@@ -49,12 +49,14 @@ $(READY): pyproject.toml tools/make_venv.sh
 	@touch $(READY)
 
 $(STAMP): $(READY)
-	@$(BIN)/python -m pip install --quiet --group dev
+	@# Named together with the project: pip would let the tools bring an SDK that the project does not allow.
+	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@$(BIN)/python -m pip check --quiet
 	@touch $(STAMP)
 
 $(BENCH)/.installed: pyproject.toml tools/make_venv.sh benchmarks/requirements.txt
 	@PYTHON="$(PYTHON)" VENV="$(BENCH)" sh tools/make_venv.sh
-	@$(BENCH)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	@$(BENCH)/bin/python -m pip install --quiet --editable '.[all]' --requirement benchmarks/requirements.txt
 	@touch $(BENCH)/.installed
 
 clean:
