@@ -1,6 +1,7 @@
 """A container's credentials endpoint that gives out keys of a site's account."""
 
 import json
+import math
 import time
 from datetime import UTC, datetime
 
@@ -16,9 +17,9 @@ def answer(key: AccessKey, *, life: float = DAY) -> Answer:
 
     Args:
         key: The key to give out.
-        life: Seconds until it expires.
+        life: Seconds until it expires, or up to one more: the format knows whole ones only.
     """
-    expires = datetime.fromtimestamp(time.time() + life, UTC)
+    expires = datetime.fromtimestamp(math.ceil(time.time() + life), UTC)
     body = {
         "AccessKeyId": key.access_key,
         "SecretAccessKey": key.secret_key,
