@@ -22,7 +22,7 @@ def test_a_name_that_the_resolver_does_not_know(
     report = doctor.check(postgresql.dsn("app", "shop").replace("127.0.0.1", HOST))
     assert report.failed == ["dns"]
     assert "Name or service not known" in report.detail("dns")
-    assert "describe-db-instances --db-instance-identifier shop" in report.advice("dns", "dns")
+    assert "describe-db-clusters --db-cluster-identifier shop" in report.advice("dns", "dns")
     assert {report.status(step) for step in ("tcp", "tls", "login", "query")} == {"not-reached"}
 
 

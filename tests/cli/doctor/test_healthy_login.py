@@ -32,7 +32,7 @@ def test_each_step_says_what_it_found(doctor: Doctor, postgresql: Emulator, sts:
         "options": "user app, database shop, sslmode verify-full",
         "endpoint": f"cluster endpoint {postgresql.host}:{postgresql.port}, dialled as 127.0.0.1:",
         "region": "us-east-1, from the endpoint's name",
-        "credentials": f"{access_key} from environment variables, lasting",
+        "credentials": f"{access_key} from environment variables, long-term",
         "identity": f"{ROLE}, clock ",
         "token": f"for app at {postgresql.host}:{postgresql.port}, good for 15 min",
         "dns": "127.0.0.1 is an address",

@@ -10,13 +10,15 @@ __all__ = ["name_not_found", "no_route", "port_refused", "port_silent", "resolve
 
 def name_not_found(host: str) -> Advice:
     """The resolver does not know a name."""
-    if endpoints.parse(host) is None:
+    endpoint = endpoints.parse(host)
+    if endpoint is None:
         return Advice("dns", "The resolver does not know this name. Is it spelt right, and is this the right network?")
+    what = "cluster" if endpoint.kind in {"cluster", "cluster-ro"} else "instance"
     return Advice(
         "dns",
         "The resolver does not know this name. Compare it with the endpoint in the RDS console: the database may have "
         "been deleted or renamed. In a VPC, DNS resolution has to be enabled.",
-        f"aws rds describe-db-instances --db-instance-identifier {host.partition('.')[0]}",
+        f"aws rds describe-db-{what}s --db-{what}-identifier {host.partition('.')[0]}",
     )
 
 

@@ -48,6 +48,6 @@ async def run(found: Findings) -> Passed:
 
 def _life(access_key: str, expires: float | None) -> str:
     if expires is None:
-        return "expiry not known" if advice.is_temporary(access_key) else "lasting"
+        return "expiry not known" if advice.is_temporary(access_key) else "long-term"
     minutes = (expires - time.time()) / 60
     return f"expires in {minutes:.0f} min" if minutes < 120 else f"expires in {minutes / 60:.0f} h"  # noqa: PLR2004 - 2 hours
