@@ -15,6 +15,8 @@ from pathlib import PurePath
 
 from asyncpg.connect_utils import TLSUpgradeProto
 
+from aws_iam_async.abort import abort
+
 __all__ = ["cut"]
 
 MODULE = "connect_utils.py"
@@ -31,7 +33,7 @@ def cut(error: BaseException) -> None:
         if PurePath(frame.f_code.co_filename).name == MODULE:
             transport = frame.f_locals.get(VARIABLE)
             if transport is not None:
-                transport.abort()
+                abort(transport)
         protocol = frame.f_locals.get("protocol")
         if isinstance(protocol, TLSUpgradeProto):
             protocol.on_data.cancel()

@@ -6,6 +6,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from aws_iam_async.abort import abort
+
 _BUFFER = 1 << 18
 _HANDSHAKE_TIMEOUT = 30.0
 
@@ -44,7 +46,7 @@ def aborted_at_exit(channel: Channel) -> Iterator[Channel]:
     try:
         yield channel
     finally:
-        channel.writer.transport.abort()
+        abort(channel.writer.transport)
 
 
 async def open_channel(connected: socket.socket, tls: ssl.SSLContext) -> Channel:

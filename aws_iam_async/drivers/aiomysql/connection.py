@@ -17,6 +17,7 @@ from pymysql.connections import MAX_PACKET_LEN
 from pymysql.constants import CLIENT, COMMAND, CR, ER
 from pymysql.err import OperationalError
 
+from aws_iam_async.abort import abort
 from aws_iam_async.drivers.aiomysql.typed import TypedConnection
 from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.secret import Bearer, Secret
@@ -71,7 +72,7 @@ class Connection(TypedConnection):
         to it: there, aiomysql fails with "Event loop is closed", in the garbage collector too.
         """
         if self._writer is not None and not self._loop.is_closed():
-            self._writer.transport.abort()
+            abort(self._writer.transport)
         self._reader = self._writer = None
 
     async def ensure_closed(self) -> None:
@@ -88,7 +89,7 @@ class Connection(TypedConnection):
         except OSError:
             pass  # lost or stuck: no goodbye, then
         finally:
-            writer.transport.abort()
+            abort(writer.transport)
 
     async def log_in(
         self,
@@ -151,7 +152,7 @@ class Connection(TypedConnection):
             await self._set_up_session()
         except BaseException as error:
             if transport is not None:
-                transport.abort()
+                abort(transport)
             self._reader = self._writer = None
             self.__dict__.pop("_read_bytes", None)  # a bound method on its own object: a cycle
             # aiomysql's frames hold the secret's bytes in local variables, and reporters that print locals are common.

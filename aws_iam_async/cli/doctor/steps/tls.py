@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from aws_iam_async import tls
+from aws_iam_async.abort import abort
 from aws_iam_async.cli.doctor import certificate
 from aws_iam_async.cli.doctor.advice import tls as advice
 from aws_iam_async.cli.doctor.findings import Findings
@@ -73,7 +74,7 @@ async def _handshake(found: Findings, context: ssl.SSLContext, *, direct: bool) 
         raise StepFailedError(detail, advice.handshake_cut()) from error
     finally:
         if writer is not None:
-            writer.transport.abort()
+            abort(writer.transport)
 
 
 async def _unverified(found: Findings, *, direct: bool) -> tuple[certificate.Certificate, ...]:
