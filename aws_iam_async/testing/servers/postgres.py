@@ -24,6 +24,9 @@ class PostgresServer(ServerProcess):
     PostgreSQL refuses to run as root; started by root, it runs as ``nobody``.
     """
 
+    _binaries: Path
+    """Where its programs are; known from the beginning of a 'with' block."""
+
     _polite_signal = signal.SIGINT
     """"Fast shutdown": clients are disconnected, data are saved."""
     _crash_signal = signal.SIGQUIT
@@ -38,8 +41,7 @@ class PostgresServer(ServerProcess):
     def _owner(self) -> pwd.struct_passwd | None:
         return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
-    @cached_property
-    def _binaries(self) -> Path:
+    def _find_binaries(self) -> Path:
         spec = importlib.util.find_spec(_WHEEL)
         if spec is None or not spec.submodule_search_locations:
             raise RuntimeError(
@@ -58,6 +60,7 @@ class PostgresServer(ServerProcess):
         return installed / _BINARIES
 
     def _initialise(self) -> None:
+        self._binaries = self._find_binaries()
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         self._run([str(self._binaries / "initdb"), f"--pgdata={self.directory / 'data'}", *options])
 
