@@ -70,7 +70,9 @@ def fetch(driver: str, folder: Path) -> Path:
     with tarfile.open(archive) as source:
         # Not the driver itself, which would be imported instead of the installed one.
         tests = [member for member in source.getmembers() if member.name.startswith(f"{top}/tests/")]
-        source.extractall(folder, tests, filter="data")
+        # Python before 3.11.4, such as Debian 12's, knows no filters.
+        source.extraction_filter = getattr(tarfile, "data_filter", None)
+        source.extractall(folder, tests)
     return folder / top
 
 
