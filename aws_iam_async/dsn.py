@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -54,10 +55,14 @@ def parse(dsn: str) -> Dsn:
         raise ConfigurationError("dsn holds white space or control characters; percent-encode them")
     if "%00" in dsn:
         raise ConfigurationError("dsn holds a NUL (%00), where databases would see an end")
-    try:
+    parts = None
+    with suppress(ValueError):  # whose text repeats what it takes for the host: the password, it may be
         parts = urlsplit(dsn)
-    except ValueError as error:
-        raise ConfigurationError("dsn is not a URL: check the brackets around an IPv6 address") from error
+    if parts is None:
+        raise ConfigurationError(
+            "dsn is not a URL: check the brackets around an IPv6 address, and percent-encode brackets and what is not"
+            " ASCII everywhere else"
+        )
     if not parts.scheme or "://" not in dsn:
         raise ConfigurationError("dsn has no scheme; write postgresql://user@host/database or mysql://...")
     if parts.fragment:
@@ -94,11 +99,9 @@ def split_hosts(text: str, *, source: str) -> tuple[tuple[str | None, str | None
 def _decode(text: str, part: str) -> str:
     from urllib.parse import unquote  # noqa: PLC0415 - see parse()
 
-    try:
+    with suppress(UnicodeDecodeError):  # which has the bytes: the password's, it may be
         return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        # No cause: it would show the bytes, which may be the password's.
-        raise ConfigurationError(f"dsn: the {part} is not percent-encoded UTF-8") from None
+    raise ConfigurationError(f"dsn: the {part} is not percent-encoded UTF-8")
 
 
 def _host(text: str, source: str) -> tuple[str | None, str | None]:
@@ -114,10 +117,11 @@ def _query(text: str) -> dict[str, str]:
     from urllib.parse import parse_qsl  # noqa: PLC0415 - see parse()
 
     query: dict[str, str] = {}
-    try:
+    pairs: list[tuple[str, str]] | None = None
+    with suppress(ValueError):  # as in parse()
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict") if text else []
-    except ValueError:
-        raise ConfigurationError("dsn: the query is not name=value pairs separated by '&' in UTF-8") from None
+    if pairs is None:
+        raise ConfigurationError("dsn: the query is not name=value pairs separated by '&' in UTF-8")
     for name, value in pairs:
         if not OPTION_NAME.fullmatch(name):
             raise ConfigurationError(

@@ -120,3 +120,11 @@ def test_what_is_quoted_comes_back(user: str, password: str, database: str, host
     dsn = parse(f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{port}/{quote(database, safe='')}")
     assert (dsn.user, dsn.password, dsn.database) == (user, password, database)
     assert dsn.hosts == ((host, str(port)),)
+
+
+@pytest.mark.parametrize("password", ["hunter\uff0fsecret", "p[hunter2]w", "%ff%fehunter"])
+def test_no_password_is_in_what_led_to_a_refusal(password: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        parse(f"postgresql://app:{password}@db/shop")
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
