@@ -125,7 +125,12 @@ class Reader:
                     given.pop(name, None)
             for name, value in layer.items():
                 if value is not None or name in driver.connect_options or name in driver.pool_options:
-                    given[driver.aliases.get(name, name)] = value
+                    field = driver.aliases.get(name, name)
+                    earlier = given.get(field)
+                    # Settings for the server add up, as in asyncpg.
+                    if isinstance(earlier, Mapping) and isinstance(value, Mapping):
+                        value = {**earlier, **value}  # noqa: PLW2901 - what the layers say together
+                    given[field] = value
         return given
 
     def _refuse(self, given: Mapping[str, Any], *, pool: bool) -> None:
@@ -213,4 +218,6 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
     value = given.get(name)
     if value is not None and (not isinstance(value, str) or not value or "\0" in value):
         raise ConfigurationError(f"{name} must be a text that is not empty and holds no NUL")
+    if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ConfigurationError(f"{name} holds half of a character (a lone surrogate), which has no UTF-8 form")
     return value

@@ -271,3 +271,16 @@ def test_equal_credentials_are_not_the_same_credentials() -> None:
     for source in (Source("one"), Source("one")):
         request = reader.read("postgresql://db", {"credentials": source}, pool=False).request
         assert request.options["credentials"] is source
+
+
+def test_settings_for_the_server_add_up() -> None:
+    settings = reading(
+        "postgresql://db?application_name=x&jit=on", server_settings={"jit": "off"}
+    ).request.driver_options
+    assert settings["server_settings"] == {"application_name": "x", "jit": "off"}
+
+
+@pytest.mark.parametrize("field", ["user", "database"])
+def test_half_a_character_is_refused(field: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{field} holds half of a character"):
+        Reader(POSTGRESQL, OPTION_NAMES, {}).read("postgresql://db", {field: "a\ud800"}, pool=False)
