@@ -150,7 +150,7 @@ async def _connect(
     options: Mapping[str, Any],
 ) -> Any:
     chain = registry.split(plugins)
-    manager = _managers.get().get(chain) or await _new_manager(chain)
+    manager = _kept(chain) or await _new_manager(chain)
     # What its connect() does, less a second Opening.
     return await manager._connect(dsn, driver, options)  # noqa: SLF001
 
@@ -162,8 +162,15 @@ async def _create_pool(
     options: Mapping[str, Any],
 ) -> Any:
     chain = registry.split(plugins)
-    manager = _managers.get().get(chain) or await _new_manager(chain)
+    manager = _kept(chain) or await _new_manager(chain)
     return await manager._create_pool(dsn, driver, options)  # noqa: SLF001 - the same
+
+
+def _kept(chain: tuple[str | Plugin, ...]) -> PluginManager | None:
+    try:
+        return _managers.get().get(chain)
+    except TypeError:  # a plugin that cannot be hashed, such as a dataclass
+        return None
 
 
 async def _new_manager(chain: tuple[str | Plugin, ...]) -> PluginManager:

@@ -1,11 +1,13 @@
 """How plugins are found, put in order, and what they can do."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import aws_iam_async
 from aws_iam_async import (
     AwsIamError,
     ConfigurationError,
@@ -160,3 +162,15 @@ async def test_a_closed_manager_opens_nothing_and_closes_its_plugins() -> None:
     assert closed == ["c"]
     with pytest.raises(AwsIamError, match="closed"):
         await manager.connect("postgresql://app@127.0.0.1:1/shop")
+
+
+@dataclasses.dataclass
+class Unhashable:
+    """As any dataclass is that can be compared."""
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:  # noqa: ARG002 - dials nothing
+        return request.host
+
+
+async def test_a_plugin_need_not_be_hashable() -> None:
+    assert await aws_iam_async.connect("postgresql://db", plugins=[Unhashable()]) == "db"
