@@ -9,6 +9,7 @@ Needs the extra ``sqlalchemy``.
 
 from collections.abc import Iterable, Mapping
 from typing import Any, get_overloads
+from weakref import WeakSet
 
 try:
     import sqlalchemy
@@ -32,6 +33,8 @@ __all__ = ["arm", "create_async_engine"]
 CREATOR = "async_creator_fn"
 # With these an engine does not ask its dialect for connections, and nothing would come through the plugins.
 BYPASSES = ("async_creator", "creator", "pool")
+
+_armed: WeakSet[sqlalchemy.Engine] = WeakSet()
 
 
 def create_async_engine(
@@ -102,6 +105,10 @@ def arm(
     Raises:
         ConfigurationError: The engine is for another driver, or an option is unknown.
     """
+    if not isinstance(engine, AsyncEngine):
+        raise ConfigurationError(f"engine must be an AsyncEngine of SQLAlchemy, not {type(engine).__name__}")
+    if engine.sync_engine in _armed:
+        raise ConfigurationError("the engine was armed before; make another one for other plugins or options")
     driver = _driver_name(engine.url)
     manager = _manager(plugins, manager)
     refuse_unknown(options, manager.option_names | TLS_OPTIONS, owner="a plugin in the chain")
@@ -118,9 +125,10 @@ def arm(
     def replace_connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
         # Our own is there before us from the second connect on: SQLAlchemy 2.0.42 passes the same dict each time.
         if keywords.setdefault(CREATOR, connect) is not connect:
-            raise ConfigurationError(f"the engine has its own {CREATOR}, or was armed before; let one of them connect")
+            raise ConfigurationError(f"the engine has its own {CREATOR}; let one of them connect")
 
     event.listen(engine.sync_engine, "do_connect", replace_connect)
+    _armed.add(engine.sync_engine)
 
 
 def _driver_name(url: URL) -> str:

@@ -76,10 +76,15 @@ async def test_an_engine_made_elsewhere(rds: Rds) -> None:
 
 async def test_arming_twice_is_refused(rds: Rds, make_engine: MakeEngine) -> None:
     engine = make_engine(rds)
-    arm(engine, **rds.options)
     with pytest.raises(ConfigurationError, match="was armed before"):
-        await who(engine, rds)
+        arm(engine, **rds.options)
     assert rds.emulator.logins == []
+
+
+async def test_an_engine_without_asyncio_is_refused(rds: Rds, make_engine: MakeEngine) -> None:
+    engine: Any = make_engine(rds).sync_engine
+    with pytest.raises(ConfigurationError, match="must be an AsyncEngine of SQLAlchemy, not Engine"):
+        arm(engine, **rds.options)
 
 
 async def test_engines_with_different_identities(rds: Rds, make_engine: MakeEngine) -> None:
