@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from aws_iam_async.testing import Account, Emulator
 
 CONNECTIONS = 100
+# Of other extras: what is missing is said before anything is shown.
+NEEDED = ("asyncpg", "trustme")
 # Seconds; about what a call to STS or to a busy metadata service takes.
 SOURCE_DELAY = 0.2
 
@@ -27,6 +30,8 @@ def demo() -> None:
 
     Needs no AWS account.
     """
+    for module in NEEDED:
+        importlib.import_module(module)
     _say(f"aws_iam_async {aws_iam_async.__version__}: IAM login on this machine alone, without AWS")
     with contextlib.ExitStack() as stack:
         with _timed("1. Start PostgreSQL, and in front of it an emulated RDS endpoint"):

@@ -13,6 +13,9 @@ from aws_iam_async.cli.local_endpoint import DATABASE, USER, Protocol, local_end
 if TYPE_CHECKING:
     from aws_iam_async.testing import AccessKey, Emulator
 
+# What goes with another account's access key, and would be taken to go with the emulator's.
+LEFT_BEHIND = "AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION"
+
 SERVERS: dict[str, tuple[Protocol, ...]] = {
     "postgresql": ("postgresql",),
     "mysql": ("mysql",),
@@ -40,7 +43,10 @@ def emulate(server: str) -> None:
 
 
 def _shell_lines(key: "AccessKey", emulators: "list[Emulator]") -> list[str]:
-    lines = ["# Source these lines in another shell. Ctrl-C here stops the servers and removes them."]
+    lines = [
+        "# Source these lines in another shell. Ctrl-C here stops the servers and removes them.",
+        f"unset {LEFT_BEHIND}",
+    ]
     variables = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
     for emulator in emulators:
         query = urlencode({"iam_host": emulator.host, "sslrootcert": emulator.ca_file}, safe="/")

@@ -1,21 +1,32 @@
 """``emulate`` prints shell lines with which everything else on the machine can log in."""
 
 import asyncio
-import shlex
+import os
 import signal
+import subprocess
 
 import pytest
 
 import aws_iam_async
 from tests.cli.conftest import Program, lines_until
 
+# What another account's temporary credentials may have left behind.
+LEFT_BEHIND = dict.fromkeys(["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"], "left behind")
+
 
 def variables(lines: list[str]) -> dict[str, str]:
-    """What a shell that sources the lines exports."""
-    words = [shlex.split(line, comments=True) for line in lines]
-    assignments = [word[1] for word in words if word]
-    assert all(word[0] == "export" for word in words if word)
-    return dict(assignment.split("=", 1) for assignment in assignments)
+    """What a shell exports that has sourced the lines; before that, it exported what was left behind."""
+    script = "\n".join([*lines, "env -0"])
+    done = subprocess.run(
+        ["sh"],
+        input=script,
+        env={"PATH": os.environ["PATH"], **LEFT_BEHIND},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    exported = dict(pair.split("=", 1) for pair in done.stdout.split("\0") if pair)
+    return {name: value for name, value in exported.items() if name not in {"PATH", "PWD", "OLDPWD", "SHLVL", "_"}}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -26,6 +37,7 @@ async def test_its_lines_let_a_client_in_until_it_is_stopped(
         # Like a shell: everything is there once the last line is.
         lines = await asyncio.to_thread(lines_until, process.stdout, "export POSTGRESQL_CA_FILE=")
         exported = variables(lines)
+        assert exported.keys().isdisjoint(LEFT_BEHIND)
         for name, value in exported.items():
             monkeypatch.setenv(name, value)
         async with aws_iam_async.connect(exported["POSTGRESQL_DSN"]) as connection:

@@ -48,6 +48,7 @@ def test_a_missing_package_is_answered_with_the_extra(program: Program, command:
     assert f"{module!r}" in done.stderr
     assert "pip install 'aws-iam-async[" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""  # before anything is shown
     assert program.left_behind() == []
 
 
