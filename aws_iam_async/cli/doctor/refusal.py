@@ -14,6 +14,7 @@ class Refusal(Enum):
     NOT_IAM = "the user is not one who logs in with IAM, or does not exist"
     NO_DATABASE = "the database does not exist"
     NO_ACCESS_TO_DATABASE = "the user may not connect to the database"
+    SETTING = "it does not know a setting, or does not take its value"
     TOO_MANY_CONNECTIONS = "there are too many connections"
     NO_ENTRY = "pg_hba.conf has no entry for this"
     NOT_READY = "the server is starting up or shutting down"
@@ -26,6 +27,8 @@ class Refusal(Enum):
 SQLSTATES = {
     "28P01": Refusal.NOT_IAM,  # the server wanted a password
     "3D000": Refusal.NO_DATABASE,
+    "22023": Refusal.SETTING,  # its value
+    "42704": Refusal.SETTING,  # its name
     "42501": Refusal.NO_ACCESS_TO_DATABASE,
     "53300": Refusal.TOO_MANY_CONNECTIONS,
     "57P01": Refusal.NOT_READY,

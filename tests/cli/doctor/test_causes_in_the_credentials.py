@@ -13,7 +13,9 @@ def test_no_credentials(doctor: Doctor, rds_postgres: Emulator) -> None:
     report = doctor.examine(rds_postgres)
     assert report.failed == ["credentials"]
     assert report.causes("credentials") == ["no-credentials"]
-    assert "aws configure" in report.advice("credentials", "no-credentials")
+    advice = report.advice("credentials", "no-credentials")
+    assert advice.index("aws sso login --profile NAME") < advice.index("aws configure")
+    assert "ECS" in advice
     # The way to the server is looked at all the same.
     assert {step: report.status(step) for step in ("token", "tcp", "tls", "login")} == {
         "token": "not-reached",
@@ -54,6 +56,20 @@ def test_a_session_token_left_behind(doctor: Doctor, rds_postgres: Emulator) -> 
     assert report.causes("credentials") == ["session-token-missing"]
     assert report.causes("login")[0] == "session-token-missing"
     assert "AWS_SESSION_TOKEN" in report.advice("login", "session-token-missing")
+
+
+def test_a_session_token_of_another_key(doctor: Doctor, postgresql: Emulator) -> None:
+    doctor.home.set(AWS_SESSION_TOKEN="LEFT-BEHIND-MARK")
+    doctor.secrets.append("LEFT-BEHIND-MARK")
+    with Emulator(postgresql.upstream, account=postgresql.account, signed_port=5432) as tunnel:
+        report = doctor.examine(tunnel)
+        assert tunnel.logins[0].reason is Reason.WRONG_SESSION_TOKEN
+        options = ("--iam-host", tunnel.host, "--sslrootcert", str(tunnel.ca_file))
+        through_tunnel = doctor.check(tunnel.dsn("app", "shop"), *options)
+    assert report.causes("credentials") == ["session-token-left-behind"]
+    assert report.causes("login")[0] == "session-token-left-behind"
+    assert "unset AWS_SESSION_TOKEN" in report.advice("login", "session-token-left-behind")
+    assert through_tunnel.causes("login")[:2] == ["session-token-left-behind", "tunnel-port"]
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,11 @@ def test_a_driver_that_is_not_installed(program: Program, driver: str, scheme: s
         (f"postgresql://app@{ENDPOINT}/shop?iamRegion=us-east-1", "options", "did you mean iam_region?"),
         (f"mysql://app@{ENDPOINT}/shop?conect_timeout=1", "options", "did you mean connect_timeout?"),
         (f"postgresql://app@{ENDPOINT}/shop?sslmode=disable", "options", "plaintext"),
-        (f"postgresql://{ENDPOINT}/shop", "endpoint", "user is missing"),
+        (f"postgresql://{ENDPOINT}/shop", "options", "user is missing"),
         ("postgresql://app@/shop?host=/var/run/postgresql", "endpoint", "unix socket"),
-        (f"postgresql://app@{ENDPOINT}/shop?iam_default_port=99999", "endpoint", "iam_default_port"),
+        (f"postgresql://app@{ENDPOINT}/shop?iam_default_port=mysql", "options", "iam_default_port"),
+        (f"postgresql://app@{ENDPOINT}/shop?sslrootcert=/none.pem", "options", "'/none.pem' cannot be read"),
+        (f"postgresql://app@{ENDPOINT}/shop?iam_default_port=99999", "options", "iam_default_port"),
     ],
 )
 def test_a_wrong_option_is_named(doctor: Doctor, dsn: str, step: str, complaint: str) -> None:
@@ -46,6 +48,13 @@ def test_a_wrong_option_is_named(doctor: Doctor, dsn: str, step: str, complaint:
     assert report.failed[0] == step
     assert complaint in report.detail(step)
     assert report.causes(step) == ["configuration"]
+
+
+def test_a_missing_user_is_asked_for(doctor: Doctor) -> None:
+    report = doctor.check(f"postgresql://{ENDPOINT}")
+    assert "--user NAME" in report.advice("options", "configuration")
+    report = doctor.check(f"postgresql://{ENDPOINT}", "--user", "app")
+    assert report.detail("options") == "user app, sslmode verify-full"
 
 
 def test_several_hosts_are_checked_one_at_a_time(doctor: Doctor) -> None:

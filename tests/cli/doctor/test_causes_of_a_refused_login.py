@@ -105,6 +105,17 @@ def test_a_database_that_does_not_exist(doctor: Doctor, postgresql: Emulator) ->
     assert "the one with the user's name was asked for" in report.advice("login", "no-database")
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"), [("application_nam=shop", "application_nam"), ("statement_timeout=soon", "statement_timeout")]
+)
+def test_a_setting_that_the_server_does_not_take(doctor: Doctor, postgresql: Emulator, setting: str, name: str) -> None:
+    dsn, *options = doctor.arguments(postgresql)
+    report = doctor.check(f"{dsn}?search_path=public&{setting}", *options)
+    assert report.failed == ["login"]
+    assert report.causes("login") == ["server-setting"]
+    assert name in report.advice("login", "server-setting")
+
+
 def test_a_database_that_is_not_the_users(doctor: Doctor, mysql: Emulator) -> None:
     # MySQL says the same of one that does not exist, to a user who may not see all databases.
     report = doctor.check(*doctor.arguments(mysql, database="nowhere"))

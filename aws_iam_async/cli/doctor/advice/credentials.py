@@ -7,16 +7,16 @@ from aws_iam_async.cli.doctor.outcome import Advice
 __all__ = [
     "credentials_unknown",
     "is_temporary",
-    "lacks_session_token",
     "no_credentials",
     "profile_not_found",
     "refused_by_sts",
-    "session_token_missing",
+    "session_token_mismatch",
     "sts_unreachable",
 ]
 
-# Of temporary credentials; those of IAM users begin with AKIA ("IAM identifiers" in the IAM User Guide).
+# Of temporary credentials, and of those of IAM users ("IAM identifiers" in the IAM User Guide).
 TEMPORARY = "ASIA"
+LONG_TERM = "AKIA"
 
 
 def is_temporary(access_key: str) -> bool:
@@ -24,9 +24,22 @@ def is_temporary(access_key: str) -> bool:
     return access_key.startswith(TEMPORARY)
 
 
-def lacks_session_token(access_key: str, session_token: str | None) -> bool:
-    """Whether this is a temporary key without the session token that it counts with."""
-    return is_temporary(access_key) and not session_token
+def session_token_mismatch(access_key: str, session_token: str | None) -> Advice | None:
+    """A temporary key without its session token, or a long-term one beside another key's; ``None``: all is well."""
+    if is_temporary(access_key) and not session_token:
+        return Advice(
+            "session-token-missing",
+            "An access key that begins with ASIA is temporary and counts only with its session token: set "
+            "AWS_SESSION_TOKEN as well.",
+        )
+    if access_key.startswith(LONG_TERM) and session_token:
+        return Advice(
+            "session-token-left-behind",
+            "An access key that begins with AKIA is long-term and has no session token: the one that is set belongs to "
+            "another key, and makes this one void.",
+            "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
+        )
+    return None
 
 
 def profile_not_found() -> Advice:
@@ -53,23 +66,15 @@ def no_credentials(complaint: str, profile: str | None) -> Advice:
     if "no AWS credentials found" in complaint:
         return Advice(
             "no-credentials",
-            "There are no AWS credentials here. On a laptop sign in or name a profile; in a container or on an "
-            "instance give it a role.",
-            f"aws configure{suffix}",
+            "There are no AWS credentials here. On a laptop sign in and name the profile with --profile, or store an "
+            "access key. In a container (ECS, EKS) or on an instance (EC2) nothing has to be set: give the task, the "
+            "pod or the instance a role.",
+            f"aws sso login{suffix or ' --profile NAME'}\naws configure{suffix}  # for an access key",
         )
     return Advice(
         "credentials-source-failed",
         "The source that is named above was found but gave no credentials. The AWS CLI meets the same:",
         f"aws sts get-caller-identity{suffix}",
-    )
-
-
-def session_token_missing() -> Advice:
-    """Half of temporary credentials."""
-    return Advice(
-        "session-token-missing",
-        "An access key that begins with ASIA is temporary and counts only with its session token: set "
-        "AWS_SESSION_TOKEN as well.",
     )
 
 
@@ -94,7 +99,7 @@ def refused_by_sts(code: str) -> Advice:
                 "The secret key does not belong to this access key id. Was one of them copied incompletely?",
             )
         case _:
-            return Advice("credentials-invalid", f"STS refuses these credentials: {code}.")
+            return Advice("credentials-invalid", "STS refuses these credentials; the step identity names its reason.")
 
 
 def credentials_unknown() -> Advice:

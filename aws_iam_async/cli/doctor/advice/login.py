@@ -4,6 +4,7 @@ RDS says as little as it can: most of what is wrong with a token looks the same.
 first those for which there is evidence.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from aws_iam_async.cli.doctor.advice import clock, credentials, sql
@@ -34,7 +35,9 @@ class Evidence:
         host_is_endpoint: The host that is dialled is the one that is signed for.
         endpoint: What the name says that was signed for.
         identity: What STS said, if it was asked and answered.
-        session_token_missing: The access key is a temporary one without its session token.
+        session_token_mismatch: What is wrong with the session token beside this access key, if anything is.
+        server_settings: The names of the server's settings that were asked for.
+        complaint: What the server says.
     """
 
     driver: str
@@ -47,7 +50,9 @@ class Evidence:
     host_is_endpoint: bool
     endpoint: RdsEndpoint | None
     identity: Identity | None
-    session_token_missing: bool
+    session_token_mismatch: Advice | None
+    server_settings: Collection[str]
+    complaint: str
 
 
 def advise(refusal: Refusal, evidence: Evidence) -> tuple[Advice, ...]:
@@ -61,8 +66,8 @@ def advise(refusal: Refusal, evidence: Evidence) -> tuple[Advice, ...]:
             return (_no_database(evidence),)
         case Refusal.NO_ACCESS_TO_DATABASE:
             return (_no_access(evidence),)
-        case Refusal.TOO_MANY_CONNECTIONS:
-            return (too_many_connections(),)
+        case Refusal.SETTING:
+            return (_wrong_setting(evidence),)
         case _:
             return (PLAIN[refusal],)
 
@@ -82,6 +87,7 @@ PLAIN = {
         "The server allows this user, database, address and encryption in no combination. On RDS that is a user who "
         "may not log in, or rds.force_ssl with a plaintext hop in between; elsewhere it is a line of pg_hba.conf.",
     ),
+    Refusal.TOO_MANY_CONNECTIONS: too_many_connections(),
     Refusal.NOT_READY: Advice(
         "not-ready",
         "The server is starting up or shutting down, as in a failover. Try again shortly.",
@@ -105,8 +111,8 @@ def _with_evidence(evidence: Evidence) -> list[Advice]:
     causes: list[Advice] = []
     if identity is not None:
         causes += about(identity)
-    if evidence.session_token_missing:
-        causes.append(credentials.session_token_missing())
+    if evidence.session_token_mismatch is not None:
+        causes.append(evidence.session_token_mismatch)
     if endpoint is None:
         causes.append(endpoint_advice.not_an_rds_name("What was signed for"))
     elif endpoint.region is not None and endpoint.region != evidence.region:
@@ -201,6 +207,17 @@ def _no_access(evidence: Evidence) -> Advice:
         code = f"GRANT ALL ON {database}.* TO {sql.quoted_for_mysql(evidence.user)};"
     return Advice(
         "no-access-to-database", "The login is right, but the user may not use this database (or there is none).", code
+    )
+
+
+def _wrong_setting(evidence: Evidence) -> Advice:
+    # By our own spelling, not by the server's words: what those quote may be anything.
+    named = [name for name in evidence.server_settings if f'"{name}"' in evidence.complaint]
+    which = f"a setting {named[0]}" if named else "one of the settings asked for"
+    return Advice(
+        "server-setting",
+        f"The token was right, but the server does not know {which}, or does not take its value. What connect() does "
+        "not know in a DSN's query is sent to the server as a setting: correct it, or leave it out.",
     )
 
 

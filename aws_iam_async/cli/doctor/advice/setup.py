@@ -2,7 +2,7 @@
 
 from aws_iam_async.cli.doctor.outcome import Advice
 
-__all__ = ["install_driver", "not_verified", "one_host_at_a_time", "password_ignored"]
+__all__ = ["install_driver", "not_verified", "one_host_at_a_time", "password_ignored", "user_missing"]
 
 
 def install_driver(driver: str) -> Advice:
@@ -13,6 +13,11 @@ def install_driver(driver: str) -> Advice:
 def one_host_at_a_time() -> Advice:
     """A DSN with several hosts."""
     return Advice("several-hosts", "Check them one at a time: --host and --port choose one.")
+
+
+def user_missing() -> Advice:
+    """Nobody to log in as."""
+    return Advice("configuration", "Name the database user who was set up for IAM.", "--user NAME")
 
 
 def password_ignored() -> Advice:

@@ -37,12 +37,10 @@ async def run(found: Findings) -> Passed:
         raise StepFailedError(str(error), advice.no_credentials(str(error), profile)) from error
     credentials, method = found.snapshot
     where = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
-    warnings = []
-    if advice.lacks_session_token(credentials.access_key, credentials.session_token):
-        warnings.append(advice.session_token_missing())
+    mismatch = advice.session_token_mismatch(credentials.access_key, credentials.session_token)
     return Passed(
         f"{credentials.access_key} from {where}, {_life(credentials.access_key, found.snapshot.expires)}",
-        tuple(warnings),
+        (mismatch,) if mismatch else (),
     )
 
 

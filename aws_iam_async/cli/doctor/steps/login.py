@@ -6,7 +6,7 @@ import contextlib
 import aws_iam_async
 from aws_iam_async import drivers
 from aws_iam_async.cli.doctor import refusal
-from aws_iam_async.cli.doctor.advice.credentials import lacks_session_token
+from aws_iam_async.cli.doctor.advice.credentials import session_token_mismatch
 from aws_iam_async.cli.doctor.advice.login import Evidence, advise
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
@@ -25,7 +25,7 @@ async def run(found: Findings) -> Passed:
         found.connection = await aws_iam_async.connect(target.dsn, **options)
     except Exception as error:
         # The notes of the library say what the report says better.
-        raise StepFailedError(_line(error), *advise(refusal.read(error), _evidence(found))) from error
+        raise StepFailedError(_line(error), *advise(refusal.read(error), _evidence(found, error))) from error
     found.closing.push_async_callback(_close, found)
     return Passed(f"as {found.signed.user}")
 
@@ -43,7 +43,7 @@ def _line(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _evidence(found: Findings) -> Evidence:
+def _evidence(found: Findings, error: Exception) -> Evidence:
     request, signed, credentials = found.request, found.signed, found.snapshot.credentials
     return Evidence(
         driver=found.driver,
@@ -56,5 +56,7 @@ def _evidence(found: Findings) -> Evidence:
         host_is_endpoint=signed.server_name is None,
         endpoint=found.endpoint,
         identity=found.identity,
-        session_token_missing=lacks_session_token(credentials.access_key, credentials.session_token),
+        session_token_mismatch=session_token_mismatch(credentials.access_key, credentials.session_token),
+        server_settings=request.driver_options.get("server_settings") or (),
+        complaint=str(error),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_iam_async import ConnectNext, ConnectRequest, PluginManager, dsn
+from aws_iam_async import ConnectNext, ConnectRequest, PluginManager, dsn, endpoints, tls
 from aws_iam_async.cli.doctor.advice import setup
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
@@ -18,14 +18,21 @@ async def run(found: Findings) -> Passed:
     if len(hosts) > 1 and "host" not in target.options:
         raise StepFailedError(f"the DSN names {len(hosts)} hosts", setup.one_host_at_a_time())
     request = await PluginManager([_InsteadOfDialling()]).connect(target.dsn, **target.options)
-    mode = request.tls.secured().mode  # refuses modes that may be plaintext
+    if not request.user:
+        raise StepFailedError("user is missing", setup.user_missing())
+    if (port := request.options.get("iam_default_port")) is not None:
+        endpoints.parse_port(port, "iam_default_port")
+    secured = request.tls.secured()  # refuses modes that may be plaintext
+    await tls.context(secured)  # and this, a file that cannot be read
+    mode = secured.mode
     warnings = []
     if request.password is not None:
         warnings.append(setup.password_ignored())
     if mode != "verify-full":
         warnings.append(setup.not_verified(str(mode)))
     found.request = request
-    return Passed(f"user {request.user}, database {request.database}, sslmode {mode}", tuple(warnings))
+    database = "" if request.database is None else f"database {request.database}, "
+    return Passed(f"user {request.user}, {database}sslmode {mode}", tuple(warnings))
 
 
 class _InsteadOfDialling:
