@@ -1,12 +1,13 @@
 """How to reach a database and as whom: the arguments that commands share."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-__all__ = ["connection_arguments"]
+__all__ = ["connection_arguments", "spelt_for_the_shell"]
 
 # Options of connect() by their names there.
 OPTIONS = {
@@ -40,3 +41,19 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
     for decorator in reversed(OPTIONS.values()):
         with_options = decorator(with_options)
     return click.argument("dsn")(with_options)
+
+
+# ``name=``, ``name='value'``: how the library's messages spell an option that is to be passed. Not ``?name=value``.
+_KEYWORD = re.compile(rf"\b({'|'.join(OPTIONS)})=(?:'([^']*)'|(?=[\s,;:.)]|$))")
+
+
+def spelt_for_the_shell(message: str) -> str:
+    """Return a message of the library with the keywords of ``connect()`` as options of the command line."""
+    # The one option of the credentials that no shell can give.
+    message = message.replace("profile= or credentials=", "profile=")
+    return _KEYWORD.sub(_flag, message)
+
+
+def _flag(keyword: re.Match[str]) -> str:
+    name, value = keyword.groups()
+    return f"--{name.replace('_', '-')}" + ("" if value is None else f" {value}")

@@ -9,6 +9,7 @@ import click
 import aws_iam_async
 from aws_iam_async.cli.check import check
 from aws_iam_async.cli.command_error import CommandError
+from aws_iam_async.cli.connection import spelt_for_the_shell
 from aws_iam_async.cli.demo import demo
 from aws_iam_async.cli.emulate import emulate
 from aws_iam_async.cli.token import token
@@ -35,7 +36,9 @@ class Program(click.Group):
         """
         try:
             return super().invoke(ctx)
-        except (AwsIamError, CommandError) as error:
+        except AwsIamError as error:
+            message, status = f"{NAME} {ctx.invoked_subcommand}: {spelt_for_the_shell(str(error))}", FAILED
+        except CommandError as error:
             message, status = f"{NAME} {ctx.invoked_subcommand}: {error}", FAILED
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]

@@ -45,9 +45,13 @@ def test_mysql_has_its_own_port(program: Program) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ((RDS_DSN,), "no AWS credentials found"),
+        ((RDS_DSN,), "or pass --profile"),
         ((RDS_DSN, "--profile", "nobody"), "profile 'nobody' is not in the shared AWS files"),
-        (("postgresql://app@db.example/shop",), "pass iam_host="),
+        (("postgresql://app@db.example/shop",), "pass --iam-host with the endpoint"),
+        (
+            (RDS_DSN, "--host", "10.0.3.7", "--iam-host", "db.example"),
+            "pass --iam-region, for example --iam-region us-",
+        ),
         (("not a DSN",), "dsn holds white space"),
     ],
 )

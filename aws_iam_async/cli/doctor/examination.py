@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import NamedTuple
 
+from aws_iam_async.cli.connection import spelt_for_the_shell
 from aws_iam_async.cli.doctor.findings import Findings, Target
 from aws_iam_async.cli.doctor.outcome import Advice, Passed, Status, StepFailedError, StepResult
 from aws_iam_async.cli.doctor.redaction import redacted
@@ -103,7 +104,7 @@ async def _outcome(step: Step, found: Findings) -> StepResult:
         return StepResult(step.name, Status.FAILED, detail=failure.detail, advice=failure.advice)
     except ConfigurationError as error:
         advice = Advice("configuration", "Correct the option that is named above.")
-        return StepResult(step.name, Status.FAILED, detail=str(error), advice=(advice,))
+        return StepResult(step.name, Status.FAILED, detail=spelt_for_the_shell(str(error)), advice=(advice,))
     except Exception as error:  # noqa: BLE001 - a doctor that falls over helps nobody
         advice = Advice("unexpected", "Nothing is known about this; please report it together with this output.")
         return StepResult(step.name, Status.FAILED, detail=f"{type(error).__name__}: {error}", advice=(advice,))

@@ -112,6 +112,7 @@ def test_iam_host_missing_for_an_address_or_an_unknown_name(
     report = doctor.check(postgresql.dsn("app", "shop").replace("127.0.0.1", host))
     assert aliases == {}
     assert report.failed == ["endpoint"]
+    assert "pass --iam-host with the endpoint" in report.detail("endpoint")
     assert "--iam-host NAME.XYZ.REGION.rds.amazonaws.com" in report.advice("endpoint", "iam-host-missing")
 
 
@@ -138,6 +139,7 @@ def test_a_name_that_rds_does_not_have_is_suspected(doctor: Doctor, postgresql: 
 def test_a_region_that_nothing_says(doctor: Doctor, postgresql: Emulator) -> None:
     report = doctor.examine(postgresql, "--iam-host", "shop.global-c9akciq32.global.rds.amazonaws.com")
     assert report.failed == ["region"]
+    assert "pass --iam-region" in report.detail("region")
     assert report.causes("region") == ["region-missing"]
     assert report.status("tcp") == "passed"
 

@@ -21,7 +21,7 @@ def iam_host_missing(behind: str | None) -> Advice:
     return Advice(
         "iam-host-missing",
         "RDS accepts tokens for its own names only, and this one is an alias of its endpoint: name that, or have it "
-        "looked up each time with iam_host=auto.",
+        "looked up each time with --iam-host auto.",
         f"--iam-host {behind}",
     )
 

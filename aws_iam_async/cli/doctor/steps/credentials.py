@@ -3,6 +3,7 @@
 import time
 
 from aws_iam_async import ConfigurationError, CredentialsError
+from aws_iam_async.cli.connection import spelt_for_the_shell
 from aws_iam_async.cli.doctor.advice import credentials as advice
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
@@ -32,9 +33,9 @@ async def run(found: Findings) -> Passed:
     try:
         found.snapshot = await default_service().credentials(source(profile=profile))
     except ConfigurationError as error:
-        raise StepFailedError(str(error), advice.profile_not_found()) from error
+        raise StepFailedError(spelt_for_the_shell(str(error)), advice.profile_not_found()) from error
     except CredentialsError as error:
-        raise StepFailedError(str(error), advice.no_credentials(str(error), profile)) from error
+        raise StepFailedError(spelt_for_the_shell(str(error)), advice.no_credentials(str(error), profile)) from error
     credentials, method = found.snapshot
     where = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
     mismatch = advice.session_token_mismatch(credentials.access_key, credentials.session_token)

@@ -4,6 +4,7 @@ import asyncio
 from types import MappingProxyType
 
 from aws_iam_async import ConfigurationError, ConnectRequest, RegionError, endpoints
+from aws_iam_async.cli.connection import spelt_for_the_shell
 from aws_iam_async.cli.doctor.advice import endpoint as advice
 from aws_iam_async.cli.doctor.advice.network import name_not_found
 from aws_iam_async.cli.doctor.findings import Findings
@@ -28,7 +29,7 @@ async def run(found: Findings) -> Passed:
         if not _may_be_an_alias(request):
             raise
         behind = await _behind(str(request.host), found.target.timeout)
-        raise StepFailedError(str(error), advice.iam_host_missing(behind)) from error
+        raise StepFailedError(spelt_for_the_shell(str(error)), advice.iam_host_missing(behind)) from error
     name = request.options.get("iam_host", request.host)
     found.endpoint = endpoints.parse(name)
     port = endpoints.parse_port(request.options.get("iam_default_port", request.port))

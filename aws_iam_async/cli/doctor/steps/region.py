@@ -1,6 +1,7 @@
 """The region that is signed for."""
 
 from aws_iam_async import RegionError
+from aws_iam_async.cli.connection import spelt_for_the_shell
 from aws_iam_async.cli.doctor.advice import endpoint as advice
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
@@ -11,7 +12,7 @@ __all__ = ["run"]
 async def run(found: Findings) -> Passed:
     """Compare it with the one in the endpoint's name."""
     if isinstance(found.login, RegionError):
-        raise StepFailedError(str(found.login), advice.region_missing())
+        raise StepFailedError(spelt_for_the_shell(str(found.login)), advice.region_missing())
     found.signed = found.login
     region, named = found.signed.region, None if found.endpoint is None else found.endpoint.region
     if named is None:
