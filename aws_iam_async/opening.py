@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 __all__ = ["Opening"]
 
@@ -39,6 +39,15 @@ class Opening(Coroutine[Any, Any, T]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._close(self._opened, exc_type is not None)
+
+    if not TYPE_CHECKING:  # to a type checker there would be an attribute of any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f"{name}: nothing is opened yet; write 'await' before it, or use it with 'async with'",
+                name=name,
+                obj=self,
+            )
 
     def send(self, value: Any) -> Any:
         """Part of the coroutine protocol."""
