@@ -115,7 +115,8 @@ def _nothing_found(profile: str | None) -> str:
         return f"no AWS credentials found: profile {profile!r} in {files} names none"
     return (
         "no AWS credentials found: looked for environment variables (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), web "
-        f"identity (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE), the files {files}, container credentials "
-        "(AWS_CONTAINER_CREDENTIALS_FULL_URI) and the EC2 instance's metadata. Set one up, or pass profile= or "
+        f"identity (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE), the files {files} (keys, roles, SSO, "
+        "credential_process), container credentials (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or "
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI) and the EC2 instance's metadata. Set one up, or pass profile= or "
         "credentials="
     )

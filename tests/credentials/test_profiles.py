@@ -159,7 +159,16 @@ def test_a_profile_without_credentials(aws_home: AwsHome) -> None:
 def test_nothing_anywhere(aws_home: AwsHome) -> None:
     with pytest.raises(CredentialsError) as raised:
         read(None)
-    for place in ("AWS_ACCESS_KEY_ID", str(aws_home.config), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "EC2", "profile="):
+    for place in (
+        "AWS_ACCESS_KEY_ID",
+        str(aws_home.config),
+        "credential_process",
+        "SSO",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "EC2",
+        "profile=",
+    ):
         assert place in str(raised.value)
 
 

@@ -61,8 +61,6 @@ def no_credentials(complaint: str, profile: str | None) -> Advice:
             "The credentials have expired. Get new ones where these came from.",
             f"aws sso login{suffix}",
         )
-    if "SSO" in complaint:
-        return Advice("credentials-expired", "The sign-in is over. Sign in again.", f"aws sso login{suffix}")
     if "no AWS credentials found" in complaint:
         return Advice(
             "no-credentials",
@@ -71,6 +69,8 @@ def no_credentials(complaint: str, profile: str | None) -> Advice:
             "pod or the instance a role.",
             f"aws sso login{suffix or ' --profile NAME'}\naws configure{suffix}  # for an access key",
         )
+    if "SSO" in complaint:
+        return Advice("credentials-expired", "The sign-in is over. Sign in again.", f"aws sso login{suffix}")
     return Advice(
         "credentials-source-failed",
         "The source that is named above was found but gave no credentials. The AWS CLI meets the same:",
