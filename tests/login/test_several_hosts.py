@@ -30,6 +30,7 @@ class Standby(PostgresServer):
 
     def _initialise(self) -> None:
         options = ["--username=postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        self._binaries = self._find_binaries()
         program = str(self._binaries / "pg_basebackup")
         self._run([program, f"--host={self._primary.directory}", f"--pgdata={self.directory / 'data'}", *options])
 
