@@ -12,7 +12,7 @@ import asyncpg
 
 from aws_iam_async import tls
 from aws_iam_async.drivers import abandoned
-from aws_iam_async.drivers.attempt import Attempt
+from aws_iam_async.drivers.attempt import Attempt, nothing_returned
 from aws_iam_async.drivers.first_connections import FirstConnections
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
@@ -117,9 +117,10 @@ class AsyncpgDriver:
             request = request.replace(note=attempt)
             try:
                 with TimeLimit(seconds) as limit:
-                    if request.alternates:
-                        return await self._connect_first(request)
-                    return await self._chain(request)
+                    made = await (self._connect_first(request) if request.alternates else self._chain(request))
+                    if made is None:
+                        raise nothing_returned()
+                    return made
             except TimeoutError as error:
                 if not limit.expired:
                     raise

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from aws_iam_async.errors import AwsIamError
 from aws_iam_async.statistics import Attempts
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "nothing_returned"]
 
 
 class Attempt:
@@ -41,3 +42,8 @@ class Attempt:
         if exc_type is not None:
             for connection in self._made:
                 self._close(connection)
+
+
+def nothing_returned() -> AwsIamError:
+    """The error for a chain of plugins that gave ``None`` for a connection."""
+    return AwsIamError("a plugin's connect() returned nothing; it must return what call_next() gave")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aws_iam_async import ConnectRequest
+from aws_iam_async import AwsIamError, ConnectRequest
 from tests.credentials.conftest import AwsHome
 from tests.login.conftest import Rds, give_environment
 
@@ -56,6 +56,19 @@ async def test_failed(rds: Rds, way: str) -> None:
     with pytest.raises(LookupError, match="not what I wanted"):
         await opening(plugins=["iam", inspector])
     assert len(inspector.connections) == 2
+    await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
+
+
+@pytest.mark.parametrize("way", ["connect", "pool"])
+async def test_returned_nothing(rds: Rds, way: str) -> None:
+    class Forgetful:
+        async def connect(self, request: ConnectRequest, call_next: Any) -> None:
+            await call_next(request)
+
+    opening = rds.connect if way == "connect" else lambda **options: rds.create_pool(1, 1, **options)
+    with pytest.raises(AwsIamError, match=r"returned nothing; it must return what call_next\(\) gave"):
+        await opening(plugins=[Forgetful(), "iam"])
+    assert len(rds.emulator.logins) == 1
     await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
 
 

@@ -16,7 +16,7 @@ from pymysql.constants import CR, ER
 from aws_iam_async import tls
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from aws_iam_async.drivers.attempt import Attempt
+from aws_iam_async.drivers.attempt import Attempt, nothing_returned
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
@@ -140,7 +140,10 @@ class AiomysqlDriver:
         with Attempt(self._attempts, Connection.close) as attempt:
             try:
                 with TimeLimit(seconds) as limit:
-                    return await self._chain(request.replace(note=Dial(request, connection, attempt)))
+                    made = await self._chain(request.replace(note=Dial(request, connection, attempt)))
+                    if made is None:
+                        raise nothing_returned()
+                    return made
             except TimeoutError as error:
                 if not limit.expired:
                     raise
