@@ -94,9 +94,9 @@ class PluginManager:
         }
         self._plugins = registry.create(registry.split(plugins), built_in)
         self.option_names: frozenset[str] = frozenset(
-            name for plugin in self._plugins for name in getattr(plugin, "option_names", ())
+            name for plugin in self._plugins for name in _option_names(plugin)
         )
-        refuse_unknown(options, self.option_names, owner="a plugin in the chain")
+        refuse_unknown(options, self.option_names)
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._adapters: dict[str, tuple[Driver, Reader]] = {}
         self._attempts = Attempts()
@@ -206,6 +206,16 @@ class PluginManager:
             return chain(request)
 
         return refuse_when_closed
+
+
+def _option_names(plugin: Plugin) -> Iterable[str]:
+    names: Iterable[str] = getattr(plugin, "option_names", ())
+    if isinstance(names, str):
+        raise ConfigurationError(
+            f"{type(plugin).__name__}.option_names is a text, each letter of which would be a name;"
+            f" write option_names = ({names!r},)"
+        )
+    return names
 
 
 def _driver_name(dsn: str | None, driver: str | ModuleType | None) -> str:

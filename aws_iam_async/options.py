@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType, MethodType, ModuleType, NoneType
 from typing import Any, NamedTuple
@@ -9,13 +10,19 @@ from typing import Any, NamedTuple
 from aws_iam_async import dsn, endpoints, tls
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.option_names import nearest, refuse_unknown
+from aws_iam_async.option_names import PLUGINS, nearest, refuse_unknown
 from aws_iam_async.request import ConnectRequest
 
 __all__ = ["Reader", "Reading"]
 
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
+# What says how a DSN is read is not in it.
+NOT_IN_DSN = frozenset({"driver", "plugins"})
+# PostgreSQL 18 has no setting of such a name: those about TLS have an underscore.
+NO_SETTING = re.compile(r"iam|ssl(?!_)", re.IGNORECASE)
+# Nothing that we know of is as like to a setting of PostgreSQL 18: max_size and max_wal_size are at 0.82.
+MISSPELT = 0.85
 REMEMBERED = 64
 # Two reads of `obj.method` are two objects that compare equal, by the identity of `obj`.
 COMPARABLE = (str, bytes, int, float, NoneType, MethodType, ModuleType)
@@ -140,7 +147,12 @@ class Reader:
                 raise ConfigurationError(f"{name}: {driver.refused[name]}")
             if name in driver.pool_options and not pool:
                 raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
-        refuse_unknown(given, self._known, owner=f"{driver.name} nor a plugin in the chain")
+        refuse_unknown(given, self._known, nobody=f"neither {driver.name} nor a plugin in the chain")
+        seconds = given.get(driver.time_limit)
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
+            raise ConfigurationError(
+                f"{driver.time_limit} must be a number of seconds, or None for no limit, not {type(seconds).__name__}"
+            )
 
 
 def _is_missing(value: Any) -> bool:
@@ -156,14 +168,22 @@ def _from_dsn(
 ) -> dict[str, Any]:
     own: dict[str, Any] = {}
     rest: dict[str, str] = {}
+    keywords_only = (driver.connect_options | driver.pool_options | NOT_IN_DSN) - driver.query_options
+    known = keywords_only | driver.query_options | FIELDS | TLS_OPTIONS | frozenset(plugin_options)
     for name, value in parts.query.items():
         if name in plugin_options or name in TLS_OPTIONS:
             own[name] = value
         elif name in FIELDS or name in driver.aliases:
             own[driver.aliases.get(name, name)] = value
-        elif name.lower().startswith("iam") or nearest(name, plugin_options):
-            # asyncpg sends what it does not know to the server: a misspelt option of ours must not get there.
-            refuse_unknown([name], plugin_options, owner="a plugin in the chain")
+        elif name in driver.query_options:
+            rest[name] = value
+        elif name in keywords_only:
+            raise ConfigurationError(f"dsn: {name} is not read there; pass it as a keyword")
+        elif "." not in name and (
+            NO_SETTING.match(name) or nearest(name, plugin_options) or nearest(name, known | PLUGINS, likeness=MISSPELT)
+        ):
+            # asyncpg sends what it does not know to the server, with the login: a misspelt option must not get there.
+            refuse_unknown([name], known, nobody=f"neither {driver.name} nor a plugin in the chain")
         else:
             rest[name] = value
     own |= driver.read_query(rest)

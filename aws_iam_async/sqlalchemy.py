@@ -111,7 +111,7 @@ def arm(
         raise ConfigurationError("the engine was armed before; make another one for other plugins or options")
     driver = _driver_name(engine.url)
     manager = _manager(plugins, manager)
-    refuse_unknown(options, manager.option_names | TLS_OPTIONS, owner="a plugin in the chain")
+    refuse_unknown(options, manager.option_names | TLS_OPTIONS)
 
     def connect(**keywords: Any) -> Any:
         if isinstance(keywords.get("ssl"), dict):

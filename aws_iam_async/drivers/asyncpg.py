@@ -53,6 +53,8 @@ class AsyncpgDriver:
     default_port = 5432
     connect_options = frozenset(CONNECT) - FIELDS
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
+    query_options = QUERY_KEYWORDS | frozenset(REFUSED) | {"sslnegotiation"}
+    time_limit = "timeout"
     aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
     variables: Mapping[str, str] = MappingProxyType(

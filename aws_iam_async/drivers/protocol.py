@@ -30,6 +30,8 @@ class Driver(Protocol):
         default_port: The port where nothing else says one.
         connect_options: The driver's own keywords for a connection, less those that a request has fields for.
         pool_options: The keywords of its pool that are not a connection's.
+        query_options: The names that it reads in the query of a DSN, less those that a request has fields for.
+        time_limit: Which of its keywords bounds a connect, in seconds.
         aliases: Other names that it has for a request's fields.
         refused: Keywords of the driver that cannot work here, with what to do instead.
         variables: Its own environment variables, by the request's field for which they are read where nothing else
@@ -40,6 +42,8 @@ class Driver(Protocol):
     default_port: int
     connect_options: frozenset[str]
     pool_options: frozenset[str]
+    query_options: frozenset[str]
+    time_limit: str
     aliases: Mapping[str, str]
     refused: Mapping[str, str]
     variables: Mapping[str, str]

@@ -182,11 +182,39 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("mysql://db/shop%00x", {}, "NUL"),
         ("postgresql://db", {"ssl": "sure"}, "ssl"),
         ("postgresql://db", {"ssl": 5}, "ssl"),
+        ("postgresql://db", {"timeout": "x"}, "timeout must be a number of seconds"),
+        ("postgresql://db", {"timeout": True}, "timeout must be a number of seconds"),
+        ("mysql://db", {"connect_timeout": "x"}, "connect_timeout must be a number of seconds"),
     ],
 )
 def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any], hint: str) -> None:
     with pytest.raises(ConfigurationError, match=hint):
         reading(dsn, **keywords)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("wrapperPlugins", "plugins"),
+        ("iamExpiration", "iam_token_expiration"),
+        ("iam_expiration", "iam_token_expiration"),
+        ("iamDefaultPort", "iam_default_port"),
+        ("awsProfile", "profile"),
+        ("aws_profile", "profile"),
+        ("customAwsCredentialProviderHandler", "credentials"),
+        ("AwsCredentialsManager", "credentials"),
+        ("enableTelemetry", 'plugins="otel,iam"'),
+        ("enable_telemetry", 'plugins="otel,iam"'),
+        ("ssl_ca", "sslrootcert"),
+    ],
+)
+def test_the_aws_wrappers_names_are_refused_with_ours(scheme: str, old: str, new: str) -> None:
+    keyword: dict[str, Any] = {old: "x"}
+    for dsn, keywords in ((f"{scheme}://db", keyword), (f"{scheme}://db?{old}=x", {})):
+        with pytest.raises(ConfigurationError) as refused:
+            reading(dsn, **keywords)
+        assert str(refused.value) == f"unknown option {old!r}: did you mean {new}?"
 
 
 def test_the_pools_connect_is_taken() -> None:

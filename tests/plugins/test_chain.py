@@ -145,6 +145,22 @@ def test_options_of_plugins_are_known_by_their_names() -> None:
         PluginManager(plugins=[WithOption("w", [])], atempts=3)
 
 
+def test_option_names_that_are_one_text_are_refused() -> None:
+    class WithOption(Recorder):
+        option_names = "tenant"
+
+    with pytest.raises(ConfigurationError, match=r"WithOption\.option_names is a text.* write .*\('tenant',\)"):
+        PluginManager(plugins=[WithOption("w", [])])
+
+
+async def test_an_option_of_a_plugin_that_is_not_in_the_chain() -> None:
+    manager = PluginManager(plugins=[Recorder("r", [])])
+    with pytest.raises(ConfigurationError, match="'iam_host': it is one of the plugin 'iam', which is not"):
+        await manager.connect("postgresql://app@db/shop?iam_host=x")
+    with pytest.raises(ConfigurationError, match="'tenant': no plugin in the chain has it"):
+        PluginManager(plugins=[Recorder("r", [])], tenant=1)
+
+
 def test_a_managers_misspelt_option_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="did you mean profile"):
         PluginManager(profil="prod")

@@ -70,6 +70,8 @@ class AiomysqlDriver:
     default_port = 3306
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
+    query_options = frozenset(QUERY_TYPES) | frozenset(REFUSED)
+    time_limit = "connect_timeout"
     aliases: Mapping[str, str] = MappingProxyType({"db": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
     variables: Mapping[str, str] = MappingProxyType({})
@@ -203,10 +205,7 @@ def _check(request: ConnectRequest) -> None:
 def _typed(name: str, value: str) -> Any:
     if name in REFUSED:
         return value  # refused by name, like a keyword
-    if name not in QUERY_TYPES:
-        if name in CONNECT:
-            raise ConfigurationError(f"dsn: {name} takes an object; pass it as a keyword")
-        refuse_unknown([name], QUERY_TYPES, owner="aiomysql nor a plugin in the chain")
+    refuse_unknown([name], QUERY_TYPES, nobody="neither aiomysql nor a plugin in the chain")
     kind = QUERY_TYPES[name]
     if kind is str:
         return value
