@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,10 @@ REREAD_INTERVAL = 10.0
 # sit out ten minutes in which the endpoint is down, and to come so late out of it that the next such outage, an hour
 # later, is not met at once. botocore 1.43 blocks its callers for new ones in the last ten.
 REFRESH_AHEAD = 700.0
-# What a thread brings after its last waiter has gone is good for the next caller, for this long.
-_LATE_ANSWER_KEEPS = 60.0
+# A read is given up after so long: a source that hangs once must not keep everyone waiting for good. Those that answer
+# at all do so sooner, even with a person at a security key. What a thread brings after its last waiter has gone is
+# good for the next caller just as long.
+READ_LIMIT = 60.0
 # Identities remembered. Only callers who pass a new callable for every connect have more.
 _MOST_IDENTITIES = 256
 
@@ -53,9 +55,9 @@ class _Reading:
 
     def keeps(self, asked: int, now: float) -> bool:
         """Whether to wait for this one rather than to start another."""
-        if self.asked != asked:
+        if self.asked != asked or not 0 <= now - self.started < READ_LIMIT:
             return False
-        return not self.future.done() or (self.future.exception() is None and now - self.started < _LATE_ANSWER_KEEPS)
+        return not self.future.done() or self.future.exception() is None
 
 
 @dataclass(slots=True, eq=False)
@@ -249,17 +251,20 @@ class CredentialsService:
             read = functools.partial(sdk.read_session, session, given.name(source))
         else:
             self._counters.loads += 1
-            return await given.ask(source)
-        return await self._read_in_thread(read, identity)
+            return await _within(READ_LIMIT, given.ask(source), source)
+        return await self._read_in_thread(read, source, identity)
 
-    async def _read_in_thread(self, read: Callable[[], Snapshot], identity: _Identity) -> Snapshot:
+    async def _read_in_thread(
+        self, read: Callable[[], Snapshot], source: CredentialsSource, identity: _Identity
+    ) -> Snapshot:
         now = self._clock()
         reading = identity.reading
         if reading is None or not reading.keeps(identity.asked, now):
             self._counters.loads += 1
             reading = identity.reading = _Reading(offload.start(read, name="credentials"), identity.asked, now)
         try:
-            snapshot = await offload.wait(reading.future)
+            # A thread that is given up goes on, and nobody looks at what it brings.
+            snapshot = await _within(reading.started + READ_LIMIT - now, offload.wait(reading.future), source)
         except asyncio.CancelledError:
             raise  # the thread goes on, and its answer waits for the next caller
         except Exception:
@@ -267,6 +272,14 @@ class CredentialsService:
             raise
         identity.reading = None
         return snapshot
+
+
+async def _within(seconds: float, answer: Awaitable[Snapshot], source: CredentialsSource) -> Snapshot:
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:  # the answers themselves never fail with one
+        raise CredentialsError(f"{source!r} did not answer within {READ_LIMIT:.0f} s; it will be asked anew") from None
 
 
 def _refuse_expired(snapshot: Snapshot, now: float, source: CredentialsSource) -> None:

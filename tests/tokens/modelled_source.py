@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.service import READ_LIMIT
 from aws_iam_async.credentials.source import CredentialsSource, source
 
 
@@ -50,14 +51,21 @@ class ModelledSource:
     async def load(self) -> Credentials:
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
-        call = Call(self.rejections, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        given_up_at = loop.time() + READ_LIMIT
+        call = Call(self.rejections, loop.create_future())
         self.calls.append(call)
         try:
             works = await call.answer if self.works is None else self.works
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            # Not if the last waiter left as well.
+            given_up = loop.time() >= given_up_at and task is not None and task.cancelling() == 1
             if self.cleans_up_slowly:
-                call.cleaned_up = asyncio.get_running_loop().create_future()
+                call.cleaned_up = loop.create_future()
                 await call.cleaned_up
+            if given_up:  # which is a failure like any other
+                self.answered = max(self.answered, call.rejections)
             raise
         finally:
             self.calls.remove(call)
