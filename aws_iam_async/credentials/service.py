@@ -156,8 +156,10 @@ class CredentialsService:
         )
 
     def next_expiry(self) -> float | None:
-        """Return when the first of the present credentials expires; ``None`` if none does."""
-        snapshots = [identity.snapshot for identity in self._identities.values() if identity.snapshot is not None]
+        """Return when the first of the present credentials expires; ``None`` if none does; from any thread."""
+        # As the token cache does it: in one go, whatever the loop's own thread changes meanwhile.
+        identities = list(dict.values(self._identities))
+        snapshots = [identity.snapshot for identity in identities if identity.snapshot is not None]
         return min((snapshot.expires for snapshot in snapshots if snapshot.expires is not None), default=None)
 
     def next_refresh(self) -> float | None:

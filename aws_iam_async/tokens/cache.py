@@ -141,8 +141,10 @@ class TokenCache:
         return len(self._live)
 
     def next_expiry(self) -> float | None:
-        """Return when the first token that is held expires."""
-        held = (slot.generated for slot in self._live.values())
+        """Return when the first token that is held expires; from any thread."""
+        # Another thread's look at an OrderedDict fails when its loop moves a key meanwhile; one at the dict that it is
+        # copies all in one go.
+        held = [slot.generated for slot in list(dict.values(self._live))]
         return min((generated.lifetime.expires for generated in held if generated is not None), default=None)
 
     def next_refresh(self) -> float | None:
