@@ -1,7 +1,7 @@
 """AWS credentials as a value."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.secret import Secret
@@ -16,6 +16,7 @@ class Credentials:
         secret_key: The secret access key. Shown redacted.
         session_token: The session token of temporary credentials. Shown redacted.
         expires_at: When temporary credentials stop working: an aware datetime. ``None``: not known, or never.
+            The year 9999 means never too, and becomes ``None``.
 
     Raises:
         ConfigurationError: A value has the wrong type, is empty, or holds what no AWS key ever holds.
@@ -41,7 +42,15 @@ class Credentials:
                 "Credentials: expires_at must be a datetime with a time zone, such as datetime.now(UTC) + "
                 f"timedelta(hours=1), not {expires_at!r}"
             )
-        object.__setattr__(self, "expires_at", expires_at.astimezone(UTC))
+        object.__setattr__(self, "expires_at", _in_utc(expires_at))
+
+
+def _in_utc(expires_at: datetime) -> datetime | None:
+    try:
+        expires_at = expires_at.astimezone(UTC)
+    except OverflowError:  # the first or the last hours of all time, where the zone makes no difference
+        expires_at = expires_at.replace(tzinfo=UTC)
+    return None if expires_at.year == MAXYEAR else expires_at
 
 
 def _check(name: str, value: object) -> None:

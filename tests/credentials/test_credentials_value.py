@@ -43,3 +43,17 @@ def test_what_is_no_key_is_refused_without_repeating_it(name: str, wrong: object
 def test_an_expiry_without_a_time_zone_is_refused(wrong: object) -> None:
     with pytest.raises(ConfigurationError, match="expires_at"):
         Credentials("a", "b", "c", wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=14))], ids=str)
+def test_the_last_of_all_years_means_never(zone: timezone) -> None:
+    assert Credentials("a", "b", "c", datetime.max.replace(tzinfo=zone)).expires_at is None
+
+
+def test_the_first_moment_of_all_has_passed_in_every_zone() -> None:
+    for hours in (-14, 0, 14):
+        expires_at = Credentials(
+            "a", "b", "c", datetime.min.replace(tzinfo=timezone(timedelta(hours=hours)))
+        ).expires_at
+        assert expires_at is not None
+        assert expires_at.year == 1

@@ -54,6 +54,18 @@ async def test_botocore_reads_the_same(environ: dict[str, str]) -> None:
     assert ours.method == theirs.method
 
 
+def test_an_expiry_at_the_end_of_time_means_never() -> None:
+    snapshot = environment.read(
+        {
+            "AWS_ACCESS_KEY_ID": "AKIA",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_CREDENTIAL_EXPIRATION": "9999-12-31T23:59:59-05:00",
+        }
+    )
+    assert snapshot is not None
+    assert snapshot.expires is None
+
+
 def test_expiry_is_kept_in_utc() -> None:
     snapshot = environment.read(
         {
