@@ -101,7 +101,9 @@ class SingleFlight(Generic[K, T]):
 
 
 def _own(error: AwsIamError) -> AwsIamError:
-    own = type(error)(*error.args)
-    for note in getattr(error, "__notes__", ()):
-        own.add_note(note)
+    # Not by calling its type: a caller's own kind of error may take other arguments than it passes on.
+    own = type(error).__new__(type(error), *error.args)
+    vars(own).update(vars(error))
+    if hasattr(error, "__notes__"):
+        own.__notes__ = [*error.__notes__]
     return own

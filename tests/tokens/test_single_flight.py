@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from aws_iam_async.errors import CredentialsError
 from aws_iam_async.single_flight import SingleFlight
 from tests.tokens.conftest import settle
 
@@ -81,3 +82,25 @@ async def test_an_error_of_another_kind_is_raised_as_it_is() -> None:
         await SingleFlight(function).run("a")
     assert raised.value is bug
     assert "function" in {entry.name for entry in raised.traceback}
+
+
+async def test_an_error_of_the_callers_own_kind_is_copied_whole() -> None:
+    class VaultError(CredentialsError):
+        def __init__(self, code: int, text: str) -> None:
+            super().__init__(f"{text} ({code})")
+            self.code = code
+
+    async def function(_: str) -> str:
+        await asyncio.sleep(0)
+        error = VaultError(503, "the vault is sealed")
+        error.add_note("unseal it")
+        raise error
+
+    flights = SingleFlight(function)
+    first, second = await asyncio.gather(flights.run("a"), flights.run("a"), return_exceptions=True)
+    assert first is not second
+    for error in (first, second):
+        assert isinstance(error, VaultError)
+        assert (str(error), error.code, error.__notes__) == ("the vault is sealed (503)", 503, ["unseal it"])
+    first.add_note("told to the first alone")  # type: ignore[union-attr]  # seen to be an exception
+    assert second.__notes__ == ["unseal it"]  # type: ignore[union-attr]  # seen to be an exception
