@@ -194,8 +194,10 @@ class TokenCache:
                 flown = await self._waiting(self._flights.run(key))
             finally:
                 self._settle(key)
-            # Rejected meanwhile, or frozen between its signing and now: take the next one.
-            if flown.rejections == flown.slot.rejections and self._clock() < flown.generated.lifetime.enforced:
+            # Rejected meanwhile, or frozen between its signing and now, or the clock was set back: take the next one.
+            lifetime = flown.generated.lifetime
+            usable = lifetime.issued - BACKWARDS_TOLERANCE <= self._clock() < lifetime.enforced
+            if usable and flown.rejections == flown.slot.rejections:
                 return flown.generated.token, True
 
     async def _waiting(self, coming: Awaitable[T]) -> T:

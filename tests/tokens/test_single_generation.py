@@ -177,3 +177,15 @@ async def test_a_process_frozen_in_a_generation_takes_the_next_one(
     token, _ = await waiter
     assert generator.started == 2
     assert token.expires_at.timestamp() > clock()
+
+
+async def test_so_does_one_whose_clock_is_set_back_in_it(
+    cache: TokenCache, key: TokenKey, generator: Generator, clock: Clock
+) -> None:
+    waiter = asyncio.create_task(cache.get(key))
+    while generator.started == 0 or generator.running[key]:  # noqa: ASYNC110 - each step of the loop matters here
+        await asyncio.sleep(0)
+    clock.advance(-3600)
+    token, _ = await waiter
+    assert generator.started == 2
+    assert token.issued_at.timestamp() <= clock()
