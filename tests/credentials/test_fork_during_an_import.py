@@ -37,8 +37,8 @@ PROGRAM = """if True:
             print(use(), flush=True)
         finally:
             os._exit(0)
-    print(here.result(20), flush=True)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    print(here.result(20), flush=True)
 """
 
 
