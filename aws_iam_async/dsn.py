@@ -10,6 +10,12 @@ from typing import NamedTuple
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.secret import Secret
 
+# RFC 3986, appendix B. Newer versions of urlsplit() (CPython 3.11.2 of Debian 12, 3.14) check the whole authority as
+# one address, and refuse several.
+URL = re.compile(
+    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?",
+    re.ASCII,
+)
 # PostgreSQL's settings, which may stand here too, have dots.
 OPTION_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>[^:]*))?\Z")
@@ -49,37 +55,29 @@ def parse(dsn: str) -> Dsn:
     Raises:
         ConfigurationError: It is no such text. The message never repeats the DSN, which may hold a password.
     """
-    from urllib.parse import urlsplit  # noqa: PLC0415 - 3 ms, for those who write DSNs
-
     if any(character.isspace() or not character.isprintable() for character in dsn):
         raise ConfigurationError("dsn holds white space or control characters; percent-encode them")
     if "%00" in dsn:
         raise ConfigurationError("dsn holds a NUL (%00), where databases would see an end")
-    parts = None
-    with suppress(ValueError):  # whose text repeats what it takes for the host: the password, it may be
-        parts = urlsplit(dsn)
+    parts = URL.fullmatch(dsn)
     if parts is None:
-        raise ConfigurationError(
-            "dsn is not a URL: check the brackets around an IPv6 address, and percent-encode brackets and what is not"
-            " ASCII everywhere else"
-        )
-    if not parts.scheme or "://" not in dsn:
         raise ConfigurationError("dsn has no scheme; write postgresql://user@host/database or mysql://...")
-    if parts.fragment:
+    if parts["fragment"]:
         raise ConfigurationError("dsn holds a '#': percent-encode it as %23")
-    login, at, places = parts.netloc.rpartition("@")
+    query = parts["query"] or ""
+    login, at, places = parts["authority"].rpartition("@")
     hosts = split_hosts(places, source="dsn")
-    if not at and "@" in parts.query and any(port and not port.isdecimal() for _, port in hosts):
+    if not at and "@" in query and any(port and not port.isdecimal() for _, port in hosts):
         # The beginning of a password passes for a port. Later complaints would repeat pieces of its end.
         raise ConfigurationError("dsn: percent-encode '?' in the user name and the password, as %3F")
     user, colon, password = login.partition(":")
     return Dsn(
-        scheme=parts.scheme,
+        scheme=parts["scheme"].lower(),
         user=_decode(user, "user") or None,
         password=Secret(_decode(password, "password")) if colon else None,
         hosts=hosts,
-        database=_decode(parts.path.removeprefix("/"), "database") or None,
-        query=MappingProxyType(_query(parts.query)),
+        database=_decode(parts["path"].removeprefix("/"), "database") or None,
+        query=MappingProxyType(_query(query)),
     )
 
 
@@ -97,7 +95,7 @@ def split_hosts(text: str, *, source: str) -> tuple[tuple[str | None, str | None
 
 
 def _decode(text: str, part: str) -> str:
-    from urllib.parse import unquote  # noqa: PLC0415 - see parse()
+    from urllib.parse import unquote  # noqa: PLC0415 - 3 ms, for those who write DSNs
 
     with suppress(UnicodeDecodeError):  # which has the bytes: the password's, it may be
         return unquote(text, errors="strict")
@@ -114,11 +112,11 @@ def _host(text: str, source: str) -> tuple[str | None, str | None]:
 
 
 def _query(text: str) -> dict[str, str]:
-    from urllib.parse import parse_qsl  # noqa: PLC0415 - see parse()
+    from urllib.parse import parse_qsl  # noqa: PLC0415 - as in _decode()
 
     query: dict[str, str] = {}
     pairs: list[tuple[str, str]] | None = None
-    with suppress(ValueError):  # as in parse()
+    with suppress(ValueError):  # as in _decode()
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict") if text else []
     if pairs is None:
         raise ConfigurationError("dsn: the query is not name=value pairs separated by '&' in UTF-8")
