@@ -61,18 +61,38 @@ async def test_a_refresh_in_the_background_is_linked_to_what_set_it_off(telemetr
     clock = Clock()
     service = TokenService(clock=clock, random=lambda: 0.5)
     OtelPlugin(service)
-    key = service.key(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+    key, other = (
+        service.key(host="db", port=5432, user=user, region="us-east-1", source=source(None, credentials))
+        for user in ("app", "other")
+    )
     with tracer.start_as_current_span("first"):
         await service.get(key)
+        token, _ = await service.get(other)
     clock.advance(700)
+    service.reject(other, token)  # nothing is signed before the credentials have been read anew
     with tracer.start_as_current_span("second") as second:
         await service.get(key)
     await settle()
     await service.aclose()
-    in_the_foreground, in_the_background = telemetry.spans("generate")
+    in_the_foreground, _, in_the_background = telemetry.spans("generate")
     assert in_the_foreground.parent == telemetry.span("first").context
     assert in_the_background.parent is None
     assert [link.context for link in in_the_background.links] == [second.get_span_context()]
+
+
+async def test_one_on_the_spot_is_below_who_asked(telemetry: Telemetry) -> None:
+    clock = Clock()
+    service = TokenService(clock=clock, random=lambda: 0.5)
+    OtelPlugin(service)
+    key = service.key(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+    await service.get(key)
+    clock.advance(700)
+    with tracer.start_as_current_span("asking"):
+        await service.get(key)
+    await service.aclose()
+    _, renewed = telemetry.spans("generate")
+    assert renewed.parent == telemetry.span("asking").context
+    assert not renewed.links
 
 
 async def test_a_callers_caller_elsewhere_is_the_parent(telemetry: Telemetry) -> None:
