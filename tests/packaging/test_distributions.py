@@ -9,7 +9,7 @@ from pathlib import Path
 import aws_iam_async
 from tests.packaging.conftest import ROOT, Distributions, run
 
-LEFT_BEHIND = {"__pycache__"}
+LEFT_BEHIND = {"__pycache__", ".ruff_cache"}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
