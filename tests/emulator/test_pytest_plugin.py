@@ -110,6 +110,7 @@ async def test_connects(pool, rds_postgres):
 
 
 def run(folder: Path, *options: str, **suites: str) -> str:
+    (folder / "pytest.ini").write_text("[pytest]\n")  # or the settings of a folder above would count
     for name, text in suites.items():
         (folder / f"test_{name}.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options]
