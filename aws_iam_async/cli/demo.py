@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 100
 # Of other extras: what is missing is said before anything is shown.
-NEEDED = ("asyncpg", "trustme")
+NEEDED = ("trustme", "asyncpg")  # what comes with the testing extra alone first: that brings the others, too
 # Seconds; about what a call to STS or to a busy metadata service takes.
 SOURCE_DELAY = 0.2
 
