@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["connect", "create_pool"]
 
-_managers: LoopLocal[dict[tuple[str | Plugin, ...], PluginManager]] = LoopLocal(dict)
+# By what was passed as plugins=, and by what that comes to.
+_managers: LoopLocal[dict[str | tuple[str | Plugin, ...], PluginManager]] = LoopLocal(dict)
 
 
 @overload
@@ -149,10 +150,9 @@ async def _connect(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
-    chain = registry.split(plugins)
-    manager = _kept(chain) or await _new_manager(chain)
+    manager = _managers.get().get(plugins) if isinstance(plugins, str) else None
     # What its connect() does, less a second Opening.
-    return await manager._connect(dsn, driver, options)  # noqa: SLF001
+    return await (manager or await _manager(plugins))._connect(dsn, driver, options)  # noqa: SLF001
 
 
 async def _create_pool(
@@ -161,22 +161,20 @@ async def _create_pool(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
+    return await (await _manager(plugins))._create_pool(dsn, driver, options)  # noqa: SLF001 - the same
+
+
+async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
     chain = registry.split(plugins)
-    manager = _kept(chain) or await _new_manager(chain)
-    return await manager._create_pool(dsn, driver, options)  # noqa: SLF001 - the same
-
-
-def _kept(chain: tuple[str | Plugin, ...]) -> PluginManager | None:
-    try:
-        return _managers.get().get(chain)
-    except TypeError:  # a plugin that cannot be hashed, such as a dataclass
-        return None
-
-
-async def _new_manager(chain: tuple[str | Plugin, ...]) -> PluginManager:
-    await registry.discover(chain)
-    manager = PluginManager(chain, _tokens=default_service())
-    if all(isinstance(plugin, str) for plugin in chain):
-        return _managers.get().setdefault(chain, manager)
-    # Chains with instances are the caller's to keep: he may pass new ones with every call.
+    if not all(isinstance(plugin, str) for plugin in chain):
+        # Chains with instances are the caller's to keep: he may pass new ones with every call.
+        await registry.discover(chain)
+        return PluginManager(chain, _tokens=default_service())
+    managers = _managers.get()
+    if chain not in managers:
+        await registry.discover(chain)
+        managers.setdefault(chain, PluginManager(chain, _tokens=default_service()))
+    manager = managers[chain]
+    if isinstance(plugins, str):
+        managers[plugins] = manager
     return manager

@@ -1,7 +1,7 @@
 """The plugin manager: reads what the caller wants, and lets a driver make it through the plugins."""
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -16,7 +16,6 @@ from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
 from aws_iam_async.plugins.otel import loading as otel
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
-from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts, Statistics
 from aws_iam_async.tokens.service import TokenService
 
@@ -198,14 +197,9 @@ class PluginManager:
         return self._adapters.setdefault(name, (made, reader))
 
     def _around(self, terminal: ConnectNext) -> ConnectNext:
-        chain = compose(self._plugins, terminal)
-
-        def refuse_when_closed(request: ConnectRequest) -> Awaitable[Any]:
-            if self._closed:
-                raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
-            return chain(request)
-
-        return refuse_when_closed
+        if self._closed:
+            raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+        return compose(self._plugins, terminal)
 
 
 def _option_names(plugin: Plugin) -> Iterable[str]:

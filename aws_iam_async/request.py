@@ -37,7 +37,6 @@ class ConnectRequest:
         alternates: Further ``(host, port)`` pairs of a PostgreSQL DSN with several hosts. Each is tried through all
             plugins with a request of its own, in which this is empty.
         login_rejected: Tells whether an exception of this driver means that the server refused the login.
-        note: The driver's own note on this dial; plugins leave it alone.
     """
 
     driver: str
@@ -51,7 +50,6 @@ class ConnectRequest:
     driver_options: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
     alternates: tuple[tuple[str, int], ...] = ()
     login_rejected: Callable[[BaseException], bool] = _never
-    note: Any = None
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed.

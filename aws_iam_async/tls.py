@@ -4,6 +4,7 @@ The words are libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html#LI
 No environment variable is read here: ``PGSSLMODE`` and its like cannot weaken what an option or a plugin asks for.
 """
 
+import functools
 import os
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Literal, NamedTuple, TypeAlias, get_args
@@ -139,15 +140,21 @@ async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
     """
     found = tls.context
     if found is None:
-        mode = tls.mode
-        if mode == "require" or mode == "verify-ca" or mode == "verify-full":  # noqa: PLR1714 - mypy 2 narrows only this
-            found = await contexts.get(contexts.Setting(mode, tls.root_cert, alpn))
-        elif tls.required:
-            raise InsecureTransportError(
-                f"a secret for TLS only is on a request with sslmode {mode!r}; use Tls.secured()"
-            )
-        else:
+        setting = _setting(tls, alpn)
+        if setting is None:
             return None
+        found = contexts.shared.ready(setting) or await contexts.shared.get(setting)
     if tls.server_name is None:
         return found
     return pinning.pin(found, tls.server_name)
+
+
+# Asked for each physical connection.
+@functools.lru_cache(maxsize=64)
+def _setting(tls: Tls, alpn: str | None) -> contexts.Setting | None:
+    mode = tls.mode
+    if mode == "require" or mode == "verify-ca" or mode == "verify-full":  # noqa: PLR1714 - mypy 2 narrows only this
+        return contexts.Setting(mode, tls.root_cert, alpn)
+    if tls.required:
+        raise InsecureTransportError(f"a secret for TLS only is on a request with sslmode {mode!r}; use Tls.secured()")
+    return None

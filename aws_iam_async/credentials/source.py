@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from types import MethodType
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.errors import ConfigurationError
@@ -19,20 +19,10 @@ CredentialsCallable: TypeAlias = Callable[[], Awaitable[object]]
 """An async callable that returns ``Credentials`` or botocore's ``ReadOnlyCredentials``."""
 
 
-class Chain:
+class Chain(NamedTuple):
     """The SDK's default chain, or one profile of it. Equal profiles are one identity."""
 
-    __slots__ = ("_hash", "profile")
-
-    def __init__(self, profile: str | None) -> None:
-        self.profile: str | None = profile
-        self._hash = hash((Chain, profile))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Chain) and other.profile == self.profile)
+    profile: str | None
 
     def __repr__(self) -> str:
         return "the default credentials chain" if self.profile is None else f"profile {self.profile!r}"

@@ -1,5 +1,6 @@
 """asyncpg: PostgreSQL."""
 
+import functools
 import inspect
 import os
 import random
@@ -17,10 +18,10 @@ from aws_iam_async.drivers.first_connections import FirstConnections
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
+from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
 from aws_iam_async.statistics import Attempts
-from aws_iam_async.time_limit import TimeLimit
 
 __all__ = ["AsyncpgDriver"]
 
@@ -62,7 +63,7 @@ class AsyncpgDriver:
     )
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
-        self._chain = around(self._log_in)
+        self._around = around
         self._attempts = attempts
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
@@ -115,19 +116,19 @@ class AsyncpgDriver:
             TimeoutError: It took longer.
         """
         seconds = request.driver_options.get("timeout", TIMEOUT)
-        with Attempt(self._attempts, TERMINATE) as attempt:
-            request = request.replace(note=attempt)
-            try:
-                with TimeLimit(seconds) as limit:
-                    made = await (self._connect_first(request) if request.alternates else self._chain(request))
-                    if made is None:
-                        raise nothing_returned()
-                    return made
-            except TimeoutError as error:
-                if not limit.expired:
-                    raise
-                place = f"{request.host}:{request.port}"
-                raise TimeoutError(f"no connection to {place} within {seconds:g} s (timeout)") from error
+        attempt = Attempt(seconds, self._attempts, TERMINATE)
+        try:
+            with attempt:
+                chain = self._around(functools.partial(self._log_in, attempt))
+                made = await (self._connect_first(request, chain) if request.alternates else chain(request))
+                if made is None:
+                    raise nothing_returned()
+                return made
+        except TimeoutError as error:
+            if not attempt.expired:
+                raise
+            place = f"{request.host}:{request.port}"
+            raise TimeoutError(f"no connection to {place} within {seconds:g} s (timeout)") from error
 
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
         """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""
@@ -159,7 +160,7 @@ class AsyncpgDriver:
 
         return connect
 
-    async def _connect_first(self, request: ConnectRequest) -> Any:
+    async def _connect_first(self, request: ConnectRequest, chain: ConnectNext) -> Any:
         """Try several hosts in their order, by asyncpg's rules (``connect_utils._connect``, 0.32).
 
         asyncpg itself cannot: it would show the token that was signed for one host to the others.
@@ -167,31 +168,15 @@ class AsyncpgDriver:
         addresses = [(request.host, request.port), *request.alternates]
         wanted = request.driver_options.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS") or "any"
         if str(getattr(wanted, "value", wanted)) != "prefer-standby":
-            return await self._try_in_order(request, addresses, {})
+            return await _try_in_order(request, chain, addresses, {})
         try:
-            return await self._try_in_order(request, addresses, {"target_session_attrs": "standby"})
+            return await _try_in_order(request, chain, addresses, {"target_session_attrs": "standby"})
         except (OSError, asyncpg.TargetServerAttributeNotMatched, asyncpg.CannotConnectNowError):
             shuffled = random.sample(addresses, len(addresses))
-            return await self._try_in_order(request, shuffled, {"target_session_attrs": "any"})
+            return await _try_in_order(request, chain, shuffled, {"target_session_attrs": "any"})
 
-    async def _try_in_order(
-        self, request: ConnectRequest, addresses: list[tuple[str | None, int | None]], options: Mapping[str, Any]
-    ) -> Any:
-        driver_options = MappingProxyType({**request.driver_options, **options}) if options else request.driver_options
-        last_error: Exception | None = None
-        for host, port in addresses:
-            one = request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
-            try:
-                return await self._chain(one)
-            except asyncpg.TargetServerAttributeNotMatched as error:
-                # An unreachable host says more than an unsuitable one.
-                last_error = last_error or error
-            except (OSError, asyncpg.CannotConnectNowError) as error:
-                last_error = error
-        assert last_error is not None  # noqa: S101 - there is at least one address
-        raise last_error
-
-    async def _log_in(self, request: ConnectRequest) -> Any:
+    @staticmethod
+    async def _log_in(attempt: Attempt, request: ConnectRequest) -> Any:
         if request.tls.required and (request.host is None or request.host.startswith("/")):
             # asyncpg 0.32 speaks plaintext on a unix socket whatever ``ssl`` says, and without a host it looks for one.
             raise InsecureTransportError(
@@ -223,8 +208,29 @@ class AsyncpgDriver:
                     " there and offers TLS, and what its log says."
                 )
             raise
-        request.note.made(connection)
+        attempt.made.append(connection)
         return connection
+
+
+async def _try_in_order(
+    request: ConnectRequest,
+    chain: ConnectNext,
+    addresses: list[tuple[str | None, int | None]],
+    options: Mapping[str, Any],
+) -> Any:
+    driver_options = MappingProxyType({**request.driver_options, **options}) if options else request.driver_options
+    last_error: Exception | None = None
+    for host, port in addresses:
+        one = request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
+        try:
+            return await chain(one)
+        except asyncpg.TargetServerAttributeNotMatched as error:
+            # An unreachable host says more than an unsuitable one.
+            last_error = last_error or error
+        except (OSError, asyncpg.CannotConnectNowError) as error:
+            last_error = error
+    assert last_error is not None  # noqa: S101 - there is at least one address
+    raise last_error
 
 
 class Unhashed(Bearer):

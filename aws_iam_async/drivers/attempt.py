@@ -1,9 +1,11 @@
-"""One attempt to connect: counted by how it ends, and whatever it made is closed if nobody gets it."""
+"""One attempt to connect: bounded in time, counted by how it ends, and whatever it made is closed if nobody gets it."""
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from aws_iam_async.deadlines import Deadlines, deadlines
 from aws_iam_async.errors import AwsIamError
 from aws_iam_async.statistics import Attempts
 
@@ -11,37 +13,64 @@ __all__ = ["Attempt", "nothing_returned"]
 
 
 class Attempt:
-    """Owns the connections made within it until it ends well.
+    """Bounds a block of code in time as ``asyncio.timeout`` does, and owns the connections made within it.
 
-    A plugin may have got one from the rest of the chain and be cancelled, timed out or wrong afterwards, so that nobody
-    would have it any more.
+    At the end of its time the block is cancelled, and ``TimeoutError`` raised in place of that cancellation. If the
+    task was cancelled by somebody else as well, it stays cancelled.
+
+    Unless it ends well, its connections are closed: a plugin may have got one from the rest of the chain and be
+    cancelled, timed out or wrong afterwards, so that nobody would have it any more.
 
     Args:
+        seconds: From the entry on; ``None`` for no limit.
         counters: Where its end is counted.
         close: Closes a connection at once, without waiting; one that is closed already, too.
+
+    Attributes:
+        made: The connections that were made within it.
+        expired: Whether its time is over.
     """
 
-    __slots__ = ("_close", "_counters", "_made")
+    __slots__ = ("_cancelling", "_close", "_counters", "_deadlines", "_seconds", "_task", "expired", "made")
 
-    def __init__(self, counters: Attempts, close: Callable[[Any], None]) -> None:
+    def __init__(self, seconds: float | None, counters: Attempts, close: Callable[[Any], None]) -> None:
+        self._seconds = seconds
         self._counters = counters
         self._close = close
-        self._made: list[Any] = []
-
-    def made(self, connection: Any) -> None:
-        """Take a connection that the driver has just made."""
-        self._made.append(connection)
+        self._deadlines: Deadlines | None = None
+        self.made: list[Any] = []
+        self.expired = False
 
     def __enter__(self) -> Self:
+        if self._seconds is not None:
+            task = asyncio.current_task()
+            if task is None:
+                raise RuntimeError("a time limit needs a task to cancel: await this in one")
+            self._task = task
+            self._cancelling = task.cancelling()
+            self._deadlines = deadlines.get()
+            self._deadlines.add(self, self._seconds)
         return self
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._counters.ended(exc_type)
-        if exc_type is not None:
-            for connection in self._made:
+        late = False
+        if self._deadlines is not None:
+            self._deadlines.remove(self)
+            if self.expired:
+                late = self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
+        self._counters.ended(TimeoutError if late else kind)
+        if error is not None:
+            for connection in self.made:
                 self._close(connection)
+        if late:
+            raise TimeoutError from error
+
+    def expire(self) -> None:
+        """Cancel the block: its time is over."""
+        self.expired = True
+        self._task.cancel()
 
 
 def nothing_returned() -> AwsIamError:

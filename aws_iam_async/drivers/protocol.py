@@ -11,10 +11,14 @@ __all__ = ["Around", "Driver", "Read"]
 
 
 class Around(Protocol):
-    """Puts the plugins around a driver's own connect."""
+    """Puts the plugins around a driver's own connect, for one attempt."""
 
     def __call__(self, terminal: ConnectNext) -> ConnectNext:
-        """Return the whole chain that ends in ``terminal``."""
+        """Return the whole chain that ends in ``terminal``.
+
+        Raises:
+            AwsIamError: The manager is closed.
+        """
         ...
 
 

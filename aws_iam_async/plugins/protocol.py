@@ -1,5 +1,6 @@
 """What a plugin is, and how several become one."""
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -39,7 +40,7 @@ class Plugin(Protocol):
 
 
 def compose(plugins: Sequence[Plugin], terminal: ConnectNext) -> ConnectNext:
-    """Wrap ``terminal`` in ``plugins``, the first one outermost.
+    """Wrap ``terminal`` in ``plugins``, the first one outermost. Cheap: it is done for each attempt to connect.
 
     Args:
         plugins: Outermost first.
@@ -50,14 +51,9 @@ def compose(plugins: Sequence[Plugin], terminal: ConnectNext) -> ConnectNext:
     """
     chain = terminal
     for plugin in reversed(plugins):
-        chain = _around(plugin, chain)
+        chain = functools.partial(_layer, plugin, chain)
     return chain
 
 
-def _around(plugin: Plugin, call_next: ConnectNext) -> ConnectNext:
-    connect = plugin.connect
-
-    def layer(request: ConnectRequest) -> Awaitable[Any]:
-        return connect(request, call_next)
-
-    return layer
+def _layer(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Awaitable[Any]:
+    return plugin.connect(request, call_next)

@@ -80,14 +80,16 @@ class ContextCache:
         self._lock = threading.Lock()
         self._building: dict[Setting, Future[SSLContext]] = {}
 
+    def ready(self, setting: Setting) -> SSLContext | None:
+        """Return the context for a setting if there is one already."""
+        return self._built.get(setting)
+
     async def get(self, setting: Setting) -> SSLContext:
         """Return the context for a setting; does not give way to the loop if it is there already.
 
         Raises:
             ConfigurationError: A file of certificates cannot be read. Not remembered: the next call tries again.
         """
-        if (context := self._built.get(setting)) is not None:
-            return context
         with self._lock:
             if (context := self._built.get(setting)) is not None:
                 return context
@@ -121,7 +123,8 @@ def _complaint(setting: Setting, error: Exception) -> str:
     return f"sslrootcert: {setting.root_cert!r} cannot be read as a PEM file of CA certificates: {reason}"
 
 
-_contexts = ContextCache()
-get = _contexts.get
+shared = ContextCache()
+"""The one of the process."""
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_contexts.after_fork)
+    os.register_at_fork(after_in_child=shared.after_fork)

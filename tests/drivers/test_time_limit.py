@@ -1,11 +1,13 @@
 """The time limit of a connect: it expires, and it tells its own cancellation from anybody else's."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
-from aws_iam_async.time_limit import TimeLimit
+from aws_iam_async.drivers.attempt import Attempt
+from aws_iam_async.statistics import Attempts
 from benchmarks.virtual_loop import VirtualLoop
 
 # Time jumps: nothing here waits. What does not end by itself would wait for an hour.
@@ -18,8 +20,12 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
+def attempt(seconds: float | None) -> Attempt:
+    return Attempt(seconds, Attempts(), close=list.clear)
+
+
 async def limited(seconds: float | None, work: float) -> None:
-    with TimeLimit(seconds):
+    with attempt(seconds):
         await asyncio.sleep(work)
 
 
@@ -30,13 +36,46 @@ def test_what_takes_longer_ends_in_a_timeout_error(runner: asyncio.Runner) -> No
 
 
 @pytest.mark.parametrize("seconds", [60, None])
-def test_what_is_done_in_time_leaves_no_timer(runner: asyncio.Runner, seconds: float | None) -> None:
+def test_what_is_done_in_time_is_not_disturbed_later(runner: asyncio.Runner, seconds: float | None) -> None:
     async def done_in_time() -> float:
         await limited(seconds, 1)
         await asyncio.sleep(HOUR)
         return asyncio.get_running_loop().time()
 
     assert runner.run(done_in_time()) == 1 + HOUR
+
+
+def test_any_number_of_limits_make_do_with_one_timer(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def many() -> int:
+        loop = asyncio.get_running_loop()
+        set_timers = 0
+        call_at = loop.call_at
+
+        def counted(*args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+            nonlocal set_timers
+            set_timers += 1
+            return call_at(*args, **kwargs)
+
+        monkeypatch.setattr(loop, "call_at", counted)
+        for _ in range(1000):
+            with attempt(60):
+                pass
+        return set_timers
+
+    assert runner.run(many()) == 1
+
+
+def test_each_limit_expires_in_its_own_time(runner: asyncio.Runner) -> None:
+    async def ends(begin: float, seconds: float) -> float:
+        await asyncio.sleep(begin)
+        with pytest.raises(TimeoutError):
+            await limited(seconds, HOUR)
+        return asyncio.get_running_loop().time()
+
+    async def several() -> Sequence[float]:
+        return await asyncio.gather(ends(0, 60), ends(0, 60), ends(1, 60), ends(2, 5), ends(3, 600), ends(100, 1))
+
+    assert [*runner.run(several())] == [60, 60, 61, 7, 603, 101]
 
 
 def test_a_limit_of_no_time_lets_nothing_wait(runner: asyncio.Runner) -> None:
@@ -46,7 +85,7 @@ def test_a_limit_of_no_time_lets_nothing_wait(runner: asyncio.Runner) -> None:
 
 def test_an_error_before_the_end_is_the_callers(runner: asyncio.Runner) -> None:
     async def fails() -> None:
-        with TimeLimit(60):
+        with attempt(60):
             raise OSError("network is down")
 
     with pytest.raises(OSError, match="network is down"):
@@ -77,8 +116,8 @@ def test_a_cancellation_in_the_moment_of_expiry_stays_one(runner: asyncio.Runner
 
 def test_an_outer_limit_expires_through_an_inner_one(runner: asyncio.Runner) -> None:
     async def nested() -> bool:
-        inner = TimeLimit(60)
-        with pytest.raises(TimeoutError), TimeLimit(30) as outer, inner:
+        inner = attempt(60)
+        with pytest.raises(TimeoutError), attempt(30) as outer, inner:
             await asyncio.sleep(HOUR)
         task = asyncio.current_task()
         assert task is not None
@@ -89,7 +128,7 @@ def test_an_outer_limit_expires_through_an_inner_one(runner: asyncio.Runner) -> 
 
 def test_it_needs_a_task(runner: asyncio.Runner) -> None:
     def outside_any_task(outcome: "asyncio.Future[None]") -> None:
-        with pytest.raises(RuntimeError, match="needs a task"), TimeLimit(1):
+        with pytest.raises(RuntimeError, match="needs a task"), attempt(1):
             pass
         outcome.set_result(None)
 

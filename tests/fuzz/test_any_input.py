@@ -155,8 +155,7 @@ def ask(dsn: str | None, driver: Driver, **keywords: Any) -> None:
     try:
         request = Reader(driver, login.OPTION_NAMES, {}).read(dsn, keywords, pool=False).request
         tls = request.tls.secured("db.example")
-        options = {name: value for name, value in request.options.items() if name not in {"profile", "credentials"}}
-        signed = login.read(host=request.host, port=request.port, user=request.user, **options)
+        signed = login.read(request)
     except AwsIamError as error:
         refusal = str(error)
     else:

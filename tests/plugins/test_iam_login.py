@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from aws_iam_async.errors import AwsIamError, ConfigurationError, RegionError
 from aws_iam_async.plugins.iam.login import read
+from aws_iam_async.request import ConnectRequest
 
 CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 GLOBAL = "shop.global-c9akciq32.global.rds.amazonaws.com"
 
 
 def login(host: str | None = CLUSTER, port: int | None = 5432, user: str | None = "app", **options: Any) -> Any:
-    return read(host=host, port=port, user=user, **options)
+    return read(ConnectRequest(driver="asyncpg", host=host, port=port, user=user, options=options))
 
 
 def test_everything_comes_from_the_connection_by_default() -> None:

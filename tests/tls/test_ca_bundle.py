@@ -112,6 +112,6 @@ def test_the_comments_say_what_the_certificates_are(certificates: list[x509.Cert
 
 
 async def test_the_default_context_trusts_every_certificate(certificates: list[x509.Certificate]) -> None:
-    context = await contexts.get(contexts.Setting("verify-full"))
+    context = await contexts.shared.get(contexts.Setting("verify-full"))
     trusted = set(context.get_ca_certs(binary_form=True))
     assert {certificate.public_bytes(Encoding.DER) for certificate in certificates} <= trusted

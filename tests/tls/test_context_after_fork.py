@@ -11,7 +11,7 @@ import asyncio, os, signal, threading
 from aws_iam_async import tls
 from aws_iam_async.trust import contexts
 
-cache = contexts.get.__self__
+cache = contexts.shared
 real, building, go = cache._build, threading.Event(), threading.Event()
 
 def slow(setting):

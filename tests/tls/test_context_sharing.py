@@ -73,7 +73,7 @@ async def test_drivers_get_their_context_from_the_one_cache_of_the_process(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builder.go.set()
-    monkeypatch.setattr(contexts, "get", ContextCache(builder).get)
+    monkeypatch.setattr(contexts, "shared", ContextCache(builder))
     wanted = tls.read().secured()
     assert await tls.context(wanted) is await tls.context(tls.read("verify-full")) is not None
     pinned = await tls.context(wanted.secured("db.example"))

@@ -5,7 +5,7 @@ import functools
 import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiomysql
 from aiomysql.connection import DEFAULT_USER
@@ -22,7 +22,6 @@ from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
-from aws_iam_async.time_limit import TimeLimit
 
 __all__ = ["AiomysqlDriver"]
 
@@ -77,7 +76,7 @@ class AiomysqlDriver:
     variables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, around: Around, attempts: Attempts) -> None:
-        self._chain = around(self._log_in)
+        self._around = around
         self._attempts = attempts
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
@@ -139,24 +138,25 @@ class AiomysqlDriver:
 
     async def _dial(self, request: ConnectRequest, connection: Connection | None) -> Any:
         seconds = request.driver_options.get("connect_timeout")
-        with Attempt(self._attempts, Connection.close) as attempt:
-            try:
-                with TimeLimit(seconds) as limit:
-                    made = await self._chain(request.replace(note=Dial(request, connection, attempt)))
-                    if made is None:
-                        raise nothing_returned()
-                    return made
-            except TimeoutError as error:
-                if not limit.expired:
-                    raise
-                message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
-                raise aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
+        attempt = Attempt(seconds, self._attempts, Connection.close)
+        try:
+            with attempt:
+                made = await self._around(functools.partial(self._log_in, attempt, request, connection))(request)
+                if made is None:
+                    raise nothing_returned()
+                return made
+        except TimeoutError as error:
+            if not attempt.expired:
+                raise
+            message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
+            raise aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
 
-    async def _log_in(self, request: ConnectRequest) -> Any:
-        dial: Dial = request.note
-        connection = dial.connection
+    async def _log_in(
+        self, attempt: Attempt, asked: ConnectRequest, connection: Connection | None, request: ConnectRequest
+    ) -> Any:
         if connection is None:
-            redial = functools.partial(self._dial, dial.request)
+            # A reconnect goes through the plugins again, with what was asked before they had their say.
+            redial = functools.partial(self._dial, asked)
             connection = Connection(dial=redial, **request.driver_options)
         await connection.log_in(
             request.password or "",
@@ -167,22 +167,8 @@ class AiomysqlDriver:
             user=request.user or DEFAULT_USER,
             db=request.database,
         )
-        dial.attempt.made(connection)
+        attempt.made.append(connection)
         return connection
-
-
-class Dial(NamedTuple):
-    """What a login needs to know beside its own request.
-
-    Attributes:
-        request: As it was before the plugins: a reconnect goes through them again, from the beginning.
-        connection: The object to connect anew, ``None`` for a new one.
-        attempt: Owns the connection until it is handed out.
-    """
-
-    request: ConnectRequest
-    connection: Connection | None
-    attempt: Attempt
 
 
 def _check(request: ConnectRequest) -> None:

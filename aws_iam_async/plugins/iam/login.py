@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from aws_iam_async import endpoints
 from aws_iam_async.errors import ConfigurationError, RegionError
+from aws_iam_async.request import ConnectRequest
 
 __all__ = ["OPTION_NAMES", "Login", "read"]
 
@@ -42,35 +43,21 @@ class Login(NamedTuple):
     server_name: str | None
 
 
-def read(
-    *,
-    host: str | None,
-    port: int | None,
-    user: str | None,
-    iam_host: Any = None,
-    iam_default_port: Any = None,
-    iam_region: Any = None,
-    iam_token_expiration: Any = None,
-    cluster_instance_host_pattern: Any = None,
-) -> Login:
+def read(request: ConnectRequest) -> Login:
     """Tell host, port, user and region of the token.
 
     The rules are those of the page "AWS IAM Authentication Plugin" of the AWS Advanced NodeJS Wrapper.
 
     Args:
-        host: The host to dial.
-        port: The port to dial.
-        user: The database user.
-        iam_host: The endpoint to sign for, where ``host`` is an IP address, a custom domain or a tunnel.
-        iam_default_port: The port to sign for, where another one is dialled.
-        iam_region: The region to sign for. It always wins.
-        iam_token_expiration: Seconds, 0 to 900; default 900.
-        cluster_instance_host_pattern: ``?.xyz.us-east-2.rds.amazonaws.com``: the region, where no host says it.
+        request: What is to be dialled, and the plugin's options.
 
     Raises:
         ConfigurationError: An option is wrong or missing.
         RegionError: Nothing says the region.
     """
+    host, user, options = request.host, request.user, request.options
+    iam_host, iam_default_port = options.get("iam_host"), options.get("iam_default_port")
+    cluster_instance_host_pattern = options.get("cluster_instance_host_pattern")
     if not user:
         raise ConfigurationError("user is missing: plugin 'iam' needs the database user that was granted rds_iam")
     if not host:
@@ -94,10 +81,10 @@ def read(
         raise ConfigurationError(f"iam_host {iam_host!r} is an IP address: it must be the name of an RDS endpoint")
     return Login(
         host=signed_host,
-        port=_port(port if iam_default_port is None else iam_default_port),
+        port=_port(request.port if iam_default_port is None else iam_default_port),
         user=user,
-        region=_region(iam_region, endpoint, pattern, signed_host),
-        expiration=_expiration(iam_token_expiration),
+        region=_region(options.get("iam_region"), endpoint, pattern, signed_host),
+        expiration=_expiration(options.get("iam_token_expiration")),
         server_name=signed_host if signed_host != host else None,
     )
 

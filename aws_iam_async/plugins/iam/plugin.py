@@ -29,6 +29,8 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
+        # Few requests, many physical connections: a pool makes all of its own with one.
+        self._plan = functools.lru_cache(maxsize=64)(_plan)
 
     async def check(self, request: ConnectRequest) -> None:
         """Refuse wrong options, for each host of the request, and have the TLS context ready.
@@ -55,7 +57,7 @@ class IamPlugin:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         if request.options.get("iam_host") == AUTO:
             request = await _located(request)
-        signed, key, secured = _plan(request)
+        signed, key, secured = self._plan(request)
         token, fresh = await self._tokens.get(key)
         try:
             return await call_next(request.replace(password=token.value, tls=secured))
@@ -94,26 +96,10 @@ class _Plan(NamedTuple):
 
 
 def _plan(request: ConnectRequest) -> _Plan:
-    options = map(request.options.get, SIGNED_OPTIONS)
-    asked = (request.tls, _source(request), request.host, request.port, request.user, *options)
-    try:
-        return _planned(*asked)
-    except TypeError:
-        # A value that cannot be hashed cannot be right either: let the rules say so.
-        return _planned.__wrapped__(*asked)
-
-
-# Many physical connections, few logins. `typed`: True is no port, though it equals 1.
-@functools.lru_cache(maxsize=64, typed=True)
-def _planned(
-    wanted: tls.Tls, source: CredentialsSource, host: str | None, port: int | None, user: str | None, *options: Any
-) -> _Plan:
-    signed = login.read(host=host, port=port, user=user, **dict(zip(SIGNED_OPTIONS, options, strict=True)))
-    key = TokenKey(signed.host, signed.port, signed.user, signed.region, source, signed.expiration)
-    return _Plan(signed, key, wanted.secured(signed.server_name))
-
-
-SIGNED_OPTIONS = tuple(login.OPTION_NAMES - {"profile", "credentials"})
+    credentials = _source(request)
+    signed = login.read(request)
+    key = TokenKey(signed.host, signed.port, signed.user, signed.region, credentials, signed.expiration)
+    return _Plan(signed, key, request.tls.secured(signed.server_name))
 
 
 def _source(request: ConnectRequest) -> CredentialsSource:

@@ -11,7 +11,7 @@ from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
 from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
-from aws_iam_async.plugins.iam.plugin import AUTO, SIGNED_OPTIONS
+from aws_iam_async.plugins.iam.plugin import AUTO
 
 __all__ = ["run"]
 
@@ -22,7 +22,7 @@ async def run(found: Findings) -> Passed:
     if request.options.get("iam_host") == AUTO:
         request = found.request = await _located(request, found.target.timeout)
     try:
-        found.login = _read(request)
+        found.login = login.read(request)
     except RegionError as error:
         found.login = error
     except ConfigurationError as error:
@@ -61,11 +61,6 @@ async def _located(request: ConnectRequest, seconds: float) -> ConnectRequest:
         ) from error
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
     return request.replace(host=host, options=MappingProxyType(options))
-
-
-def _read(request: ConnectRequest) -> login.Login:
-    options = {name: value for name, value in request.options.items() if name in SIGNED_OPTIONS}
-    return login.read(host=request.host, port=request.port, user=request.user, **options)
 
 
 async def _behind(host: str, seconds: float) -> str | None:
