@@ -26,6 +26,7 @@ def between(*targets: Target) -> Iterator[list[int]]:
     here, there = context.Pipe()
     process = context.Process(target=_relay, args=(there, targets), daemon=True)
     process.start()
+    there.close()  # or nobody would learn that the other end is gone
     try:
         yield here.recv()
     finally:

@@ -24,6 +24,26 @@ def aws_wrapper(plugins: str = "iam") -> Callable[[], Awaitable[Any]]:
     )
 
 
+def aws_wrapper_token() -> Callable[[str], Awaitable[Any]]:
+    """Return what makes its plugin get a token for a user, through its cache, without the rest of its connect."""
+    from aws_advanced_python_wrapper.aio.auth_plugins import (  # noqa: PLC0415 - half a second
+        AsyncIamAuthPlugin,
+    )
+    from aws_advanced_python_wrapper.aio.driver_dialect.psycopg import (  # noqa: PLC0415 - the same
+        AsyncPsycopgDriverDialect,
+    )
+    from aws_advanced_python_wrapper.aio.plugin_service import (  # noqa: PLC0415 - the same
+        AsyncPluginServiceImpl,
+    )
+    from aws_advanced_python_wrapper.hostinfo import HostInfo  # noqa: PLC0415 - the same
+    from aws_advanced_python_wrapper.utils.properties import Properties  # noqa: PLC0415 - the same
+
+    host, dialect = HostInfo(stubbed_driver.HOST, 5432), AsyncPsycopgDriverDialect()
+    plugin = AsyncIamAuthPlugin(AsyncPluginServiceImpl(Properties(), dialect, host), Properties())
+    connect = stubbed_driver.connect
+    return lambda user: plugin.connect(connect, dialect, host, Properties(user=user), True, connect)  # noqa: FBT003 - its signature
+
+
 def rds_client() -> Any:
     """Return a context manager that gives aiobotocore's client for RDS."""
     from aiobotocore.session import get_session  # noqa: PLC0415 - 0.3 s
