@@ -22,6 +22,8 @@ LINES = (
     "cold_start",
     "imports",
     "tls_connect",
+    "pool_fill",
+    "hand_over",
     "refresh_stalls",
     "memory",
 )

@@ -1,7 +1,7 @@
 """Many concurrent first connects in a fresh process, with a credentials endpoint that takes 200 ms to answer.
 
 Each run is in a process of its own; the network of the driver is left out. The limit is the endpoint's delay and as
-many bare driver calls.
+many bare driver calls. What each asks of the endpoint, and how many tokens it makes, is counted.
 """
 
 import asyncio
@@ -19,13 +19,14 @@ SIZES = {100: 1.25, 1000: 1.4}
 OURS = "this package"
 WITH_SDK = "this package, SDK imported before"
 WRAPPER = "AWS wrapper"
+CLIENT = "aiobotocore, one client"
 LONGEST_STALL = 15.0
 
 
 def measure() -> list[Line]:
     """Measure each size."""
     runs: dict[tuple[int, str], list[fresh_process.Figures]] = {
-        (size, subject): [] for size in SIZES for subject in (OURS, WITH_SDK, WRAPPER)
+        (size, subject): [] for size in SIZES for subject in SUBJECTS
     }
     with credentials_endpoint.running() as (url, requests):
         for _ in range(RUNS):
@@ -47,7 +48,7 @@ def _lines(size: int, runs: dict[str, list[fresh_process.Figures]]) -> list[Line
     }
     counts = {
         f"{what}, {subject}": middle(subject, what)
-        for subject in (OURS, WRAPPER)
+        for subject in (OURS, WRAPPER, CLIENT)
         for what in ("requests", "generations")
     }
     worst = max(counts[f"{what}, {OURS}"] for what in ("requests", "generations"))
@@ -117,7 +118,30 @@ async def _wrapper(size: int) -> tuple[float, float, int]:
     return wall, max(late), generations
 
 
-SUBJECTS = {OURS: _ours, WITH_SDK: _ours_with_sdk, WRAPPER: _wrapper}
+async def _client(size: int) -> tuple[float, float, int]:
+    import aiobotocore.session  # noqa: F401, PLC0415 - see _once()
+
+    from benchmarks import peers  # noqa: PLC0415 - see _once()
+
+    generations = 0
+    async with heartbeat.felt() as late:
+        start = time.perf_counter()
+        async with peers.rds_client() as client:
+            generate = client.generate_db_auth_token
+
+            async def counted(*arguments: Any) -> str:
+                nonlocal generations
+                generations += 1
+                token: str = await generate(*arguments)
+                return token
+
+            client.generate_db_auth_token = counted
+            await asyncio.gather(*(peers.by_hand(client) for _ in range(size)))
+            wall = time.perf_counter() - start
+    return wall, max(late), generations
+
+
+SUBJECTS = {OURS: _ours, WITH_SDK: _ours_with_sdk, WRAPPER: _wrapper, CLIENT: _client}
 
 
 if __name__ == "__main__":

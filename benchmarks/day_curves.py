@@ -1,52 +1,48 @@
 """The curves of one simulated day, as SVG without any library."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-from benchmarks.simulated_day import DAY, HOUR, KINDS, OUTAGE, Result, simulate
-
-OUTAGES_BEGIN = 2700  # in each hour
+HOUR, HOURS = 3600, 24
 WIDTH, HEIGHT, LEFT, TOP = 520, 190, 60, 44
 COLOURS = {"on_use": "#2c7a4b", "background": "#2b6cb0", "by hand": "#b0483f"}
 NAMES = {"on_use": 'refresh="on_use"', "background": 'refresh="background"', "by hand": "written by hand"}
 DASHES = {"on_use": "", "background": ' stroke-dasharray="6 4"', "by hand": ""}
 
+Curves = dict[str, Sequence[float]]
+"""When something happened to whom, in seconds into the day, in order; by a name that is in ``COLOURS``."""
 
-def draw(file: str) -> None:
-    """Write two panels, one below the other: connects that waited or failed, and questions to the endpoint."""
-    days = {kind: simulate(kind, OUTAGES_BEGIN) for kind in KINDS}
-    troubled = {kind: _troubled(day) for kind, day in days.items()}
-    asked = {kind: sorted([*day.endpoint.successes, *day.endpoint.failures]) for kind, day in days.items()}
-    height = 2 * (TOP + HEIGHT) + 60
+
+def draw(panels: dict[str, Curves], outages: Sequence[range]) -> str:
+    """Return a drawing with a panel for each title, one below the other, whose curves count what happened so far.
+
+    Args:
+        panels: The curves of each, by its title.
+        outages: When the endpoint is down, in seconds into the day.
+    """
+    height = len(panels) * (TOP + HEIGHT) + 60
     box = f'viewBox="0 0 {LEFT + WIDTH + 90} {height}" font-family="sans-serif" font-size="12" fill="#444"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {box}>',
         f'<rect width="{LEFT + WIDTH + 90}" height="{height}" fill="#fff"/>',
-        *_panel(TOP, "Connects that waited for AWS or failed, so far", troubled),
-        *_panel(2 * TOP + HEIGHT, "Requests to the credentials endpoint, so far", asked),
+    ]
+    for place, (title, curves) in enumerate(panels.items()):
+        parts += _panel(TOP + place * (TOP + HEIGHT), title, curves, outages)
+    parts += [
         f'<text x="{LEFT + WIDTH / 2}" y="{height - 34}" text-anchor="middle">hours; grey: the endpoint is down</text>',
         *_legend(height - 14),
         "</svg>",
     ]
-    Path(file).write_text("\n".join(parts) + "\n", encoding="utf-8")
+    return "\n".join(parts) + "\n"
 
 
-def _troubled(day: Result) -> list[float]:
-    """When a connect that waited, failed, or both, had begun."""
-    waits, failures = list(day.waits), list(day.failures)
-    for moment in waits:
-        if moment in failures:
-            failures.remove(moment)
-    return sorted([*waits, *failures])
-
-
-def _panel(top: float, title: str, curves: dict[str, list[float]]) -> list[str]:
+def _panel(top: float, title: str, curves: Curves, outages: Sequence[range]) -> list[str]:
     most = max(10, *(len(moments) for moments in curves.values()))
     parts = [f'<text x="{LEFT}" y="{top - 12}" font-weight="bold">{title}</text>']
-    for hour in range(24):
-        left = _x(hour * HOUR + OUTAGES_BEGIN)
-        right = min(_x(hour * HOUR + OUTAGES_BEGIN + OUTAGE), LEFT + WIDTH)
+    for outage in outages:
+        left = _x(outage.start)
+        right = min(_x(outage.stop), LEFT + WIDTH)
         parts.append(f'<rect x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{HEIGHT}" fill="#e8e8e8"/>')
-    for hour in range(0, 25, 4):
+    for hour in range(0, HOURS + 1, 4):
         x = _x(hour * HOUR)
         parts.append(f'<text x="{x:.1f}" y="{top + HEIGHT + 15}" text-anchor="middle">{hour}</text>')
     for value in (0, most // 2, most):
@@ -69,7 +65,7 @@ def _panel(top: float, title: str, curves: dict[str, list[float]]) -> list[str]:
 
 def _legend(y: float) -> list[str]:
     parts = []
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate(COLOURS):
         x = LEFT + place * 175
         line = f'<line x1="{x}" x2="{x + 24}" y1="{y - 4}" y2="{y - 4}" stroke="{COLOURS[kind]}" stroke-width="2"'
         parts.append(f"{line}{DASHES[kind]}/>")
@@ -78,4 +74,4 @@ def _legend(y: float) -> list[str]:
 
 
 def _x(moment: float) -> float:
-    return LEFT + WIDTH * moment / DAY
+    return LEFT + WIDTH * moment / (HOURS * HOUR)

@@ -1,34 +1,78 @@
-"""What a cache of 1024 tokens holds while ever more users ask for one each."""
+"""What caches hold while ever more users ask for one token each: those of 1024 tokens, and the AWS wrapper's.
+
+Each is asked through its own code, signatures included, while every allocation is traced: that takes minutes.
+"""
 
 import asyncio
 import gc
+import os
 import tracemalloc
+from collections.abc import Awaitable, Callable
+
+from async_lru import alru_cache
 
 from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.sigv4 import presign
+from benchmarks import many_users, peers, stubbed_driver
 from benchmarks.line import Line, Spread, Target
-from benchmarks.many_users import ask
+from benchmarks.warm_connect import KEY, OURS, WRAPPER
 
 MIB = 1024 * 1024
+SIZE = 1024
 USERS = (1_000, 10_000, 100_000)
+AT_ONCE = 100
 
 
 def measure() -> list[Line]:
     """Measure."""
+    os.environ |= KEY
     return [asyncio.run(_measure())]
 
 
 async def _measure() -> Line:
     service = TokenService()
-    await ask(TokenService(), range(100))  # whatever is made once
-    tracemalloc.start()
-    held: dict[str, float] = {}
-    asked = 0
-    for users in USERS:
-        await ask(service, range(asked, users))
-        asked = users
-        gc.collect()
-        held[f"this package, {users:,} users"] = tracemalloc.get_traced_memory()[0] / MIB
-    tracemalloc.stop()
-    _, some, most = held.values()
+    caches: dict[str, Callable[[range], Awaitable[None]]] = {
+        "async-lru": _each(remembered),
+        OURS: lambda users: many_users.ask(service, users),
+        WRAPPER: _each(peers.aws_wrapper_token()),
+    }
+    held = {name: await _held(ask) for name, ask in caches.items()}
+    _, some, most = held[OURS]
     targets = [Target("MiB", most, 1.6), Target("growth from 10,000 users on", most / some - 1, 0.02)]
-    return Line("memory", "MiB", {name: Spread(value, value, value) for name, value in held.items()}, targets)
+    subjects = {
+        f"{name}, {users:,} users": Spread(value, value, value)
+        for name, values in held.items()
+        for users, value in zip(USERS, values, strict=True)
+    }
+    return Line("memory", "MiB", subjects, targets)
+
+
+async def _held(ask: Callable[[range], Awaitable[None]]) -> list[float]:
+    """Return the MiB that are held after each number of users."""
+    await ask(range(-AT_ONCE, 0))  # whatever is made once
+    held = []
+    tracemalloc.start()
+    for first, end in zip((0, *USERS), USERS, strict=False):
+        await ask(range(first, end))
+        gc.collect()
+        held.append(tracemalloc.get_traced_memory()[0] / MIB)
+    tracemalloc.stop()
+    return held
+
+
+def _each(get_token: Callable[[str], Awaitable[object]]) -> Callable[[range], Awaitable[None]]:
+    async def ask(users: range) -> None:
+        for first in range(users.start, users.stop, AT_ONCE):
+            await asyncio.gather(*(get_token(f"user{user}") for user in range(first, first + AT_ONCE)))
+
+    return ask
+
+
+@alru_cache(maxsize=SIZE)
+async def remembered(user: str) -> str:
+    """Sign, without any look at the age of what is remembered."""
+    return presign(
+        host=stubbed_driver.HOST, port=5432, user=user, region=stubbed_driver.REGION,
+        access_key=KEY["AWS_ACCESS_KEY_ID"], secret_key=KEY["AWS_SECRET_ACCESS_KEY"], session_token=None,
+        issued=1_800_000_000,
+    )  # fmt: skip

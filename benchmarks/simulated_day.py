@@ -16,6 +16,7 @@ import statistics
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aws_iam_async.credentials.credentials import Credentials
@@ -23,6 +24,7 @@ from aws_iam_async.credentials.source import source
 from aws_iam_async.errors import AwsIamError
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
+from benchmarks import day_curves
 from benchmarks.virtual_loop import VirtualLoop
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ HOUR = 3600
 DAY = 24 * HOUR
 FETCH = 2.0
 OUTAGE = 600
+OUTAGES_DRAWN = 2700  # in each hour: when those of the drawing begin
 CREDENTIALS_LIVE = HOUR
 TOKENS_LIVE = 900
 ENDPOINTS = 50
@@ -260,10 +263,29 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # each failed read is one
     if arguments.draw:
-        from benchmarks import day_curves  # noqa: PLC0415 - needed for this alone
-
-        day_curves.draw(arguments.draw)
+        Path(arguments.draw).write_text(curves(), encoding="utf-8")
     print("\n".join(table()))
+
+
+def curves() -> str:
+    """Return a drawing of one day: connects that waited or failed, and questions to the endpoint."""
+    days = {kind: simulate(kind, OUTAGES_DRAWN) for kind in KINDS}
+    panels: dict[str, day_curves.Curves] = {
+        "Connects that waited for AWS or failed, so far": {kind: _troubled(day) for kind, day in days.items()},
+        "Requests to the credentials endpoint, so far": {
+            kind: sorted([*day.endpoint.successes, *day.endpoint.failures]) for kind, day in days.items()
+        },
+    }
+    return day_curves.draw(panels, [range(at, at + OUTAGE) for at in range(OUTAGES_DRAWN, DAY, HOUR)])
+
+
+def _troubled(day: Result) -> list[float]:
+    """When a connect that waited, failed, or both, had begun."""
+    waits, failures = list(day.waits), list(day.failures)
+    for moment in waits:
+        if moment in failures:
+            failures.remove(moment)
+    return sorted([*waits, *failures])
 
 
 def table() -> list[str]:

@@ -18,6 +18,7 @@ from benchmarks import interleaved, peers, stubbed_driver
 from benchmarks.line import Line, Spread, Target
 
 TURNS = 600
+TURNS_OF_A_CLIENT_EACH = 20  # it takes some 100 ms
 BARE = "bare driver call"
 OURS = "this package"
 WRAPPER = "AWS wrapper"
@@ -67,6 +68,12 @@ async def _measure() -> list[Line]:
             f"{OURS}, DSN": lambda: aws_iam_async.connect(dsn),
             WRAPPER: peers.aws_wrapper(),
             "aiobotocore, one client": lambda: peers.by_hand(client),
+            "Cloud SQL connector": await stack.enter_async_context(peers.cloud_sql()),
+        }
+        client_each: interleaved.Subjects = {
+            BARE: warm[BARE],
+            OURS: warm[OURS],
+            "aiobotocore, a client each": peers.by_hand_with_a_client_each,
         }
         pipeline: interleaved.Subjects = {
             BARE: lambda: stubbed_driver.connect(**bare),
@@ -74,11 +81,12 @@ async def _measure() -> list[Line]:
             f"{OURS}, 10 plugins": lambda: ten.connect(**keywords),
             f"{WRAPPER}, no plugin": peers.aws_wrapper(""),
         }
-        for subject in (*warm.values(), *pipeline.values()):
+        for subject in (*warm.values(), *client_each.values(), *pipeline.values()):
             await subject()
         connects = await interleaved.measure(warm, turns=TURNS)
+        clients = await interleaved.measure(client_each, turns=TURNS_OF_A_CLIENT_EACH, calls=1)
         plugins = await interleaved.measure(pipeline, turns=TURNS)
-    return [_warm_line(connects), _plugins_line(plugins)]
+    return [_warm_line(connects), _client_each_line(clients), _plugins_line(plugins)]
 
 
 def _over_bare(spreads: dict[str, Spread]) -> dict[str, Spread]:
@@ -99,6 +107,15 @@ def _warm_line(connects: dict[str, Spread]) -> Line:
         Target("DSN form, of the keyword form", connects[f"{OURS}, DSN"].median / connects[OURS].median, 1.3),
     ]
     return Line("warm connect", "µs over the bare driver call", over, targets)
+
+
+def _client_each_line(connects: dict[str, Spread]) -> Line:
+    """Return a line of its own: beside such a bar there would be nothing to see of the others."""
+    over = {
+        name: Spread(spread.median / 1e3, spread.low / 1e3, spread.high / 1e3)
+        for name, spread in _over_bare(connects).items()
+    }
+    return Line("warm connect: a client each", "ms over the bare driver call", over)
 
 
 def _plugins_line(connects: dict[str, Spread]) -> Line:

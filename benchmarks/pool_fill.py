@@ -1,0 +1,81 @@
+"""How long a pool of 50 connections of aiomysql takes to fill when the database is 20 ms away.
+
+The limit: 50 bare connects, all at once, with TLS and with a token at hand. aiomysql's own pool logs in with a password
+and without TLS, straight to the server: it waits for the network 8 times 20 ms for each connection, not 12 times.
+"""
+
+import asyncio
+import contextlib
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiomysql
+
+from aws_iam_async import PluginManager, RdsTokenProvider
+from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.trust.pinning import pin
+from benchmarks import distant_database
+from benchmarks.distant_database import DATABASE, USER, Place
+from benchmarks.line import Line, Spread, Target
+
+CONNECTIONS = 50
+TURNS = 5
+LIMIT = f"{CONNECTIONS} bare connects"
+AIOMYSQL = "aiomysql"
+OURS = "this package"
+
+
+def measure() -> list[Line]:
+    """Measure."""
+    with distant_database.running() as place:
+        return [asyncio.run(_measure(place))]
+
+
+async def _measure(place: Place) -> Line:
+    token = await RdsTokenProvider().get_token(host=place.iam_host, port=place.iam_port, user=USER)
+    trust = ssl.create_default_context(cafile=place.authority)
+    async with PluginManager() as manager:
+        subjects: dict[str, Callable[[], contextlib.AbstractAsyncContextManager[Any]]] = {
+            LIMIT: lambda: _bare(place, token.value, pin(trust, place.iam_host)),
+            AIOMYSQL: lambda: aiomysql.create_pool(minsize=CONNECTIONS, maxsize=CONNECTIONS, **place.password_login),
+            OURS: lambda: manager.create_pool(minsize=CONNECTIONS, maxsize=CONNECTIONS, ssl=trust, **place.token_login),
+        }
+        times: dict[str, list[float]] = {name: [] for name in subjects}
+        for name in (LIMIT, OURS):  # whatever is made once
+            await _milliseconds(subjects[name])
+        for _ in range(TURNS):
+            for name in random.sample(list(subjects), len(subjects)):
+                times[name].append(await _milliseconds(subjects[name]))
+    spreads = {name: Spread.of(several) for name, several in times.items()}
+    ours = spreads[OURS].median
+    targets = [
+        Target(f"of {LIMIT}", ours / spreads[LIMIT].median, 1.15),
+        Target("of aiomysql's", ours / spreads[AIOMYSQL].median, 1 / 25),
+    ]
+    return Line("aiomysql pool fill", f"ms until {CONNECTIONS} connections, 20 ms away", spreads, targets)
+
+
+async def _milliseconds(filled: Callable[[], contextlib.AbstractAsyncContextManager[Any]]) -> float:
+    """Measure the way in; closing has all the time that it needs."""
+    start = time.perf_counter()
+    async with filled():
+        spent = time.perf_counter() - start
+    return spent * 1e3
+
+
+@contextlib.asynccontextmanager
+async def _bare(place: Place, token: Any, tls: ssl.SSLContext) -> AsyncIterator[None]:
+    async def connect() -> Connection:
+        # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
+        connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
+        await connection.log_in(
+            token, tls=tls, secret_needs_tls=True, host="127.0.0.1", port=place.front, user=USER, db=DATABASE
+        )
+        return connection
+
+    connections = await asyncio.gather(*(connect() for _ in range(CONNECTIONS)))
+    yield
+    await asyncio.gather(*(connection.ensure_closed() for connection in connections))
