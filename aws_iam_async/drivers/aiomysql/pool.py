@@ -6,7 +6,7 @@ The private names of aiomysql used here are pinned by ``tests/drivers/test_priva
 import asyncio
 import collections
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import aiomysql
 
@@ -74,32 +74,36 @@ class Pool(TypedPool):
         return len(self._free) + len(self._used) + len(self._dials) + len(self._cancelled_dials) + len(self._leaving)
 
     async def fill(self) -> None:
-        """Open the first ``minsize`` connections: one alone, so that a mistake shows once, then the rest together.
+        """Open the first ``minsize`` connections, all at once.
 
-        To be awaited before anybody else has the pool. If it fails or is cancelled, nothing stays open.
+        To be awaited before anybody else has the pool. If it fails or is cancelled, nothing stays open. When one fails,
+        the others come to their own end: a server takes a login that is broken off for an error of this client, and
+        soon refuses all of its connects (MySQL: ``max_connect_errors``).
+
+        Raises:
+            Exception: What the first to fail has failed with.
         """
-        try:
-            if self.minsize:
-                await self._open_free()
-                await self._open_others()
-        except BaseException:
-            while self._free:
-                self._free.popleft().close()
-            raise
-
-    async def _open_others(self) -> None:
-        failures: Sequence[BaseException] = ()
+        failures: list[Exception] = []
         try:
             async with asyncio.TaskGroup() as dials:
-                for _ in range(self.minsize - self.freesize):
-                    dials.create_task(self._open_free())
-        except BaseExceptionGroup as group:
-            failures = group.exceptions
-        if failures:  # out here, because the handler would put the group into the error's context
+                for _ in range(self.minsize):
+                    dials.create_task(self._open_free(failures))
+        except BaseException:
+            self._close_free()
+            raise
+        if failures:
+            self._close_free()
             raise failures[0]
 
-    async def _open_free(self) -> None:
-        self._free.append(await self._open())
+    async def _open_free(self, failures: list[Exception]) -> None:
+        try:
+            self._free.append(await self._open())
+        except Exception as error:  # noqa: BLE001 - fill() raises it
+            failures.append(error)
+
+    def _close_free(self) -> None:
+        while self._free:
+            self._free.popleft().close()
 
     async def _acquire(self) -> aiomysql.Connection:
         """What ``acquire()`` of aiomysql wraps."""

@@ -273,27 +273,29 @@ async def test_clear_that_is_cancelled_closes_them_all_the_same(make_pool: Any, 
     assert (holder.result().closed, holder.result().farewells, pool.size) == (True, 0, 0)
 
 
-async def test_first_connections_one_alone_then_the_others(make_pool: Any, connects: Any, turn: Any) -> None:
+async def test_first_connections_are_opened_at_once(make_pool: Any, connects: Any, turn: Any) -> None:
     pool = make_pool(minsize=3)
     filling = asyncio.create_task(pool.fill())
     await turn()
-    assert len(connects.pending) == 1
-    await connects.succeed()
-    assert len(connects.pending) == 2
-    await connects.succeed(2)
+    assert len(connects.pending) == 3
+    await connects.succeed(3)
     await filling
     assert (pool.size, pool.freesize) == (3, 3)
 
 
 @pytest.mark.parametrize("opened", [0, 1, 2])
-async def test_first_connections_fail_together(make_pool: Any, connects: Any, turn: Any, opened: int) -> None:
+async def test_first_connections_fail_together_but_none_is_broken_off(
+    make_pool: Any, connects: Any, turn: Any, opened: int
+) -> None:
     pool = make_pool(minsize=3)
     error = aiomysql.OperationalError(1045, "Access denied")
     filling = asyncio.create_task(pool.fill())
     await turn()
-    for _ in range(opened):
-        await connects.succeed()
+    await connects.succeed(opened)
     await connects.fail(error)
+    assert len(connects.pending) == 2 - opened
+    while connects.pending:
+        await connects.fail(aiomysql.OperationalError(1040, "Too many connections"))
     with pytest.raises(aiomysql.OperationalError) as caught:
         await filling
     assert caught.value is error
@@ -307,8 +309,7 @@ async def test_first_connections_are_cancelled_together(make_pool: Any, connects
     pool = make_pool(minsize=3)
     filling = asyncio.create_task(pool.fill())
     await turn()
-    for _ in range(opened):
-        await connects.succeed()
+    await connects.succeed(opened)
     filling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await filling
@@ -322,8 +323,7 @@ async def test_who_acquires_below_minsize_brings_it_back(
     pool = make_pool(minsize=3, maxsize=3)
     filling = asyncio.create_task(pool.fill())
     await turn()
-    await connects.succeed()
-    await connects.succeed(2)
+    await connects.succeed(3)
     await filling
     for conn in connects.opened[:2]:
         conn.hang_up()

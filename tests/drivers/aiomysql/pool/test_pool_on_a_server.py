@@ -96,19 +96,24 @@ async def test_open_transaction_does_not_reach_the_next(open_connection: Any, qu
     await leaks.check()
 
 
-async def test_wrong_password_shows_once(connection: Any, mariadb: Any, trusting: ssl.SSLContext, leaks: Any) -> None:
-    attempts = []
+async def test_wrong_password_breaks_no_login_off(
+    connection: Any, mariadb: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    answers = []
 
     async def open_connection() -> Any:
         conn = connection(mariadb.port, "wrong", tls=trusting)
-        attempts.append(conn)
-        await conn._connect()
-        return conn
+        try:
+            await conn._connect()
+        except BaseException as error:
+            answers.append(error)
+            raise
 
     pool = Pool(open_connection, minsize=5, maxsize=5)
-    with pytest.raises(aiomysql.OperationalError, match="Access denied"):
+    with pytest.raises(aiomysql.OperationalError, match="Access denied") as refused:
         await pool.fill()
-    assert len(attempts) == 1
+    assert refused.value is answers[0]
+    assert [answer.args[0] for answer in answers] == [1045] * 5
     await leaks.check()
 
 
