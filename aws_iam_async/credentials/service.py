@@ -77,7 +77,10 @@ class _Identity:
 
     def usable(self, now: float) -> Snapshot | None:
         """Return the last good credentials, if they have not truly expired."""
-        return self.snapshot if self.left(now) > 0 else None
+        snapshot = self.snapshot
+        if snapshot is None or ((expires := snapshot.expires) is not None and expires <= now):
+            return None
+        return snapshot
 
     def left(self, now: float) -> float:
         """Return for how many seconds the last good credentials work."""

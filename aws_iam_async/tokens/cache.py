@@ -6,13 +6,12 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from aws_iam_async import backoff
 from aws_iam_async.single_flight import SingleFlight
 from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.lifetime import BACKWARDS_TOLERANCE, Lifetime, Phase, phase
+from aws_iam_async.tokens.lifetime import BACKWARDS_TOLERANCE, Phase, phase
 from aws_iam_async.tokens.statistics import TokenCounters
 from aws_iam_async.tokens.token import Token
 
@@ -26,18 +25,10 @@ DEFAULT_MAXSIZE = 1024
 LET_GO_AFTER = 3600.0
 
 
-class Generated(NamedTuple):
-    """A new token and how long it lives."""
-
-    token: Token
-    lifetime: Lifetime
-
-
-@dataclass(slots=True, eq=False)
 class _Slot:
     """The present token of one key."""
 
-    generated: Generated | None = None
+    token: Token | None = None
     # The bounds of Phase.FRESH, in which it is served without a second thought.
     fresh_from: float = 0.0
     fresh_until: float = 0.0
@@ -52,7 +43,7 @@ class _Slot:
 class _Flown(NamedTuple):
     """What a flight brought, and the slot as it was when it began."""
 
-    generated: Generated
+    token: Token
     slot: _Slot
     rejections: int
 
@@ -77,9 +68,9 @@ class TokenCache:
 
     def __init__(
         self,
-        generate: Callable[[TokenKey], Awaitable[Generated]],
+        generate: Callable[[TokenKey], Awaitable[Token]],
         *,
-        generate_now: Callable[[TokenKey], Generated | None] = lambda _: None,
+        generate_now: Callable[[TokenKey], Token | None] = lambda _: None,
         maxsize: int = DEFAULT_MAXSIZE,
         clock: Callable[[], float] = time.time,
         random: Callable[[], float],
@@ -113,7 +104,7 @@ class TokenCache:
             slot.asked_at = now
             self._live.move_to_end(key)
             self._counters.hits += 1
-            return slot.generated.token, False  # type: ignore[union-attr]  # the bounds of an empty slot are empty
+            return slot.token, False  # type: ignore[return-value]  # the bounds of an empty slot are empty
         return await self._renew(key)
 
     def reject(self, key: TokenKey, token: Token) -> bool:
@@ -127,11 +118,11 @@ class TokenCache:
         slot = self._slot(key)
         if slot is None:
             return True
-        if slot.generated is None or slot.generated.token is not token:
+        if slot.token is not token:
             return False
         self._counters.rejections += 1
         slot.rejections += 1
-        slot.generated = None
+        slot.token = None
         slot.fresh_from = slot.fresh_until = 0.0
         self._settle(key)
         return True
@@ -144,8 +135,8 @@ class TokenCache:
         """Return when the first token that is held expires; from any thread."""
         # Another thread's look at an OrderedDict fails when its loop moves a key meanwhile; one at the dict that it is
         # copies all in one go.
-        held = [slot.generated for slot in list(dict.values(self._live))]
-        return min((generated.lifetime.expires for generated in held if generated is not None), default=None)
+        held = [slot.token for slot in list(dict.values(self._live))]
+        return min((token.lifetime.expires for token in held if token is not None), default=None)
 
     def next_refresh(self) -> float | None:
         """Return when the first token that is held wants to be refreshed."""
@@ -173,32 +164,33 @@ class TokenCache:
 
     async def _renew(self, key: TokenKey) -> tuple[Token, bool]:
         if key.expiration == 0:
-            if (generated := self._make_now(key)) is not None:
-                return generated.token, False
-            return (await self._waiting(self._make(key))).token, True
+            if (token := self._make_now(key)) is not None:
+                return token, False
+            return await self._waiting(self._make(key)), True
         while True:
             slot = self._slot(key)
             if slot is None:
                 slot = self._pending[key] = _Slot()
             now = slot.asked_at = self._clock()
-            if slot.generated is not None and phase(slot.generated.lifetime, now) is not Phase.EXPIRED:
+            if slot.token is not None and phase(slot.token.lifetime, now) is not Phase.EXPIRED:
                 if not slot.fresh_from <= now < slot.fresh_until:
                     self._refresh(key, slot, now)
                 self._counters.hits += 1
-                return slot.generated.token, False
-            if not self._flights.flying(key) and (generated := self._make_now(key)) is not None:
-                self._store(slot, generated)
-                self._settle(key)
-                return generated.token, False
+                return slot.token, False
+            if not self._flights.flying(key) and (token := self._make_now(key)) is not None:
+                self._store(slot, token)
+                self._pending.pop(key, None)
+                self._keep(key, slot)
+                return token, False
             try:
                 flown = await self._waiting(self._flights.run(key))
             finally:
                 self._settle(key)
             # Rejected meanwhile, or frozen between its signing and now, or the clock was set back: take the next one.
-            lifetime = flown.generated.lifetime
+            lifetime = flown.token.lifetime
             usable = lifetime.issued - BACKWARDS_TOLERANCE <= self._clock() < lifetime.enforced
             if usable and flown.rejections == flown.slot.rejections:
-                return flown.generated.token, True
+                return flown.token, True
 
     async def _waiting(self, coming: Awaitable[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -214,35 +206,35 @@ class TokenCache:
         if slot is None:
             slot = self._pending[key] = _Slot()
         rejections = slot.rejections
-        generated = await self._make(key)
+        token = await self._make(key)
         if slot.rejections == rejections:
-            self._store(slot, generated)
-        return _Flown(generated, slot, rejections)
+            self._store(slot, token)
+        return _Flown(token, slot, rejections)
 
-    def _store(self, slot: _Slot, generated: Generated) -> None:
-        lifetime = generated.lifetime
-        slot.generated = generated
+    def _store(self, slot: _Slot, token: Token) -> None:
+        lifetime = token.lifetime
+        slot.token = token
         slot.fresh_from = lifetime.issued - BACKWARDS_TOLERANCE
         slot.fresh_until = lifetime.refresh
         if self._on_refresh_planned is not None:
             self._on_refresh_planned(lifetime.refresh)
 
-    async def _make(self, key: TokenKey) -> Generated:
-        generated = await self._generate(key)
+    async def _make(self, key: TokenKey) -> Token:
+        token = await self._generate(key)
         self._counters.generations += 1
-        return generated
+        return token
 
-    def _make_now(self, key: TokenKey) -> Generated | None:
-        generated = self._generate_now(key)
-        if generated is not None:
+    def _make_now(self, key: TokenKey) -> Token | None:
+        token = self._generate_now(key)
+        if token is not None:
             self._counters.generations += 1
-        return generated
+        return token
 
     def _refresh(self, key: TokenKey, slot: _Slot, now: float) -> None:
         if slot.refresher is not None or not backoff.due(now, slot.retry_at) or self._flights.flying(key):
             return
-        if (generated := self._make_now(key)) is not None:
-            self._store(slot, generated)
+        if (token := self._make_now(key)) is not None:
+            self._store(slot, token)
             self._counters.refreshes += 1
             slot.failures = 0
         else:
@@ -264,13 +256,13 @@ class TokenCache:
         self._counters.refresh_failures += 1
         slot.failures += 1
         now = self._clock()
-        left = 0.0 if slot.generated is None else slot.generated.lifetime.expires - now
+        left = 0.0 if slot.token is None else slot.token.lifetime.expires - now
         slot.retry_at = now + backoff.delay(left, self._random())
-        if slot.generated is not None:
+        if slot.token is not None:
             _log.log(
                 logging.WARNING if slot.failures == 1 else logging.DEBUG,  # once for each outage
                 "The token for %s@%s:%d could not be refreshed; the present one is served until %s: %s",
-                key.user, key.host, key.port, slot.generated.token.expires_at, error,
+                key.user, key.host, key.port, slot.token.expires_at, error,
             )  # fmt: skip
 
     def _slot(self, key: TokenKey) -> _Slot | None:
@@ -281,11 +273,16 @@ class TokenCache:
         slot = self._pending.pop(key, None) or self._live.pop(key, None)
         if slot is None:
             return
-        if slot.generated is not None:
-            self._live[key] = slot
-            if len(self._live) > self._maxsize:
-                oldest, evicted = self._live.popitem(last=False)
-                if self._flights.flying(oldest):
-                    self._pending[oldest] = evicted
+        if slot.token is not None:
+            self._keep(key, slot)
         elif self._flights.flying(key):
             self._pending[key] = slot
+
+    def _keep(self, key: TokenKey, slot: _Slot) -> None:
+        """Put a slot with a token last in its line, and the first one out if there is no room for all."""
+        self._live[key] = slot
+        self._live.move_to_end(key)
+        if len(self._live) > self._maxsize:
+            oldest, evicted = self._live.popitem(last=False)
+            if self._flights.flying(oldest):
+                self._pending[oldest] = evicted

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from aws_iam_async.credentials.source import CredentialsSource
+from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION
 
 
 class TokenKey(NamedTuple):
@@ -22,4 +23,4 @@ class TokenKey(NamedTuple):
     user: str
     region: str
     source: CredentialsSource
-    expiration: float
+    expiration: float = DEFAULT_EXPIRATION

@@ -1,10 +1,12 @@
 """Tokens without a connection."""
 
+import functools
 from typing import Protocol, Self
 
 from aws_iam_async import endpoints
 from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, source
 from aws_iam_async.errors import ConfigurationError, RegionError
+from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, parse_expiration
 from aws_iam_async.tokens.service import Refresh, TokenService, default_service
 from aws_iam_async.tokens.statistics import TokenStatistics
@@ -66,16 +68,14 @@ class RdsTokenProvider:
             RegionError: The host names no region and none was given.
             CredentialsError: There are no AWS credentials.
         """
-        host = endpoints.normalise(host)
-        key = self._service.key(
-            host=host,
-            port=endpoints.parse_port(port),
-            user=_checked_user(user),
-            region=_region(host, region),
-            source=self._source,
-            expiration=self._expiration,
+        try:
+            place = _place(host, port, region)
+        except TypeError:  # what cannot be hashed cannot be right either: let the rules say so
+            place = _place.__wrapped__(host, port, region)
+        host, port, region = place
+        token, _ = await self._service.get(
+            TokenKey(host, port, _checked_user(user), region, self._source, self._expiration)
         )
-        token, _ = await self._service.get(key)
         return token
 
     def statistics(self) -> TokenStatistics:
@@ -92,6 +92,13 @@ class RdsTokenProvider:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+# Few places, many users. `typed`: True is no port, though it equals 1.
+@functools.lru_cache(maxsize=64, typed=True)
+def _place(host: str, port: int, region: str | None) -> tuple[str, int, str]:
+    host = endpoints.normalise(host)
+    return host, endpoints.parse_port(port), _region(host, region)
 
 
 def _region(host: str, region: str | None) -> str:

@@ -14,9 +14,9 @@ from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
 from aws_iam_async.loop_local import LoopLocal
 from aws_iam_async.secret import Bearer
-from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE, Generated, TokenCache
+from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE, TokenCache
 from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, plan
+from aws_iam_async.tokens.lifetime import plan
 from aws_iam_async.tokens.sigv4 import presign
 from aws_iam_async.tokens.statistics import TokenCounters, TokenStatistics
 from aws_iam_async.tokens.timer import RefreshTimer
@@ -26,11 +26,10 @@ from aws_iam_async.tokens.watch import Watch
 Refresh: TypeAlias = Literal["on_use", "background"]
 
 
-def draw() -> float:
-    """Return a random number in [0, 1)."""
+def _random_numbers() -> Callable[[], float]:
     from random import random  # noqa: PLC0415 - 1 ms, which importing this package should not cost
 
-    return random()  # noqa: S311 - spreads refreshes, guards nothing
+    return random
 
 
 class _LoopTokens:
@@ -42,11 +41,12 @@ class _LoopTokens:
         refresh: Refresh,
         maxsize: int,
         clock: Callable[[], float],
-        random: Callable[[], float],
+        random: Callable[[], float] | None,
         token_counters: TokenCounters,
         credentials_counters: CredentialsCounters,
         watch: Watch,
     ) -> None:
+        random = random or _random_numbers()
         self.loop = asyncio.get_running_loop()
         self.credentials = CredentialsService(clock=clock, random=random, counters=credentials_counters)
         self.timer = RefreshTimer(clock) if refresh == "background" else None
@@ -65,18 +65,22 @@ class _LoopTokens:
         if self.timer is not None:
             self.timer.attach(self.cache, self.credentials)
 
-    async def _generate(self, key: TokenKey) -> Generated:
+    async def _generate(self, key: TokenKey) -> Token:
+        if self._watch.generation is None:
+            return self._sign(key, await self.credentials.get(key.source))
         with self._watch.generation(key):
             return self._sign(key, await self.credentials.get(key.source))
 
-    def _generate_now(self, key: TokenKey) -> Generated | None:
+    def _generate_now(self, key: TokenKey) -> Token | None:
         snapshot = self.credentials.ready(key.source)
         if snapshot is None:
             return None
+        if self._watch.generation is None:
+            return self._sign(key, snapshot)
         with self._watch.generation(key):
             return self._sign(key, snapshot)
 
-    def _sign(self, key: TokenKey, snapshot: Snapshot) -> Generated:
+    def _sign(self, key: TokenKey, snapshot: Snapshot) -> Token:
         credentials = snapshot.credentials
         lifetime = plan(
             self._clock(), expiration=key.expiration, credentials_expire=snapshot.expires, draw=self._random()
@@ -93,15 +97,7 @@ class _LoopTokens:
                 issued=lifetime.issued,
             )
         )
-        token = Token(
-            value=value,
-            issued_at=datetime.fromtimestamp(lifetime.issued, UTC),
-            refresh_at=datetime.fromtimestamp(lifetime.refresh, UTC),
-            expires_at=datetime.fromtimestamp(lifetime.expires, UTC),
-            region=key.region,
-            access_key_id=credentials.access_key,
-        )
-        return Generated(token, lifetime)
+        return Token(value, key.region, credentials.access_key, lifetime)
 
     def stop(self) -> "list[asyncio.Task[Any]]":
         """Stop the timer and the background refreshes, and return the latter; on this loop's thread only."""
@@ -123,7 +119,7 @@ class TokenService:
             it is signed on the spot.
         maxsize: Tokens held at most on each loop.
         clock: The wall clock.
-        random: Random numbers in [0, 1).
+        random: Random numbers in [0, 1), to spread refreshes; default: ``random.random``.
 
     Attributes:
         watch: Lets somebody see its tokens being generated and rejected, on all loops.
@@ -138,7 +134,7 @@ class TokenService:
         refresh: Refresh = "on_use",
         maxsize: int = DEFAULT_MAXSIZE,
         clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = draw,
+        random: Callable[[], float] | None = None,
     ) -> None:
         if refresh not in get_args(Refresh):
             raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')
@@ -160,28 +156,6 @@ class TokenService:
             )
         )
 
-    def key(
-        self,
-        *,
-        host: str,
-        port: int,
-        user: str,
-        region: str,
-        source: CredentialsSource,
-        expiration: int = DEFAULT_EXPIRATION,
-    ) -> TokenKey:
-        """Return the key of a token; the values are taken as checked.
-
-        Args:
-            host: The host to sign for, in lower case.
-            port: The port to sign for.
-            user: The database user.
-            region: The region to sign for.
-            source: Whose credentials to sign with.
-            expiration: Seconds it may be served from the cache, 0 to 900.
-        """
-        return TokenKey(host, port, user, region, source, expiration)
-
     def get(self, key: TokenKey) -> Coroutine[Any, Any, tuple[Token, bool]]:
         """Return (awaitably) a token, and whether both it and the credentials behind it were got for this very call.
 
@@ -198,7 +172,8 @@ class TokenService:
         """Drop a token from the cache that a server rejected; the next is signed with freshly read credentials."""
         if self._closed:
             return
-        self.watch.rejection(key)
+        if self.watch.rejection is not None:
+            self.watch.rejection(key)
         tokens = self._loops.get()
         # Near the end of credentials each login has a token of its own, so that a newer one is at hand at every
         # rejection: signed with the same key.

@@ -9,6 +9,7 @@ import pytest
 from aws_iam_async import Credentials
 from aws_iam_async.credentials.source import source
 from aws_iam_async.plugins.otel.plugin import OtelPlugin
+from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from tests.telemetry.conftest import Telemetry
 
@@ -19,7 +20,7 @@ async def credentials() -> Credentials:
 
 def sign(service: TokenService) -> None:
     async def main() -> None:
-        key = service.key(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+        key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
         await service.get(key)
 
     asyncio.run(main())

@@ -9,6 +9,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusC
 from aws_iam_async import Credentials, CredentialsError, PluginManager
 from aws_iam_async.credentials.source import source
 from aws_iam_async.plugins.otel.plugin import OtelPlugin
+from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from tests.telemetry.conftest import Rds, Telemetry
 from tests.tokens.conftest import Clock, settle
@@ -62,7 +63,7 @@ async def test_a_refresh_in_the_background_is_linked_to_what_set_it_off(telemetr
     service = TokenService(clock=clock, random=lambda: 0.5)
     OtelPlugin(service)
     key, other = (
-        service.key(host="db", port=5432, user=user, region="us-east-1", source=source(None, credentials))
+        TokenKey(host="db", port=5432, user=user, region="us-east-1", source=source(None, credentials))
         for user in ("app", "other")
     )
     with tracer.start_as_current_span("first"):
@@ -84,7 +85,7 @@ async def test_one_on_the_spot_is_below_who_asked(telemetry: Telemetry) -> None:
     clock = Clock()
     service = TokenService(clock=clock, random=lambda: 0.5)
     OtelPlugin(service)
-    key = service.key(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+    key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
     await service.get(key)
     clock.advance(700)
     with tracer.start_as_current_span("asking"):
@@ -98,7 +99,7 @@ async def test_one_on_the_spot_is_below_who_asked(telemetry: Telemetry) -> None:
 async def test_a_callers_caller_elsewhere_is_the_parent(telemetry: Telemetry) -> None:
     service = TokenService()
     OtelPlugin(service)
-    key = service.key(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+    key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
     elsewhere = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     with trace.use_span(NonRecordingSpan(elsewhere)):
         await service.get(key)
@@ -111,7 +112,7 @@ async def test_a_callers_caller_elsewhere_is_the_parent(telemetry: Telemetry) ->
 async def test_what_is_below_a_span_that_is_not_sampled_is_not_either(telemetry: Telemetry) -> None:
     service = TokenService()
     OtelPlugin(service)
-    key = service.key(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+    key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
     with trace.use_span(NonRecordingSpan(SpanContext(1, 2, is_remote=False))):
         await service.get(key)
     await service.aclose()

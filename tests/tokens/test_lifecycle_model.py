@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.errors import CredentialsError, TokenError
-from aws_iam_async.tokens.cache import Generated
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import Refresh, TokenService
 from aws_iam_async.tokens.sigv4 import presign
@@ -82,11 +81,11 @@ class Lifecycle(RuleBasedStateMachine):
         self.cache, self.credentials = tokens.cache, tokens.credentials
         sign, generate = tokens._sign, self.cache._generate
 
-        def checked_sign(key: TokenKey, snapshot: Snapshot) -> Generated:
+        def checked_sign(key: TokenKey, snapshot: Snapshot) -> Token:
             assert not self.source_of(key).to_be_read_anew, "signed with credentials that were to be read anew"
             return sign(key, snapshot)
 
-        async def counted_generate(key: TokenKey) -> Generated:
+        async def counted_generate(key: TokenKey) -> Token:
             self.generating[key] += 1
             assert self.generating[key] == 1, "two generations for one key at once"
             try:
@@ -198,7 +197,7 @@ class Lifecycle(RuleBasedStateMachine):
         # At most one in ten seconds is heeded, and only if nothing newer was at hand: the service knows.
         if self.credentials._identity(key.source).asked > before:
             source.rejections += 1
-            if (slot := self.cache._slot(key)) is None or slot.generated is None:  # a newer token stays
+            if (slot := self.cache._slot(key)) is None or slot.token is None:  # a newer token stays
                 self.rejections[key] = source.rejections
         self.look_around()
 

@@ -9,6 +9,7 @@ import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import source
+from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService, default_service
 from aws_iam_async.tokens.token import Token
 
@@ -19,7 +20,7 @@ async def load() -> Credentials:
 
 
 async def ask(service: TokenService) -> Token:
-    key = service.key(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=load))
+    key = TokenKey(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=load))
     tokens = await asyncio.gather(*(service.get(key) for _ in range(20)))
     assert len({id(token) for token, _ in tokens}) == 1
     return tokens[0][0]

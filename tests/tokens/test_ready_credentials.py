@@ -1,16 +1,20 @@
 """With credentials at hand a token is signed on the spot: nobody waits, and no task is started."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import source
-from aws_iam_async.tokens.cache import Generated, TokenCache
+from aws_iam_async.tokens.cache import TokenCache
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.statistics import TokenCounters
 from tests.tokens.conftest import Clock, Generator, make_key, settle
+
+if TYPE_CHECKING:
+    from aws_iam_async.tokens.token import Token
 
 
 class Vault:
@@ -86,7 +90,7 @@ async def test_after_a_rejection_the_credentials_are_read_first(vault: Vault, ke
 async def test_a_generation_under_way_is_joined_even_if_one_could_sign_by_now(
     clock: Clock, generator: Generator
 ) -> None:
-    ready: list[Generated] = []
+    ready: list[Token] = []
     cache = TokenCache(
         generator,
         generate_now=lambda _: ready[0] if ready else None,

@@ -28,7 +28,7 @@ async def load() -> Credentials:
 
 def make(refresh: str = "background") -> tuple[TokenService, TokenKey]:
     service = TokenService(refresh=refresh, clock=wall_clock, random=lambda: 0.5)  # type: ignore[arg-type]  # tested
-    key = service.key(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=load))
+    key = TokenKey(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=load))
     return service, key
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import source
+from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 
 
@@ -34,7 +35,7 @@ def test_polled_while_tokens_come_go_and_move() -> None:
             async def load() -> Credentials:
                 return Credentials("AKIA", "x")
 
-            key = service.key(
+            key = TokenKey(
                 host="db.example", port=5432, user=str(number), region="us-east-1", source=source(credentials=load)
             )
             for _ in range(2):
