@@ -12,13 +12,10 @@ from aws_iam_async.secret import Secret
 
 # RFC 3986, appendix B. Newer versions of urlsplit() (CPython 3.11.2 of Debian 12, 3.14) check the whole authority as
 # one address, and refuse several.
-URL = re.compile(
-    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?",
-    re.ASCII,
-)
+URL = r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
 # PostgreSQL's settings, which may stand here too, have dots.
-OPTION_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>[^:]*))?\Z")
+OPTION_NAME = r"[A-Za-z_][\w.-]*"
+HOST = r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>[^:]*))?\Z"
 
 
 class Dsn(NamedTuple):
@@ -59,7 +56,7 @@ def parse(dsn: str) -> Dsn:
         raise ConfigurationError("dsn holds white space or control characters; percent-encode them")
     if "%00" in dsn:
         raise ConfigurationError("dsn holds a NUL (%00), where databases would see an end")
-    parts = URL.fullmatch(dsn)
+    parts = re.fullmatch(URL, dsn, re.ASCII)
     if parts is None:
         raise ConfigurationError("dsn has no scheme; write postgresql://user@host/database or mysql://...")
     if parts["fragment"]:
@@ -103,7 +100,7 @@ def _decode(text: str, part: str) -> str:
 
 
 def _host(text: str, source: str) -> tuple[str | None, str | None]:
-    match = HOST.match(text)
+    match = re.match(HOST, text)
     if match is None:
         raise ConfigurationError(
             f"{source}: a host is written name:port, or [address]:port for IPv6, several separated by commas"
@@ -121,7 +118,7 @@ def _query(text: str) -> dict[str, str]:
     if pairs is None:
         raise ConfigurationError("dsn: the query is not name=value pairs separated by '&' in UTF-8")
     for name, value in pairs:
-        if not OPTION_NAME.fullmatch(name):
+        if not re.fullmatch(OPTION_NAME, name, re.ASCII):
             raise ConfigurationError(
                 "dsn: something in the query is no option's name; percent-encode '?' and '&' elsewhere"
             )

@@ -16,22 +16,19 @@ EndpointKind: TypeAlias = Literal[
     "instance", "cluster", "cluster-ro", "cluster-custom", "proxy", "proxy-endpoint", "shardgrp", "global"
 ]
 
+# Texts: the first match compiles them, which importing this package should not cost.
 _REGION = r"[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,3}"
-_REGION_SHAPE = re.compile(_REGION)
-_AVAILABILITY_ZONE_SHAPE = re.compile(_REGION + "[a-z]")
+_AVAILABILITY_ZONE = _REGION + "[a-z]"
 
 # `<region>.rds.<suffix>` is the common order; China, GovCloud and the isolated partitions also have the other one.
-_ENDPOINT_SHAPE = re.compile(
-    rf"""
+_ENDPOINT = rf"""
     (?P<name>[a-z0-9][a-z0-9-]{{0,62}}) \.
     (?P<endpoint>endpoint\.(?=proxy-))?
     (?P<prefix>cluster-custom-|cluster-ro-|cluster-|proxy-|shardgrp-|global-)? [a-z0-9]{{1,48}} \.
     (?: (?P<region>{_REGION}|global) \. rds(?:-fips)? | rds(?:-fips)? \. (?P<region_last>{_REGION}) ) \.
     (?P<suffix>amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu
         |c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)
-    """,
-    re.VERBOSE,
-)
+    """
 _KINDS: dict[str | None, EndpointKind] = {
     None: "instance",
     "cluster-": "cluster",
@@ -46,10 +43,10 @@ _KINDS: dict[str | None, EndpointKind] = {
 _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
 # The underscore is no host name character, but resolvers take it and container networks use it.
-_NOT_IN_A_HOST = re.compile(r"[^A-Za-z0-9._-]")
-_ZONE_SHAPE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_NOT_IN_A_HOST = r"[^A-Za-z0-9._-]"
+_ZONE = r"[A-Za-z0-9._~-]{1,64}"
 
-_PORT_DIGITS = re.compile(r"[0-9]{1,18}")
+_PORT_DIGITS = r"[0-9]{1,18}"
 _HIGHEST_PORT = 65535
 
 
@@ -94,7 +91,7 @@ def parse(host: str) -> RdsEndpoint | None:
     if not host.isascii() or len(host) > _LONGEST_NAME + 1:
         return None
     host = host.lower().removesuffix(".")
-    match = _ENDPOINT_SHAPE.fullmatch(host)
+    match = re.fullmatch(_ENDPOINT, host, re.VERBOSE)
     if match is None:
         return None
     kind = _KINDS[match["prefix"]]
@@ -138,7 +135,7 @@ def _normalise(host: str, option: str) -> str:
 
         return str(ipaddress.ip_address(host))
     name = (host if host.isascii() else _to_ascii(host, option)).lower().removesuffix(".")
-    if wrong := _NOT_IN_A_HOST.search(name):
+    if wrong := re.search(_NOT_IN_A_HOST, name):
         raise ConfigurationError(f"{option} holds {wrong[0]!r}, which no host name does; {_advice(wrong[0])}")
     labels = name.split(".")
     if not all(labels):
@@ -182,7 +179,7 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     zone = host.partition("%")[2]
-    return not zone or _ZONE_SHAPE.fullmatch(zone) is not None
+    return not zone or re.fullmatch(_ZONE, zone) is not None
 
 
 def parse_pattern(pattern: object, option: str = "cluster_instance_host_pattern") -> InstancePattern:
@@ -227,9 +224,9 @@ def normalise_region(region: object, option: str = "iam_region") -> str:
     if not isinstance(region, str):
         raise RegionError(f"{option} must be a region's code such as 'us-east-1', not {type(region).__name__}")
     code = region.lower() if region.isascii() else ""
-    if _REGION_SHAPE.fullmatch(code):
+    if re.fullmatch(_REGION, code):
         return code
-    if _AVAILABILITY_ZONE_SHAPE.fullmatch(code):
+    if re.fullmatch(_AVAILABILITY_ZONE, code):
         raise RegionError(f"{option}={code!r} is an availability zone; its region is {code[:-1]!r}")
     raise RegionError(f"{option} does not look like a region's code such as 'us-east-1'")
 
@@ -248,7 +245,7 @@ def parse_port(port: object, option: str = "port") -> int:
         raise ConfigurationError(
             f"{option} must be a whole number from 1 to {_HIGHEST_PORT}, not {type(port).__name__}"
         )
-    if isinstance(port, str) and not _PORT_DIGITS.fullmatch(port):
+    if isinstance(port, str) and not re.fullmatch(_PORT_DIGITS, port):
         raise ConfigurationError(f"{option} must be a whole number from 1 to {_HIGHEST_PORT}, in digits only")
     number = int(port)
     if not 1 <= number <= _HIGHEST_PORT:

@@ -149,7 +149,8 @@ class PluginManager:
 
     def statistics(self) -> Statistics:
         """What happened so far in all loops, as a frozen object; cheap enough to be polled."""
-        return Statistics.of(self._attempts, self._tokens.statistics())
+        attempts = self._attempts
+        return self._tokens.statistics()._replace(connects=attempts.connects, failures=attempts.failures)
 
     async def aclose(self) -> None:
         """Stop what runs in the background on this loop and forget its tokens. Close pools first.

@@ -20,7 +20,7 @@ TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
 # What says how a DSN is read is not in it.
 NOT_IN_DSN = frozenset({"driver", "plugins"})
 # PostgreSQL 18 has no setting of such a name: those about TLS have an underscore.
-NO_SETTING = re.compile(r"iam|ssl(?!_)", re.IGNORECASE)
+NO_SETTING = r"(?i)iam|ssl(?!_)"
 # Nothing that we know of is as like to a setting of PostgreSQL 18: max_size and max_wal_size are at 0.82.
 MISSPELT = 0.85
 REMEMBERED = 64
@@ -180,7 +180,9 @@ def _from_dsn(
         elif name in keywords_only:
             raise ConfigurationError(f"dsn: {name} is not read there; pass it as a keyword")
         elif "." not in name and (
-            NO_SETTING.match(name) or nearest(name, plugin_options) or nearest(name, known | PLUGINS, likeness=MISSPELT)
+            re.match(NO_SETTING, name)
+            or nearest(name, plugin_options)
+            or nearest(name, known | PLUGINS, likeness=MISSPELT)
         ):
             # asyncpg sends what it does not know to the server, with the login: a misspelt option must not get there.
             refuse_unknown([name], known, nobody=f"neither {driver.name} nor a plugin in the chain")

@@ -1,25 +1,22 @@
 """What one physical connection is asked to be: the only thing that plugins and drivers see."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
+from aws_iam_async.frozen import Frozen
 from aws_iam_async.tls import Tls
 
 __all__ = ["ConnectRequest"]
 
-
-def _nothing() -> Mapping[str, Any]:
-    return MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def _never(_error: BaseException) -> bool:
     return False
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ConnectRequest:
+class ConnectRequest(Frozen):
     """An immutable description of one physical connection.
 
     A plugin reads it, and passes on either the same object or a changed copy made by :meth:`replace`.
@@ -40,16 +37,45 @@ class ConnectRequest:
     """
 
     driver: str
-    host: str | None = None
-    port: int | None = None
-    user: str | None = None
-    database: str | None = None
-    password: str | None = None
-    tls: Tls = dataclasses.field(default_factory=Tls)
-    options: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
-    driver_options: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
-    alternates: tuple[tuple[str, int], ...] = ()
-    login_rejected: Callable[[BaseException], bool] = _never
+    host: str | None
+    port: int | None
+    user: str | None
+    database: str | None
+    password: str | None
+    tls: Tls
+    options: Mapping[str, Any]
+    driver_options: Mapping[str, Any]
+    alternates: tuple[tuple[str, int], ...]
+    login_rejected: Callable[[BaseException], bool]
+
+    def __init__(  # noqa: PLR0913 - all that a connection has
+        self,
+        *,
+        driver: str,
+        host: str | None = None,
+        port: int | None = None,
+        user: str | None = None,
+        database: str | None = None,
+        password: str | None = None,
+        tls: Tls = Tls(),  # noqa: B008 - it does not change
+        options: Mapping[str, Any] = _NOTHING,
+        driver_options: Mapping[str, Any] = _NOTHING,
+        alternates: tuple[tuple[str, int], ...] = (),
+        login_rejected: Callable[[BaseException], bool] = _never,
+    ) -> None:
+        self._set(
+            driver=driver,
+            host=host,
+            port=port,
+            user=user,
+            database=database,
+            password=password,
+            tls=tls,
+            options=options,
+            driver_options=driver_options,
+            alternates=alternates,
+            login_rejected=login_rejected,
+        )
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed.
@@ -60,7 +86,7 @@ class ConnectRequest:
         Raises:
             TypeError: There is no attribute of that name.
         """
-        # A fifth of the time of dataclasses.replace(), once or twice for each connection.
+        # Once or twice for each connection, so not by way of the constructor.
         changed = object.__new__(type(self))
         before, after = self.__dict__, changed.__dict__
         after |= before

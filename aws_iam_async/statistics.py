@@ -1,9 +1,9 @@
 """What a manager counts."""
 
-import dataclasses
-from typing import Self
+from typing import TYPE_CHECKING, NamedTuple
 
-from aws_iam_async.tokens.statistics import TokenStatistics
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Attempts", "Statistics"]
 
@@ -29,25 +29,37 @@ class Attempts:
             self.failures += 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics(TokenStatistics):
-    """What a manager did so far, in all event loops.
+class Statistics(NamedTuple):
+    """What happened so far, in all event loops: a view at one moment, to watch and to alert on.
 
     Attributes:
-        connects: Physical connections that were made.
+        connects: Physical connections that were made; 0 of a token provider, which makes none.
         failures: Attempts whose error reached the caller or the driver's pool.
+        generations: Tokens signed, those of background refreshes included.
+        hits: Times a token was served at once.
+        waits: Times somebody had to wait for a token.
+        wait_seconds: How long they waited, all together.
+        refreshes: Tokens renewed in the background.
+        refresh_failures: Background renewals that failed; the old token went on being served.
+        rejections: Tokens that a server rejected and that were dropped for it.
+        credentials_loads: Times credentials were read.
+        credentials_failures: Reads that failed.
+        live_tokens: Tokens held now.
+        next_token_expiry: When the first of them expires.
+        next_credentials_expiry: When the first of the present credentials expires; ``None`` if none does.
     """
 
     connects: int
     failures: int
-
-    @classmethod
-    def of(cls, attempts: Attempts, tokens: TokenStatistics) -> Self:
-        """Put both together.
-
-        Args:
-            attempts: How connects ended.
-            tokens: What became of the tokens for them.
-        """
-        values = {field.name: getattr(tokens, field.name) for field in dataclasses.fields(TokenStatistics)}
-        return cls(connects=attempts.connects, failures=attempts.failures, **values)
+    generations: int
+    hits: int
+    waits: int
+    wait_seconds: float
+    refreshes: int
+    refresh_failures: int
+    rejections: int
+    credentials_loads: int
+    credentials_failures: int
+    live_tokens: int
+    next_token_expiry: "datetime | None"
+    next_credentials_expiry: "datetime | None"

@@ -1,14 +1,16 @@
 """AWS credentials as a value."""
 
-from dataclasses import dataclass, field
-from datetime import MAXYEAR, UTC, datetime
+from typing import TYPE_CHECKING
 
 from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.frozen import Frozen
 from aws_iam_async.secret import Secret
 
+if TYPE_CHECKING:
+    from datetime import datetime
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+
+class Credentials(Frozen):
     """AWS credentials, as a callable passed as ``credentials=`` returns them.
 
     Args:
@@ -22,30 +24,52 @@ class Credentials:
         ConfigurationError: A value has the wrong type, is empty, or holds what no AWS key ever holds.
     """
 
+    __slots__ = ("access_key", "expires_at", "secret_key", "session_token")
+
     access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    expires_at: datetime | None = None
+    secret_key: str
+    session_token: str | None
+    expires_at: "datetime | None"
 
-    def __post_init__(self) -> None:
-        _check("access_key", self.access_key)
-        _check("secret_key", self.secret_key)
-        object.__setattr__(self, "secret_key", Secret(self.secret_key))
-        if self.session_token is not None:
-            _check("session_token", self.session_token)
-            object.__setattr__(self, "session_token", Secret(self.session_token))
-        if self.expires_at is None:
-            return
-        expires_at: object = self.expires_at  # whatever an untyped caller passed
-        if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
-            raise ConfigurationError(
-                "Credentials: expires_at must be a datetime with a time zone, such as datetime.now(UTC) + "
-                f"timedelta(hours=1), not {expires_at!r}"
-            )
-        object.__setattr__(self, "expires_at", _in_utc(expires_at))
+    def __init__(
+        self,
+        access_key: str,
+        secret_key: str,
+        session_token: str | None = None,
+        expires_at: "datetime | None" = None,
+    ) -> None:
+        _check("access_key", access_key)
+        _check("secret_key", secret_key)
+        if session_token is not None:
+            _check("session_token", session_token)
+        self._set(
+            access_key=access_key,
+            secret_key=Secret(secret_key),
+            session_token=None if session_token is None else Secret(session_token),
+            expires_at=None if expires_at is None else _in_utc(expires_at),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credentials) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"Credentials(access_key={self.access_key!r}, expires_at={self.expires_at!r})"
+
+    def _values(self) -> tuple[object, ...]:
+        return self.access_key, self.secret_key, self.session_token, self.expires_at
 
 
-def _in_utc(expires_at: datetime) -> datetime | None:
+def _in_utc(expires_at: object) -> "datetime | None":
+    from datetime import MAXYEAR, UTC, datetime  # noqa: PLC0415 - 2 ms, which importing this package should not cost
+
+    if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
+        raise ConfigurationError(
+            "Credentials: expires_at must be a datetime with a time zone, such as datetime.now(UTC) + "
+            f"timedelta(hours=1), not {expires_at!r}"
+        )
     try:
         expires_at = expires_at.astimezone(UTC)
     except OverflowError:  # the first or the last hours of all time, where the zone makes no difference

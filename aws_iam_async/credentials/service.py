@@ -7,12 +7,10 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aws_iam_async import backoff, offload
-from aws_iam_async.credentials import environment, given, sdk
-from aws_iam_async.credentials.session import unused
+from aws_iam_async.credentials import environment
 from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import Chain, CredentialsSource
 from aws_iam_async.errors import AwsIamError, CredentialsError
@@ -37,16 +35,14 @@ READ_LIMIT = 60.0
 _MOST_IDENTITIES = 256
 
 
-@dataclass(slots=True)
 class CredentialsCounters:
     """What happened to credentials so far."""
 
-    loads: int = 0
-    failures: int = 0
+    loads = 0
+    failures = 0
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """A read under way in a thread."""
 
     future: "concurrent.futures.Future[Snapshot]"
@@ -60,7 +56,6 @@ class _Reading:
         return not self.future.done() or self.future.exception() is None
 
 
-@dataclass(slots=True, eq=False)
 class _Identity:
     """What is known of one identity."""
 
@@ -247,10 +242,16 @@ class CredentialsService:
             return snapshot
 
     async def _read(self, source: CredentialsSource, identity: _Identity) -> Snapshot:
-        if isinstance(source, Chain):
-            if source.profile is None and (snapshot := environment.read(os.environ)) is not None:
+        if isinstance(source, Chain) and source.profile is None:
+            snapshot = environment.read(os.environ)
+            if snapshot is not None:
                 self._counters.loads += 1
                 return snapshot
+        # Whoever has his credentials in the environment does without these.
+        from aws_iam_async.credentials import given, sdk  # noqa: PLC0415
+        from aws_iam_async.credentials.session import unused  # noqa: PLC0415
+
+        if isinstance(source, Chain):
             read = functools.partial(sdk.read, source.profile)
         elif (session := unused(source.provider)) is not None:
             read = functools.partial(sdk.read_session, session, given.name(source))

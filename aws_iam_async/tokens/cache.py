@@ -10,9 +10,9 @@ from typing import NamedTuple, TypeVar
 
 from aws_iam_async import backoff
 from aws_iam_async.single_flight import SingleFlight
+from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import BACKWARDS_TOLERANCE, Phase, phase
-from aws_iam_async.tokens.statistics import TokenCounters
 from aws_iam_async.tokens.token import Token
 
 T = TypeVar("T")

@@ -4,8 +4,9 @@ import enum
 from typing import NamedTuple
 
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.tokens.sigv4 import SIGNED_FOR
 
+# AWS accepts a token for this long after it was signed, in seconds.
+SIGNED_FOR = 900
 DEFAULT_EXPIRATION = 900
 # Clocks differ, and a login takes its time: what the server or AWS enforces is taken to end this much earlier.
 MARGIN = 30.0

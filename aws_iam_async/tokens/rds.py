@@ -6,10 +6,10 @@ from typing import Protocol, Self
 from aws_iam_async import endpoints
 from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, source
 from aws_iam_async.errors import ConfigurationError, RegionError
+from aws_iam_async.statistics import Statistics
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, parse_expiration
 from aws_iam_async.tokens.service import Refresh, TokenService, default_service
-from aws_iam_async.tokens.statistics import TokenStatistics
 from aws_iam_async.tokens.token import Token
 
 
@@ -78,7 +78,7 @@ class RdsTokenProvider:
         )
         return token
 
-    def statistics(self) -> TokenStatistics:
+    def statistics(self) -> Statistics:
         """Return what has happened so far, to everyone who shares the cache."""
         return self._service.statistics()
 

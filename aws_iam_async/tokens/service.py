@@ -5,8 +5,7 @@ import functools
 import time
 import warnings
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from aws_iam_async.credentials.service import CredentialsCounters, CredentialsService
 from aws_iam_async.credentials.snapshot import Snapshot
@@ -14,22 +13,19 @@ from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
 from aws_iam_async.loop_local import LoopLocal
 from aws_iam_async.secret import Bearer
+from aws_iam_async.statistics import Statistics
 from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE, TokenCache
+from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import plan
-from aws_iam_async.tokens.sigv4 import presign
-from aws_iam_async.tokens.statistics import TokenCounters, TokenStatistics
 from aws_iam_async.tokens.timer import RefreshTimer
-from aws_iam_async.tokens.token import Token
+from aws_iam_async.tokens.token import Token, utc
 from aws_iam_async.tokens.watch import Watch
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 Refresh: TypeAlias = Literal["on_use", "background"]
-
-
-def _random_numbers() -> Callable[[], float]:
-    from random import random  # noqa: PLC0415 - 1 ms, which importing this package should not cost
-
-    return random
 
 
 class _LoopTokens:
@@ -46,7 +42,12 @@ class _LoopTokens:
         credentials_counters: CredentialsCounters,
         watch: Watch,
     ) -> None:
-        random = random or _random_numbers()
+        # Milliseconds, which importing this package should not cost.
+        from random import random as random_numbers  # noqa: PLC0415
+
+        from aws_iam_async.tokens.sigv4 import presign  # noqa: PLC0415
+
+        random = random or random_numbers
         self.loop = asyncio.get_running_loop()
         self.credentials = CredentialsService(clock=clock, random=random, counters=credentials_counters)
         self.timer = RefreshTimer(clock) if refresh == "background" else None
@@ -61,6 +62,7 @@ class _LoopTokens:
         )
         self._clock = clock
         self._random = random
+        self._presign = presign
         self._watch = watch
         if self.timer is not None:
             self.timer.attach(self.cache, self.credentials)
@@ -86,7 +88,7 @@ class _LoopTokens:
             self._clock(), expiration=key.expiration, credentials_expire=snapshot.expires, draw=self._random()
         )
         value = Bearer(
-            presign(
+            self._presign(
                 host=key.host,
                 port=key.port,
                 user=key.user,
@@ -192,10 +194,12 @@ class TokenService:
         """Return how many tokens are held now, on all loops; from any thread."""
         return sum(tokens.cache.live() for tokens in self._loops)
 
-    def statistics(self) -> TokenStatistics:
+    def statistics(self) -> Statistics:
         """Return what has happened so far, on all loops."""
         loops = list(self._loops)
-        return TokenStatistics(
+        return Statistics(
+            connects=0,
+            failures=0,
             generations=self._token_counters.generations,
             hits=self._token_counters.hits,
             waits=self._token_counters.waits,
@@ -246,6 +250,6 @@ def default_service() -> TokenService:
     return TokenService()
 
 
-def _first(times: "Iterable[float | None]") -> datetime | None:
+def _first(times: "Iterable[float | None]") -> "datetime | None":
     first = min((time for time in times if time is not None), default=None)
-    return None if first is None else datetime.fromtimestamp(first, UTC)
+    return None if first is None else utc(first)

@@ -9,12 +9,10 @@ import functools
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from urllib.parse import quote
 
-# AWS accepts a token for this long after it was signed, in seconds.
-SIGNED_FOR = 900
+from aws_iam_async.tokens.lifetime import SIGNED_FOR
 
-_UNRESERVED = "-._~"  # RFC 3986, section 2.3, beside letters and digits
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
@@ -41,17 +39,16 @@ def presign(
         session_token: The session token of temporary credentials.
         issued: When it is signed, in seconds since the epoch.
     """
-    quote, quote_again = _quote()
     host = host.lower()
     timestamp = _timestamp(issued)
     day = timestamp[:8]
     before = (
-        f"Action=connect&DBUser={quote(user)}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
-        f"&X-Amz-Credential={quote_again(access_key)}%2F{day}%2F{region}%2Frds-db%2Faws4_request"
+        f"Action=connect&DBUser={_quote(user)}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"&X-Amz-Credential={_quote_known(access_key)}%2F{day}%2F{region}%2Frds-db%2Faws4_request"
         f"&X-Amz-Date={timestamp}&X-Amz-Expires={SIGNED_FOR}"
     )
     headers = "&X-Amz-SignedHeaders=host"
-    session = f"&X-Amz-Security-Token={quote_again(session_token)}" if session_token else ""
+    session = f"&X-Amz-Security-Token={_quote_known(session_token)}" if session_token else ""
     # Clients leave the port out of the header where it is the scheme's own: a database on 443 is signed without it.
     signed_host = host if port == 443 else f"{host}:{port}"  # noqa: PLR2004 - https
     # Signed in alphabetical order; sent in the order that botocore sends.
@@ -62,13 +59,10 @@ def presign(
     return f"{host}:{port}/?{before}{headers}{session}&X-Amz-Signature={signature}"
 
 
-@functools.cache
-def _quote() -> tuple[Callable[[str], str], Callable[[str], str]]:
-    """Return what percent-encodes, and what does and remembers: many users, few credentials."""
-    from urllib.parse import quote  # noqa: PLC0415 - 3 ms, which importing this package should not cost
-
-    encode = functools.partial(quote, safe=_UNRESERVED)
-    return encode, functools.lru_cache(maxsize=64)(encode)
+# RFC 3986, section 2.3: what stays as it is beside letters and digits.
+_quote = functools.partial(quote, safe="-._~")
+# Many users, few credentials.
+_quote_known = functools.lru_cache(maxsize=64)(_quote)
 
 
 # Tokens come in bursts: a second is written once.

@@ -1,14 +1,16 @@
 """An RDS IAM token as a value."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from aws_iam_async.frozen import Frozen
 from aws_iam_async.secret import Secret
 from aws_iam_async.tokens.lifetime import Lifetime
 
+if TYPE_CHECKING:
+    from datetime import datetime
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Token:
+
+class Token(Frozen):
     """A password for one user on one RDS endpoint, good for at most 15 minutes.
 
     Two tokens signed in the same second are the same text, so tokens are compared as objects, not by value.
@@ -20,22 +22,37 @@ class Token:
         lifetime: When it was signed, and until when it is good, in seconds since the epoch.
     """
 
-    value: Secret = field(repr=False)
+    __slots__ = ("access_key_id", "lifetime", "region", "value")
+
+    value: Secret
     region: str
     access_key_id: str
     lifetime: Lifetime
 
+    def __init__(self, value: Secret, region: str, access_key_id: str, lifetime: Lifetime) -> None:
+        self._set(value=value, region=region, access_key_id=access_key_id, lifetime=lifetime)
+
     @property
-    def issued_at(self) -> datetime:
+    def issued_at(self) -> "datetime":
         """When it was signed, in whole seconds; as all times here in UTC."""
-        return datetime.fromtimestamp(self.lifetime.issued, UTC)
+        return utc(self.lifetime.issued)
 
     @property
-    def refresh_at(self) -> datetime:
+    def refresh_at(self) -> "datetime":
         """From when on a new one is generated in the background."""
-        return datetime.fromtimestamp(self.lifetime.refresh, UTC)
+        return utc(self.lifetime.refresh)
 
     @property
-    def expires_at(self) -> datetime:
+    def expires_at(self) -> "datetime":
         """From when on it is no longer served."""
-        return datetime.fromtimestamp(self.lifetime.expires, UTC)
+        return utc(self.lifetime.expires)
+
+    def __repr__(self) -> str:
+        return f"<Token {self.region} {self.access_key_id} expires_at={self.expires_at:%Y-%m-%dT%H:%M:%SZ}>"
+
+
+def utc(seconds: float) -> "datetime":
+    """Return the moment so many seconds since the epoch."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - 2 ms, which importing this package should not cost
+
+    return datetime.fromtimestamp(seconds, UTC)

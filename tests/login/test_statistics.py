@@ -1,7 +1,6 @@
 """``manager.statistics()`` tells what there is to alert on."""
 
 import asyncio
-import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -61,7 +60,7 @@ async def test_everything_is_counted(rds: Rds) -> None:
     assert statistics.next_credentials_expiry == vault.expires_at
     assert statistics.next_token_expiry is not None
     assert statistics.next_token_expiry <= vault.expires_at - timedelta(seconds=30)
-    counted = {name: value for name, value in dataclasses.asdict(statistics).items() if isinstance(value, int)}
+    counted = {name: value for name, value in statistics._asdict().items() if isinstance(value, int)}
     assert counted == {
         "connects": 4,
         "failures": 1,
@@ -78,5 +77,5 @@ async def test_everything_is_counted(rds: Rds) -> None:
 
 
 def test_it_is_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         PluginManager().statistics().hits = 1  # type: ignore[misc]  # wrong on purpose

@@ -8,9 +8,9 @@ import pytest
 from aws_iam_async.credentials.source import DEFAULT_CHAIN
 from aws_iam_async.secret import Secret
 from aws_iam_async.tokens.cache import TokenCache
+from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import plan
-from aws_iam_async.tokens.statistics import TokenCounters
 from aws_iam_async.tokens.token import Token
 
 START = 1_800_000_000.0

@@ -7,8 +7,8 @@ import pytest
 
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.tokens.cache import TokenCache
+from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.statistics import TokenCounters
 from tests.tokens.conftest import Clock, Generator, settle
 
 LATE = 600.0  # seconds into a life of 870

@@ -6,8 +6,8 @@ import pytest
 
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.tokens.cache import TokenCache
+from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.statistics import TokenCounters
 from tests.tokens.conftest import Clock, Generator, make_key, settle
 
 

@@ -7,7 +7,7 @@ import aws_iam_async
 from aws_iam_async import ConnectNext, ConnectRequest
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed
-from aws_iam_async.tokens.sigv4 import SIGNED_FOR
+from aws_iam_async.tokens.lifetime import SIGNED_FOR
 
 __all__ = ["run"]
 
