@@ -8,6 +8,7 @@ import pytest
 from benchmarks.day_curves import COLOURS, OUTAGES_BEGIN
 from benchmarks.simulated_day import DAY, HOUR, KINDS, Kind, least_requests, least_requests_with_foresight, simulate
 
+pytestmark = pytest.mark.long
 simulated = functools.cache(simulate)  # the same each time: its random numbers are
 
 
