@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
 BENCH := benchmarks/.venv
+# Processes that share the tests: one more than CI has cores, since many tests wait. PYTEST_ARGS=-n0 runs them in one.
+WORKERS ?= 3
 
 .PHONY: demo test lint types docs unit bench programs format clean
 
@@ -29,7 +31,7 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir $(VENV)/site
 
 unit: $(STAMP) programs
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # What others bring is installed beside the project, so that nothing of it gets into the tests.
 bench: $(BENCH)/.installed

@@ -19,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-catalogue", action="store_true", help="write docs/attacks.md anew")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the long ones where several processes share the tests, or all would wait for the last of them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
     """Look at the main thread only. Credentials are read, and the emulator serves, in threads with their own loops."""
 

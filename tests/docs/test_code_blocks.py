@@ -14,6 +14,8 @@ from aws_iam_async.cli.main import program
 from tests.docs.conftest import World
 from tests.docs.pages import PAGES, ROOT, Block, blocks, blocks_in
 
+pytestmark = pytest.mark.long
+
 SECONDS = 60
 PROGRAM = Path(__file__).with_name("block_program.py")
 # Programs that a reader has from elsewhere.

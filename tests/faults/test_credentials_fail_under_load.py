@@ -15,7 +15,8 @@ from tests.faults.leaks import Leaks
 from tests.faults.load import Load, loaded
 from tests.faults.site import Site
 
-pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])  # HTTP is spoken in a thread with a loop of its own
+# HTTP is spoken in a thread with a loop of its own.
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_factories=["asyncio"])]
 LIFE = 3  # seconds, of credentials; a busy machine needs more than one to fill a pool
 SDK_GIVES_UP = 10  # seconds, at most; 4 with botocore 1.43
 

@@ -8,6 +8,8 @@ from tests.faults.leaks import Leaks
 from tests.faults.load import loaded
 from tests.faults.site import Site
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_pool_recovers(place: Site, manager: PluginManager, leaks: Leaks, fault: str) -> None:

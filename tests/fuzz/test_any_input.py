@@ -22,6 +22,8 @@ from aws_iam_async.testing import Account, mysql_packets, postgres_messages
 from aws_iam_async.testing.streams import MalformedMessageError
 from aws_iam_async.testing.verification import Endpoint, verify
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "hunter2hunter2"
 ENDPOINT = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 110
+SECONDS = 240
 
 
 class Distributions(NamedTuple):

@@ -12,6 +12,8 @@ from aws_iam_async.testing import Emulator
 from tests.examples.conftest import credentials, dsn
 from tests.packaging.conftest import ROOT, Distributions, run
 
+pytestmark = pytest.mark.long
+
 JOBS = Path(__file__).with_name("jobs")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 

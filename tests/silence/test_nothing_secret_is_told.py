@@ -17,6 +17,8 @@ from tests.login.conftest import Rds
 from tests.silence.conftest import SOURCES, Sources, Stage
 from tests.silence.ear import Ear, frames_of
 
+pytestmark = pytest.mark.long
+
 IMPATIENT = {"asyncpg": {"timeout": 0.3}, "aiomysql": {"connect_timeout": 0.3}}
 
 

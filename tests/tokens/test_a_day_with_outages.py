@@ -1,5 +1,6 @@
 """A day of simulated time in which the credentials endpoint is slow, and down for ten minutes of every hour."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ from benchmarks.simulated_day import (
     simulate,
 )
 
+pytestmark = pytest.mark.long
+simulated = functools.cache(simulate)  # the same each time: its random numbers are
+
 
 @pytest.mark.parametrize("outage", [900, 2700, 2940])  # the last: as the first credentials want to be renewed
 @pytest.mark.parametrize("kind", ["on_use", "background"])
 def test_nobody_waits_nothing_fails_and_the_endpoint_is_left_in_peace(kind: Kind, outage: float) -> None:
-    day = simulate(kind, outage)
+    day = simulated(kind, outage)
     assert day.connects > DAY / 5 + 23 * 1000
     assert day.waits == []
     assert day.failures == []
@@ -29,7 +33,7 @@ def test_nobody_waits_nothing_fails_and_the_endpoint_is_left_in_peace(kind: Kind
 
 def test_what_is_written_by_hand_waits_and_fails() -> None:
     """Or the day would be too easy to show anything."""
-    day = simulate("by hand", 2700)
+    day = simulated("by hand", 2700)
     assert len(day.waits) > 20
     assert len(day.failures) > 20
 
@@ -43,4 +47,4 @@ def test_the_least_is_what_it_says(outage: float) -> None:
 def test_the_curves_in_the_documentation_are_those_of_today() -> None:
     picture = (Path(__file__).parents[2] / "docs" / "simulated_day.svg").read_text(encoding="utf-8")
     for kind in KINDS:
-        assert f'fill="{COLOURS[kind]}">{simulate(kind, OUTAGES_DRAWN).requests}</text>' in picture
+        assert f'fill="{COLOURS[kind]}">{simulated(kind, OUTAGES_DRAWN).requests}</text>' in picture

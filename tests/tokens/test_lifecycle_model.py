@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -23,6 +24,8 @@ from aws_iam_async.tokens.token import Token
 from tests.tokens.conftest import START
 from tests.tokens.modelled_source import ModelledSource
 from tests.tokens.stepped_loop import SteppedLoop
+
+pytestmark = pytest.mark.long
 
 IDENTITIES = ("AAAA", "BBBB")
 USERS = ("ann", "bob")

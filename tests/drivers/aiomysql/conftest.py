@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import aiomysql
@@ -54,11 +55,10 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 class MariaDB(MariadbServer):
     """Also over TCP and TLS; ``app`` has a password, ``tls_app`` must use TLS too."""
 
-    def __init__(self, authority: trustme.CA) -> None:
+    def __init__(self, authority: trustme.CA, port: int) -> None:
         super().__init__()
         self._authority = authority
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = port
 
     @property
     def unix_socket(self) -> str:
@@ -76,9 +76,18 @@ class MariaDB(MariadbServer):
         return [*command, "--bind-address=127.0.0.1", f"--port={self.port}", *tls]
 
 
+@contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that nobody else is given: bound, but not listened on, so that MariaDB 10.11, which shares, may."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
 def mariadb(authority: trustme.CA) -> Iterator[MariaDB]:
-    with MariaDB(authority) as server:
+    with _held_port() as port, MariaDB(authority, port) as server:
         server.execute("CREATE DATABASE shop")
         for user, demand in (("app", ""), ("tls_app", "REQUIRE SSL")):
             server.execute(f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}' {demand}")

@@ -13,6 +13,8 @@ import pytest
 from aws_iam_async.testing import Account, Emulator, MariadbServer, PostgresServer
 from tests.drivers.upstream.suite import Outcome, Suite, fetch, run, unknown
 
+pytestmark = pytest.mark.long
+
 PLAINTEXT_SERVER = "is about a server without TLS; the emulator has it"
 OWN_SERVER = "configures and restarts a server of its own"
 OWN_CONNECT = "calls asyncpg's own functions, without a token"
