@@ -63,7 +63,7 @@ class ConnectRequest(Frozen):
         alternates: tuple[tuple[str, int], ...] = (),
         login_rejected: Callable[[BaseException], bool] = _never,
     ) -> None:
-        self._set(
+        vars(self).update(
             driver=driver,
             host=host,
             port=port,

@@ -24,8 +24,6 @@ class Credentials(Frozen):
         ConfigurationError: A value has the wrong type, is empty, or holds what no AWS key ever holds.
     """
 
-    __slots__ = ("access_key", "expires_at", "secret_key", "session_token")
-
     access_key: str
     secret_key: str
     session_token: str | None
@@ -42,7 +40,7 @@ class Credentials(Frozen):
         _check("secret_key", secret_key)
         if session_token is not None:
             _check("session_token", session_token)
-        self._set(
+        vars(self).update(
             access_key=access_key,
             secret_key=Secret(secret_key),
             session_token=None if session_token is None else Secret(session_token),

@@ -60,6 +60,7 @@ class _Identity:
     """What is known of one identity."""
 
     snapshot: Snapshot | None = None
+    expires: float = -math.inf
     refresh_at: float = math.inf
     retry_at: float = -math.inf
     failures: int = 0
@@ -72,16 +73,11 @@ class _Identity:
 
     def usable(self, now: float) -> Snapshot | None:
         """Return the last good credentials, if they have not truly expired."""
-        snapshot = self.snapshot
-        if snapshot is None or ((expires := snapshot.expires) is not None and expires <= now):
-            return None
-        return snapshot
+        return self.snapshot if now < self.expires else None
 
     def left(self, now: float) -> float:
         """Return for how many seconds the last good credentials work."""
-        if self.snapshot is None:
-            return 0.0
-        return math.inf if self.snapshot.expires is None else max(self.snapshot.expires - now, 0.0)
+        return max(self.expires - now, 0.0)
 
 
 class CredentialsService:
@@ -235,6 +231,7 @@ class CredentialsService:
             # Not if this was cancelled: who asked for credentials to be read anew still has to get that.
             identity.answered = asked
             identity.snapshot = snapshot
+            identity.expires = math.inf if snapshot.expires is None else snapshot.expires
             identity.failures = 0
             identity.refresh_at = refresh_time(now, snapshot.expires, self._random())
             identity.retry_at = -math.inf

@@ -167,21 +167,7 @@ class TokenCache:
             if (token := self._make_now(key)) is not None:
                 return token, False
             return await self._waiting(self._make(key)), True
-        while True:
-            slot = self._slot(key)
-            if slot is None:
-                slot = self._pending[key] = _Slot()
-            now = slot.asked_at = self._clock()
-            if slot.token is not None and phase(slot.token.lifetime, now) is not Phase.EXPIRED:
-                if not slot.fresh_from <= now < slot.fresh_until:
-                    self._refresh(key, slot, now)
-                self._counters.hits += 1
-                return slot.token, False
-            if not self._flights.flying(key) and (token := self._make_now(key)) is not None:
-                self._store(slot, token)
-                self._pending.pop(key, None)
-                self._keep(key, slot)
-                return token, False
+        while (token := self._at_hand(key)) is None:
             try:
                 flown = await self._waiting(self._flights.run(key))
             finally:
@@ -191,6 +177,30 @@ class TokenCache:
             usable = lifetime.issued - BACKWARDS_TOLERANCE <= self._clock() < lifetime.enforced
             if usable and flown.rejections == flown.slot.rejections:
                 return flown.token, True
+        return token, False
+
+    def _at_hand(self, key: TokenKey) -> Token | None:
+        """Return the key's token if it has one that may be served, or if one can be signed on the spot."""
+        now = self._clock()
+        slot = self._slot(key)
+        if slot is None:
+            if (token := self._make_now(key)) is not None:
+                slot = _Slot()
+                slot.asked_at = now
+                self._store(slot, token)
+                self._keep(key, slot)
+            return token
+        slot.asked_at = now
+        if slot.token is not None and phase(slot.token.lifetime, now) is not Phase.EXPIRED:
+            if not slot.fresh_from <= now < slot.fresh_until:
+                self._refresh(key, slot, now)
+            self._counters.hits += 1
+            return slot.token
+        if self._flights.flying(key) or (token := self._make_now(key)) is None:
+            return None
+        self._store(slot, token)
+        self._settle(key)
+        return token
 
     async def _waiting(self, coming: Awaitable[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -205,6 +215,7 @@ class TokenCache:
         slot = self._slot(key)
         if slot is None:
             slot = self._pending[key] = _Slot()
+            slot.asked_at = self._clock()
         rejections = slot.rejections
         token = await self._make(key)
         if slot.rejections == rejections:
@@ -279,9 +290,8 @@ class TokenCache:
             self._pending[key] = slot
 
     def _keep(self, key: TokenKey, slot: _Slot) -> None:
-        """Put a slot with a token last in its line, and the first one out if there is no room for all."""
+        """Put a slot with a token last in the line, and the first one out if there is no room for all."""
         self._live[key] = slot
-        self._live.move_to_end(key)
         if len(self._live) > self._maxsize:
             oldest, evicted = self._live.popitem(last=False)
             if self._flights.flying(oldest):

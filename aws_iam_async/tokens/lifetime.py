@@ -76,10 +76,10 @@ def plan(now: float, *, expiration: float, credentials_expire: float | None, dra
         draw: A random number in [0, 1), so that a fleet which started together does not refresh together.
     """
     issued = int(now)
-    enforced = float(issued + SIGNED_FOR)
-    if credentials_expire is not None:
-        enforced = min(enforced, credentials_expire)
-    expires = max(float(issued), min(issued + expiration, enforced - MARGIN))
+    enforced: float = issued + SIGNED_FOR
+    if credentials_expire is not None and credentials_expire < enforced:
+        enforced = credentials_expire
+    expires = max(issued, min(issued + expiration, enforced - MARGIN))
     refresh = issued + (expires - issued) * (0.6 + 0.15 * draw)
     return Lifetime(issued, refresh, expires, enforced)
 

@@ -42,8 +42,10 @@ def presign(
     host = host.lower()
     timestamp = _timestamp(issued)
     day = timestamp[:8]
+    # What passes for an identifier, as most names of users do, is encoded as it is.
+    encoded_user = user if user.isascii() and user.isidentifier() else _quote(user)
     before = (
-        f"Action=connect&DBUser={_quote(user)}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"Action=connect&DBUser={encoded_user}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
         f"&X-Amz-Credential={_quote_known(access_key)}%2F{day}%2F{region}%2Frds-db%2Faws4_request"
         f"&X-Amz-Date={timestamp}&X-Amz-Expires={SIGNED_FOR}"
     )

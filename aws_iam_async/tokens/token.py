@@ -22,15 +22,13 @@ class Token(Frozen):
         lifetime: When it was signed, and until when it is good, in seconds since the epoch.
     """
 
-    __slots__ = ("access_key_id", "lifetime", "region", "value")
-
     value: Secret
     region: str
     access_key_id: str
     lifetime: Lifetime
 
     def __init__(self, value: Secret, region: str, access_key_id: str, lifetime: Lifetime) -> None:
-        self._set(value=value, region=region, access_key_id=access_key_id, lifetime=lifetime)
+        vars(self).update(value=value, region=region, access_key_id=access_key_id, lifetime=lifetime)
 
     @property
     def issued_at(self) -> "datetime":

@@ -1,10 +1,7 @@
 """What a connect with a warm token does, counted, since it does not depend on the machine as its time does."""
 
 import ssl
-import sys
-from collections import Counter
 from collections.abc import Callable
-from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -12,28 +9,10 @@ import pytest
 import aws_iam_async
 from aws_iam_async import drivers
 from benchmarks import stubbed_driver
+from tests.speed.counting import called
 
-# Of Python functions, those of the standard library included, on CPython 3.11; later ones inline some. Raise it for a
-# reason only.
+# Raise it for a reason only.
 MOST_CALLS = 37
-
-
-async def called(connect: Callable[[], Any], times: int) -> Counter[CodeType]:
-    """Count the Python functions that so many connects call."""
-    calls: Counter[CodeType] = Counter()
-
-    def note(frame: FrameType, event: str, _argument: object) -> None:
-        if event == "call":
-            calls[frame.f_code] += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        for _ in range(times):
-            await connect()
-    finally:
-        sys.setprofile(before)
-    return calls
 
 
 @pytest.fixture(params=["keywords", "DSN"])
