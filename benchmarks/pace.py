@@ -1,0 +1,22 @@
+"""How fast this machine is, beside the one for which the targets in absolute times were set.
+
+Those times say nothing of a machine that is slower, or busy. On that machine the AWS wrapper 3.1.0 took so long for the
+same as it does here, in the same run.
+"""
+
+from benchmarks.line import Spread
+
+WARM_CONNECT = 83.0  # µs over the bare driver call
+IMPORT = 490.0  # ms
+
+AT_PACE = "at the pace of the targets' machine"
+
+
+def by_warm_connect(wrapper: Spread) -> float:
+    """Return how many times slower this machine is, by what the wrapper took for a warm connect."""
+    return wrapper.median / WARM_CONNECT
+
+
+def by_import(wrapper: Spread) -> float:
+    """Return how many times slower this machine is, by what importing the wrapper took."""
+    return wrapper.median / IMPORT
