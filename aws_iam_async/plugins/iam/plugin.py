@@ -1,7 +1,7 @@
 """Put a token into the request, and get another one when the server refuses a cached one."""
 
-import functools
 import warnings
+import weakref
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ class IamPlugin:
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
         # Few requests, many physical connections: a pool makes all of its own with one.
-        self._plan = functools.lru_cache(maxsize=64)(_plan)
+        self._plans: weakref.WeakKeyDictionary[ConnectRequest, _Plan] = weakref.WeakKeyDictionary()
 
     async def check(self, request: ConnectRequest) -> None:
         """Refuse wrong options, for each host of the request, and have the TLS context ready.
@@ -57,7 +57,10 @@ class IamPlugin:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         if request.options.get("iam_host") == AUTO:
             request = await _located(request)
-        signed, key, secured = self._plan(request)
+        plan = self._plans.get(request)
+        if plan is None:
+            plan = self._plans[request] = _plan(request)
+        signed, key, secured = plan
         token, fresh = await self._tokens.get(key)
         try:
             return await call_next(request.replace(password=token.value, tls=secured))
