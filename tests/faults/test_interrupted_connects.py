@@ -89,7 +89,8 @@ async def test_cancelled_at_every_await(
         await close(place, opened)
         await leaks.none()
         if wait.left > 0:
-            assert nth > SIZE
+            # A pool of aiomysql opens its first connections in tasks of their own: to its maker they are one await.
+            assert nth > (1 if (place.driver, opening) == ("aiomysql", create_pool) else SIZE)
             return
     pytest.fail("it never came to its end")
 

@@ -14,6 +14,8 @@ from aws_iam_async.drivers.aiomysql.typed import TypedPool
 
 _logger = logging.getLogger(__name__)
 
+GRACE = 1.0  # seconds
+
 
 class Pool(TypedPool):
     """Connections for many tasks, opened concurrently up to ``maxsize``.
@@ -77,17 +79,17 @@ class Pool(TypedPool):
         """Open the first ``minsize`` connections, all at once.
 
         To be awaited before anybody else has the pool. If it fails or is cancelled, nothing stays open. When one fails,
-        the others come to their own end: a server takes a login that is broken off for an error of this client, and
-        soon refuses all of its connects (MySQL: ``max_connect_errors``).
+        the others have `GRACE` seconds to end by themselves: a server takes a login that is broken off for an error of
+        this client, and soon refuses all of its connects (MySQL: ``max_connect_errors``).
 
         Raises:
             Exception: What the first to fail has failed with.
         """
         failures: list[Exception] = []
+        dials: list[asyncio.Task[None]] = []
         try:
-            async with asyncio.TaskGroup() as dials:
-                for _ in range(self.minsize):
-                    dials.create_task(self._open_free(failures))
+            async with asyncio.TaskGroup() as group:
+                dials += [group.create_task(self._open_free(failures, dials)) for _ in range(self.minsize)]
         except BaseException:
             self._close_free()
             raise
@@ -95,10 +97,12 @@ class Pool(TypedPool):
             self._close_free()
             raise failures[0]
 
-    async def _open_free(self, failures: list[Exception]) -> None:
+    async def _open_free(self, failures: list[Exception], dials: "list[asyncio.Task[None]]") -> None:
         try:
             self._free.append(await self._open())
         except Exception as error:  # noqa: BLE001 - fill() raises it
+            if not failures:
+                self._loop.call_later(GRACE, _cancel, dials)
             failures.append(error)
 
     def _close_free(self) -> None:
@@ -274,3 +278,8 @@ class Pool(TypedPool):
     def _warn(self, error: BaseException | None) -> None:
         if error is not None:
             _logger.warning("Opening a spare connection for the pool failed: %s: %s", type(error).__name__, error)
+
+
+def _cancel(dials: "list[asyncio.Task[None]]") -> None:
+    for dial in dials:
+        dial.cancel()

@@ -304,6 +304,21 @@ async def test_first_connections_fail_together_but_none_is_broken_off(
     assert (connects.open, pool.size) == (0, 0)
 
 
+async def test_first_connections_that_hang_do_not_keep_a_failure_back(
+    make_pool: Any, connects: Any, turn: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aws_iam_async.drivers.aiomysql.pool.GRACE", 0.0)
+    pool = make_pool(minsize=3)
+    filling = asyncio.create_task(pool.fill())
+    await turn()
+    await connects.succeed()
+    await connects.fail(aiomysql.OperationalError(1045, "Access denied"))
+    with pytest.raises(aiomysql.OperationalError, match="Access denied"):
+        await filling
+    assert connects.pending == []
+    assert (connects.open, pool.size) == (0, 0)
+
+
 @pytest.mark.parametrize("opened", [0, 1, 2])
 async def test_first_connections_are_cancelled_together(make_pool: Any, connects: Any, turn: Any, opened: int) -> None:
     pool = make_pool(minsize=3)
