@@ -18,6 +18,7 @@ from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.plugins.registry import register_plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Statistics
+from aws_iam_async.tokens.lifetime import Lifetime
 from aws_iam_async.tokens.rds import RdsTokenProvider, TokenProvider
 from aws_iam_async.tokens.token import Token
 
@@ -32,6 +33,7 @@ __all__ = [
     "CredentialsError",
     "DriverNotFoundError",
     "InsecureTransportError",
+    "Lifetime",
     "Opening",
     "Plugin",
     "PluginManager",

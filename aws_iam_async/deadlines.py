@@ -5,6 +5,7 @@ what a warm connect costs in CPython 3.11.
 """
 
 import asyncio
+import contextvars
 import math
 from typing import Protocol
 
@@ -45,18 +46,21 @@ class Deadlines:
     def _set(self, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        # In no context: it would keep that of whoever came first alive, a web request's say, until it rings.
+        self._timer = self._loop.call_at(deadline, self._ring, context=contextvars.Context())
         self._rings_at = deadline
-        self._timer = self._loop.call_at(deadline, self._ring)
 
     def _ring(self) -> None:
         # A loop may call early, by as much as the resolution of its clock.
         now = max(self._loop.time(), self._rings_at)
         self._timer, self._rings_at = None, math.inf
-        for bounded in [bounded for bounded, deadline in self._running.items() if deadline <= now]:
+        late = [bounded for bounded, deadline in self._running.items() if deadline <= now]
+        for bounded in late:
             self.remove(bounded)
-            bounded.expire()
         if self._running:
             self._set(min(self._running.values()))
+        for bounded in late:
+            bounded.expire()
 
 
 deadlines = LoopLocal(Deadlines)

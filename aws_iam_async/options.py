@@ -1,6 +1,7 @@
 """Read what the caller gave, once: a DSN and keywords become a :class:`ConnectRequest`."""
 
 import functools
+import math
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -149,10 +150,14 @@ class Reader:
                 raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
         refuse_unknown(given, self._known, nobody=f"neither {driver.name} nor a plugin in the chain")
         seconds = given.get(driver.time_limit)
-        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
+        if seconds is None:
+            return
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise ConfigurationError(
                 f"{driver.time_limit} must be a number of seconds, or None for no limit, not {type(seconds).__name__}"
             )
+        if math.isnan(seconds):
+            raise ConfigurationError(f"{driver.time_limit} is not a number (nan); pass seconds, or None for no limit")
 
 
 def _is_missing(value: Any) -> bool:

@@ -37,16 +37,16 @@ class ConnectRequest(Frozen):
     """
 
     driver: str
-    host: str | None
-    port: int | None
-    user: str | None
-    database: str | None
-    password: str | None
-    tls: Tls
-    options: Mapping[str, Any]
-    driver_options: Mapping[str, Any]
-    alternates: tuple[tuple[str, int], ...]
-    login_rejected: Callable[[BaseException], bool]
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    database: str | None = None
+    password: str | None = None
+    tls: Tls = Tls()
+    options: Mapping[str, Any] = _NOTHING
+    driver_options: Mapping[str, Any] = _NOTHING
+    alternates: tuple[tuple[str, int], ...] = ()
+    login_rejected: Callable[[BaseException], bool] = staticmethod(_never)
 
     def __init__(  # noqa: PLR0913 - all that a connection has
         self,

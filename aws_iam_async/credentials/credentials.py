@@ -26,8 +26,8 @@ class Credentials(Frozen):
 
     access_key: str
     secret_key: str
-    session_token: str | None
-    expires_at: "datetime | None"
+    session_token: str | None = None
+    expires_at: "datetime | None" = None
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Credentials(Frozen):
         session_token: str | None = None,
         expires_at: "datetime | None" = None,
     ) -> None:
+        vars(self).update(access_key=access_key)  # for the repr in a traceback with locals
         _check("access_key", access_key)
         _check("secret_key", secret_key)
         if session_token is not None:

@@ -119,8 +119,11 @@ class AsyncpgDriver:
         attempt = Attempt(seconds, self._attempts, TERMINATE)
         try:
             with attempt:
-                chain = self._around(functools.partial(self._log_in, attempt))
-                made = await (self._connect_first(request, chain) if request.alternates else chain(request))
+                log_in = functools.partial(self._log_in, attempt)
+                if request.alternates:
+                    made = await self._connect_first(request, log_in)
+                else:
+                    made = await self._around(log_in)(request)
                 if made is None:
                     raise nothing_returned()
                 return made
@@ -160,7 +163,7 @@ class AsyncpgDriver:
 
         return connect
 
-    async def _connect_first(self, request: ConnectRequest, chain: ConnectNext) -> Any:
+    async def _connect_first(self, request: ConnectRequest, log_in: ConnectNext) -> Any:
         """Try several hosts in their order, by asyncpg's rules (``connect_utils._connect``, 0.32).
 
         asyncpg itself cannot: it would show the token that was signed for one host to the others.
@@ -168,12 +171,33 @@ class AsyncpgDriver:
         addresses = [(request.host, request.port), *request.alternates]
         wanted = request.driver_options.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS") or "any"
         if str(getattr(wanted, "value", wanted)) != "prefer-standby":
-            return await _try_in_order(request, chain, addresses, {})
+            return await self._try_in_order(request, log_in, addresses, {})
         try:
-            return await _try_in_order(request, chain, addresses, {"target_session_attrs": "standby"})
+            return await self._try_in_order(request, log_in, addresses, {"target_session_attrs": "standby"})
         except (OSError, asyncpg.TargetServerAttributeNotMatched, asyncpg.CannotConnectNowError):
             shuffled = random.sample(addresses, len(addresses))
-            return await _try_in_order(request, chain, shuffled, {"target_session_attrs": "any"})
+            return await self._try_in_order(request, log_in, shuffled, {"target_session_attrs": "any"})
+
+    async def _try_in_order(
+        self,
+        request: ConnectRequest,
+        log_in: ConnectNext,
+        addresses: list[tuple[str | None, int | None]],
+        options: Mapping[str, Any],
+    ) -> Any:
+        driver_options = MappingProxyType({**request.driver_options, **options}) if options else request.driver_options
+        last_error: Exception | None = None
+        for host, port in addresses:
+            one = request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
+            try:
+                return await self._around(log_in)(one)
+            except asyncpg.TargetServerAttributeNotMatched as error:
+                # An unreachable host says more than an unsuitable one.
+                last_error = last_error or error
+            except (OSError, asyncpg.CannotConnectNowError) as error:
+                last_error = error
+        assert last_error is not None  # noqa: S101 - there is at least one address
+        raise last_error
 
     @staticmethod
     async def _log_in(attempt: Attempt, request: ConnectRequest) -> Any:
@@ -208,29 +232,8 @@ class AsyncpgDriver:
                     " there and offers TLS, and what its log says."
                 )
             raise
-        attempt.made.append(connection)
+        attempt.made(connection)
         return connection
-
-
-async def _try_in_order(
-    request: ConnectRequest,
-    chain: ConnectNext,
-    addresses: list[tuple[str | None, int | None]],
-    options: Mapping[str, Any],
-) -> Any:
-    driver_options = MappingProxyType({**request.driver_options, **options}) if options else request.driver_options
-    last_error: Exception | None = None
-    for host, port in addresses:
-        one = request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
-        try:
-            return await chain(one)
-        except asyncpg.TargetServerAttributeNotMatched as error:
-            # An unreachable host says more than an unsuitable one.
-            last_error = last_error or error
-        except (OSError, asyncpg.CannotConnectNowError) as error:
-            last_error = error
-    assert last_error is not None  # noqa: S101 - there is at least one address
-    raise last_error
 
 
 class Unhashed(Bearer):

@@ -27,19 +27,26 @@ class Attempt:
         close: Closes a connection at once, without waiting; one that is closed already, too.
 
     Attributes:
-        made: The connections that were made within it.
         expired: Whether its time is over.
     """
 
-    __slots__ = ("_cancelling", "_close", "_counters", "_deadlines", "_seconds", "_task", "expired", "made")
+    __slots__ = ("_cancelling", "_close", "_counters", "_deadlines", "_failed", "_made", "_seconds", "_task", "expired")
 
     def __init__(self, seconds: float | None, counters: Attempts, close: Callable[[Any], None]) -> None:
         self._seconds = seconds
         self._counters = counters
         self._close = close
         self._deadlines: Deadlines | None = None
-        self.made: list[Any] = []
+        self._made: list[Any] = []
+        self._failed = False
         self.expired = False
+
+    def made(self, connection: Any) -> None:
+        """Take a connection that the driver has just made; if this has failed already, close it."""
+        if self._failed:
+            self._close(connection)
+        else:
+            self._made.append(connection)
 
     def __enter__(self) -> Self:
         if self._seconds is not None:
@@ -61,8 +68,10 @@ class Attempt:
             if self.expired:
                 late = self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
         self._counters.ended(TimeoutError if late else kind)
-        if error is not None:
-            for connection in self.made:
+        self._failed = error is not None
+        made, self._made = self._made, []
+        if self._failed:
+            for connection in made:
                 self._close(connection)
         if late:
             raise TimeoutError from error

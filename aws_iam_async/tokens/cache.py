@@ -184,11 +184,12 @@ class TokenCache:
         now = self._clock()
         slot = self._slot(key)
         if slot is None:
-            if (token := self._make_now(key)) is not None:
-                slot = _Slot()
-                slot.asked_at = now
-                self._store(slot, token)
-                self._keep(key, slot)
+            if self._flights.flying(key) or (token := self._make_now(key)) is None:
+                return None
+            slot = _Slot()
+            slot.asked_at = now
+            self._store(slot, token)
+            self._keep(key, slot)
             return token
         slot.asked_at = now
         if slot.token is not None and phase(slot.token.lifetime, now) is not Phase.EXPIRED:

@@ -1,6 +1,7 @@
 """``Credentials`` takes what AWS keys look like and shows no secret."""
 
 import pickle
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,6 +17,15 @@ def test_repr_shows_no_secret() -> None:
     shown = f"{credentials!r} {credentials} {credentials.secret_key!r} {credentials.session_token!r}"
     assert "ASIAEXAMPLE" in shown
     assert "MARK" not in shown
+
+
+def test_a_traceback_with_locals_shows_why_a_key_was_refused() -> None:
+    try:
+        Credentials("ASIAEXAMPLE", "MARK MARK")
+    except ConfigurationError as error:
+        shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "secret_key holds a blank" in shown
+    assert "self = Credentials(" in shown
 
 
 def test_expiry_becomes_utc() -> None:

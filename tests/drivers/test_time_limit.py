@@ -1,6 +1,10 @@
 """The time limit of a connect: it expires, and it tells its own cancellation from anybody else's."""
 
 import asyncio
+import contextlib
+import contextvars
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -138,3 +142,51 @@ def test_it_needs_a_task(runner: asyncio.Runner) -> None:
         await outcome
 
     runner.run(main())
+
+
+def test_a_limit_that_was_kept_holds_nobodys_context(runner: asyncio.Runner) -> None:
+    """A timer keeps the context that it was set in: a web request and all that hangs on it."""
+    request: contextvars.ContextVar[Place] = contextvars.ContextVar("request")
+
+    async def serve() -> weakref.ref[Place]:
+        place = Place()
+        request.set(place)
+        with attempt(HOUR):
+            pass
+        return weakref.ref(place)
+
+    async def main() -> Place | None:
+        kept = await asyncio.create_task(serve())
+        await asyncio.sleep(0)  # the loop itself lets go of it
+        gc.collect()
+        return kept()
+
+    assert runner.run(main()) is None
+
+
+class Place:
+    """What a web framework keeps in its context."""
+
+
+def test_what_is_made_after_a_failed_attempt_is_closed_at_once(runner: asyncio.Runner) -> None:
+    async def late() -> list[str]:
+        closed: list[str] = []
+        failing = Attempt(None, Attempts(), closed.append)
+        with contextlib.suppress(OSError), failing:
+            failing.made("in time")
+            raise OSError
+        failing.made("late")
+        return closed
+
+    assert runner.run(late()) == ["in time", "late"]
+
+
+def test_what_is_made_after_a_good_attempt_is_its_makers(runner: asyncio.Runner) -> None:
+    async def late() -> list[str]:
+        closed: list[str] = []
+        with Attempt(None, Attempts(), closed.append) as good:
+            good.made("in time")
+        good.made("late")
+        return closed
+
+    assert runner.run(late()) == []

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import asyncpg
 import pytest
 
-from aws_iam_async import InsecureTransportError, PluginManager
+from aws_iam_async import AwsIamError, ConnectRequest, InsecureTransportError, PluginManager
 from aws_iam_async.testing import Account, CertificateKind, Emulator, PostgresServer, Reason, Stage
 from tests.credentials.conftest import AwsHome
 from tests.login.conftest import give_environment, settle
@@ -241,3 +241,18 @@ async def test_several_ways_to_one_endpoint(cluster: Cluster, manager: PluginMan
         assert not await in_recovery(opened)
     assert cluster.logins() == ([True], [])  # the other one has another name, and got no token
     assert manager.statistics().generations == 1
+
+
+async def test_a_manager_closed_meanwhile_dials_no_further_host() -> None:
+    dialled: list[str | None] = []
+
+    class CloseIt:
+        async def connect(self, request: ConnectRequest, _call_next: object) -> Any:
+            dialled.append(request.host)
+            await closing.aclose()
+            raise ConnectionRefusedError("down")
+
+    closing = PluginManager([CloseIt()])
+    with pytest.raises(AwsIamError, match="closed"):
+        await closing.connect("postgresql://app@one.example,two.example/shop")
+    assert dialled == ["one.example"]

@@ -1,5 +1,6 @@
 """How a DSN, keywords, a manager's defaults and the environment become one request."""
 
+import math
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -185,6 +186,8 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("postgresql://db", {"timeout": "x"}, "timeout must be a number of seconds"),
         ("postgresql://db", {"timeout": True}, "timeout must be a number of seconds"),
         ("mysql://db", {"connect_timeout": "x"}, "connect_timeout must be a number of seconds"),
+        ("postgresql://db", {"timeout": math.nan}, "timeout is not a number"),
+        ("mysql://db?connect_timeout=nan", {}, "connect_timeout is not a number"),
     ],
 )
 def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any], hint: str) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aws_iam_async.errors import AwsIamError, ConfigurationError, RegionError
 from aws_iam_async.plugins.iam.login import read
+from aws_iam_async.plugins.iam.plan import Plans
 from aws_iam_async.request import ConnectRequest
 
 CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
@@ -135,3 +136,25 @@ def test_any_options_are_a_login_or_an_error_of_ours(host: str, options: dict[st
     assert 1 <= signed.port <= 65535
     assert 0 <= signed.expiration <= 900
     assert signed.region
+
+
+def test_a_plan_belongs_to_its_request_however_that_compares() -> None:
+    class ByPlace(ConnectRequest):
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, ByPlace) and self.host == other.host
+
+        def __hash__(self) -> int:
+            return hash(self.host)
+
+    plans = Plans()
+    alice, bob = (ByPlace(driver="asyncpg", host=CLUSTER, port=5432, user=user) for user in ("alice", "bob"))
+    assert alice == bob
+    assert [plans.of(request).key.user for request in (alice, bob, alice)] == ["alice", "bob", "alice"]
+    assert plans.of(alice) is plans.of(alice)
+
+
+def test_a_plan_goes_with_its_request() -> None:
+    plans = Plans()
+    for number in range(1000):
+        plans.of(ConnectRequest(driver="asyncpg", host=CLUSTER, port=5432, user=f"user{number}"))
+    assert len(plans._kept) <= 1

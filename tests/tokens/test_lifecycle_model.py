@@ -5,6 +5,7 @@ valid is left, an error only when nothing valid is left, and no task left behind
 """
 
 import asyncio
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.served: list[tuple[TokenKey, Token]] = []
         self.generating: Counter[TokenKey] = Counter()
         self.rejections: Counter[TokenKey] = Counter()
+        self.flying_when_set_back: set[TokenKey] = set()
         self.errors: list[CredentialsError] = []
         self.unhandled: list[Any] = []
         self.closed = False
@@ -120,7 +122,10 @@ class Lifecycle(RuleBasedStateMachine):
         waiter.nothing_was_valid = waiter.may_wait = False
         waiter.look_around()
         rejections = self.rejections[key]
-        patience = LANDING if self.cache._flights.flying(key) else 0
+        patience: float = LANDING if self.cache._flights.flying(key) else 0
+        if patience and key in self.flying_when_set_back:
+            # It began when nothing was valid. By a clock that was set back something is, but who comes joins it.
+            patience = math.inf
         asked_in = self.loop.rounds
         try:
             token, fresh = await self.service.get(key)
@@ -170,6 +175,8 @@ class Lifecycle(RuleBasedStateMachine):
         """By the wall clock, which may be set, and by the one of timers, which never is."""
         self.loop.now += seconds
         self.wall += seconds + set_by
+        if set_by < 0:
+            self.flying_when_set_back |= {*self.cache._flights._flying}
         self.look_around()
 
     @rule(

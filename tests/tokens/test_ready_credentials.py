@@ -109,3 +109,22 @@ async def test_a_generation_under_way_is_joined_even_if_one_could_sign_by_now(
     gate.set()
     assert (await first)[0] is (await second)[0]
     assert (await cache.get(make_key()))[0] is (await first)[0]
+
+
+async def test_no_second_generation_is_made_for_a_key_whose_flight_has_just_begun(
+    clock: Clock, generator: Generator
+) -> None:
+    ready: list[Token] = []
+    cache = TokenCache(
+        generator,
+        generate_now=lambda _: ready[0] if ready else None,
+        clock=clock,
+        random=lambda: 0.0,
+        counters=TokenCounters(),
+    )
+    first = asyncio.create_task(cache.get(make_key()))
+    await asyncio.sleep(0)  # it has asked; the generation has not begun
+    ready.append(await generator(make_key("somebody else")))
+    second = asyncio.create_task(cache.get(make_key()))
+    assert (await first)[0] is (await second)[0]
+    assert ready[0] is not (await first)[0]

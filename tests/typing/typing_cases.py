@@ -88,3 +88,16 @@ async def plugins() -> None:
     aws_iam_async.PluginManager(plugins="tenant,iam", profile="prod", tenant="acme")
     tenant: dict[str, Any] = {"tenant": "acme"}
     assert_type(await aws_iam_async.connect(driver="aiomysql", plugins="tenant,iam", **tenant), Connection)
+
+
+class OwnCredentials(aws_iam_async.Credentials):
+    pass
+
+
+class OwnRequest(aws_iam_async.ConnectRequest):
+    pass
+
+
+def values() -> None:
+    assert_type(OwnCredentials("AKIAEXAMPLE", "secret").session_token, str | None)
+    assert_type(OwnRequest(driver="asyncpg").replace(host="db"), OwnRequest)

@@ -167,7 +167,7 @@ class AiomysqlDriver:
             user=request.user or DEFAULT_USER,
             db=request.database,
         )
-        attempt.made.append(connection)
+        attempt.made(connection)
         return connection
 
 

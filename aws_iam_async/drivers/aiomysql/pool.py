@@ -85,19 +85,21 @@ class Pool(TypedPool):
         Raises:
             Exception: What the first to fail has failed with.
         """
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
         dials: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as group:
                 dials += [group.create_task(self._open_free(failures, dials)) for _ in range(self.minsize)]
+        except BaseExceptionGroup as errors:
+            failures += errors.exceptions
         except BaseException:
             self._close_free()
             raise
-        if failures:
+        if len(self._free) < self.minsize:  # out here, because a handler would put the group into the error's context
             self._close_free()
-            raise failures[0]
+            raise failures[0] if failures else asyncio.CancelledError  # by a stranger, or from within
 
-    async def _open_free(self, failures: list[Exception], dials: "list[asyncio.Task[None]]") -> None:
+    async def _open_free(self, failures: list[BaseException], dials: "list[asyncio.Task[None]]") -> None:
         try:
             self._free.append(await self._open())
         except Exception as error:  # noqa: BLE001 - fill() raises it

@@ -1,17 +1,15 @@
 """Put a token into the request, and get another one when the server refuses a cached one."""
 
 import warnings
-import weakref
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from aws_iam_async import tls
-from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
+from aws_iam_async.plugins.iam.plan import Plans, plan, whose
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import Token
 
@@ -29,8 +27,7 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
-        # Few requests, many physical connections: a pool makes all of its own with one.
-        self._plans: weakref.WeakKeyDictionary[ConnectRequest, _Plan] = weakref.WeakKeyDictionary()
+        self._plans = Plans()
 
     async def check(self, request: ConnectRequest) -> None:
         """Refuse wrong options, for each host of the request, and have the TLS context ready.
@@ -43,8 +40,8 @@ class IamPlugin:
                 one = await _located(request.replace(host=host, port=port))
             except OSError:
                 continue  # the resolver may know the name by the time of the first connection
-            await tls.context(_plan(one).secured)
-        _source(request)
+            await tls.context(plan(one).secured)
+        whose(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with a token.
@@ -57,10 +54,7 @@ class IamPlugin:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         if request.options.get("iam_host") == AUTO:
             request = await _located(request)
-        plan = self._plans.get(request)
-        if plan is None:
-            plan = self._plans[request] = _plan(request)
-        signed, key, secured = plan
+        signed, key, secured = self._plans.of(request)
         token, fresh = await self._tokens.get(key)
         try:
             return await call_next(request.replace(password=token.value, tls=secured))
@@ -90,23 +84,6 @@ async def _located(request: ConnectRequest) -> ConnectRequest:
     # The endpoint is dialled by its own name, so what is signed for and verified is what the name leads to now.
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
     return request.replace(host=await endpoint_behind(request.host), options=MappingProxyType(options))
-
-
-class _Plan(NamedTuple):
-    signed: login.Login
-    key: TokenKey
-    secured: tls.Tls
-
-
-def _plan(request: ConnectRequest) -> _Plan:
-    credentials = _source(request)
-    signed = login.read(request)
-    key = TokenKey(signed.host, signed.port, signed.user, signed.region, credentials, signed.expiration)
-    return _Plan(signed, key, request.tls.secured(signed.server_name))
-
-
-def _source(request: ConnectRequest) -> CredentialsSource:
-    return source(profile=request.options.get("profile"), credentials=request.options.get("credentials"))
 
 
 def _explain(error: Exception, signed: login.Login, token: Token) -> None:

@@ -319,6 +319,35 @@ async def test_first_connections_that_hang_do_not_keep_a_failure_back(
     assert (connects.open, pool.size) == (0, 0)
 
 
+@pytest.mark.parametrize("opened", [0, 2])
+async def test_a_first_connection_cancelled_from_within_leaves_no_pool(
+    make_pool: Any, connects: Any, turn: Any, opened: int
+) -> None:
+    pool = make_pool(minsize=3)
+    filling = asyncio.create_task(pool.fill())
+    await turn()
+    await connects.succeed(opened)
+    while connects.pending:
+        await connects.fail(asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await filling
+    assert (connects.open, pool.size) == (0, 0)
+
+
+async def test_an_interrupt_in_a_first_connection_is_raised_as_it_is(make_pool: Any, connects: Any, turn: Any) -> None:
+    class InterruptError(BaseException):
+        pass
+
+    pool = make_pool(minsize=3)
+    filling = asyncio.create_task(pool.fill())
+    await turn()
+    await connects.fail(InterruptError())
+    with pytest.raises(InterruptError) as caught:
+        await filling
+    assert caught.value.__context__ is None
+    assert (connects.open, pool.size) == (0, 0)
+
+
 @pytest.mark.parametrize("opened", [0, 1, 2])
 async def test_first_connections_are_cancelled_together(make_pool: Any, connects: Any, turn: Any, opened: int) -> None:
     pool = make_pool(minsize=3)
