@@ -59,7 +59,7 @@ class IamPlugin:
             request = await _located(request)
         plan = self._plans.get(request)
         if plan is None:
-            plan = self._plans[request] = _plan(request)
+            plan = self._plans[request] = _begin(request)
         signed, key, secured = plan
         token, fresh = await self._tokens.get(key)
         try:
@@ -103,6 +103,13 @@ def _plan(request: ConnectRequest) -> _Plan:
     signed = login.read(request)
     key = TokenKey(signed.host, signed.port, signed.user, signed.region, credentials, signed.expiration)
     return _Plan(signed, key, request.tls.secured(signed.server_name))
+
+
+def _begin(request: ConnectRequest) -> _Plan:
+    plan = _plan(request)
+    # Takes as long as a credentials endpoint may: it is built while the token is waited for.
+    tls.prepare(plan.secured)
+    return plan
 
 
 def _source(request: ConnectRequest) -> CredentialsSource:
