@@ -1,5 +1,6 @@
 """Put a token into the request, and get another one when the server refuses a cached one."""
 
+import asyncio
 import warnings
 import weakref
 from types import MappingProxyType
@@ -107,8 +108,9 @@ def _plan(request: ConnectRequest) -> _Plan:
 
 def _begin(request: ConnectRequest) -> _Plan:
     plan = _plan(request)
-    # Takes as long as a credentials endpoint may: it is built while the token is waited for.
-    tls.prepare(plan.secured)
+    # Takes as long as a credentials endpoint may: it is built while the token is waited for. Soon, not now: to start a
+    # thread takes a millisecond or more, and many may be connecting in this pass of the loop.
+    asyncio.get_running_loop().call_soon(tls.prepare, plan.secured)
     return plan
 
 
