@@ -107,6 +107,7 @@ class Reader:
         given = {**surroundings, **said}
         addresses = _addresses(given.get("host"), given.get("port"), surroundings.get("port"), driver.default_port)
         (host, port), alternates = addresses[0], addresses[1:]
+        protection = tls.read(ssl=given.get("ssl"), sslmode=given.get("sslmode"), sslrootcert=given.get("sslrootcert"))
         request = ConnectRequest(
             driver=driver.name,
             host=host,
@@ -114,7 +115,7 @@ class Reader:
             user=_text(given, "user"),
             database=_text(given, "database"),
             password=given.get("password"),
-            tls=tls.read(ssl=given.get("ssl"), sslmode=given.get("sslmode"), sslrootcert=given.get("sslrootcert")),
+            tls=protection._replace(alpn=driver.alpn),
             options=_only(given, self._plugin_options),
             driver_options=_only(given, driver.connect_options),
             alternates=tuple((host, port) for host, port in alternates if host is not None),

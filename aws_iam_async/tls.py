@@ -26,6 +26,7 @@ class Tls(NamedTuple):
         root_cert: A PEM file with the only certificates to trust; ``None`` trusts RDS's and the system's.
         server_name: The name that the server's certificate has to be for, where it is not the name dialled.
         required: The request carries a secret that must never be sent without TLS.
+        alpn: The application protocol to negotiate, if any. The user's own context keeps its own.
     """
 
     mode: TlsMode | None = None
@@ -33,6 +34,7 @@ class Tls(NamedTuple):
     root_cert: str | None = None
     server_name: str | None = None
     required: bool = False
+    alpn: str | None = None
 
     def secured(self, server_name: str | None = None) -> "Tls":
         """Return what a plugin puts on a request whose secret is for TLS only. Verifies in full unless told otherwise.
@@ -55,7 +57,7 @@ class Tls(NamedTuple):
             )
         if mode is None and self.context is None:
             mode = "verify-full"
-        return Tls(mode, self.context, self.root_cert, server_name, required=True)
+        return self._replace(mode=mode, server_name=server_name, required=True)
 
 
 def read(ssl: object = None, sslmode: object = None, sslrootcert: object = None) -> Tls:
@@ -121,14 +123,23 @@ def _path(value: object, option: str) -> str | None:
     return path
 
 
-async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
+def prepare(tls: Tls) -> None:
+    """Have the context built while something else is waited for. What goes wrong shows when it is asked for.
+
+    Args:
+        tls: What is asked for.
+    """
+    if tls.context is None and (setting := _setting(tls)) is not None:
+        contexts.shared.prepare(setting)
+
+
+async def context(tls: Tls) -> SSLContext | None:
     """Return the context to hand to a driver.
 
     Contexts are shared: do not change them. One that exists already is returned without giving way to the loop.
 
     Args:
         tls: What is asked for.
-        alpn: The application protocol to negotiate, if any. A user's own context keeps its own.
 
     Returns:
         The context; ``None`` where no mode was asked for, or one that the driver has to bring about by itself:
@@ -140,7 +151,7 @@ async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
     """
     found = tls.context
     if found is None:
-        setting = _setting(tls, alpn)
+        setting = _setting(tls)
         if setting is None:
             return None
         found = contexts.shared.ready(setting) or await contexts.shared.get(setting)
@@ -151,10 +162,10 @@ async def context(tls: Tls, *, alpn: str | None = None) -> SSLContext | None:
 
 # Asked for each physical connection.
 @functools.lru_cache(maxsize=64)
-def _setting(tls: Tls, alpn: str | None) -> contexts.Setting | None:
+def _setting(tls: Tls) -> contexts.Setting | None:
     mode = tls.mode
     if mode == "require" or mode == "verify-ca" or mode == "verify-full":  # noqa: PLR1714 - mypy 2 narrows only this
-        return contexts.Setting(mode, tls.root_cert, alpn)
+        return contexts.Setting(mode, tls.root_cert, tls.alpn)
     if tls.required:
         raise InsecureTransportError(f"a secret for TLS only is on a request with sslmode {mode!r}; use Tls.secured()")
     return None

@@ -9,6 +9,7 @@ import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from aws_iam_async.credentials import plain_http
 from aws_iam_async.credentials.collections_held import collections_held
 from aws_iam_async.credentials.failure import explain
 from aws_iam_async.credentials.freeze import expiry, freeze
@@ -71,7 +72,9 @@ async def _read_profile(profile: str | None) -> Snapshot:
     if profile is not None and profile not in session.available_profiles:
         known = ", ".join(sorted(session.available_profiles)) or "none"
         raise ConfigurationError(f"profile {profile!r} is not in the shared AWS files; known profiles: {known}")
-    credentials = await session.get_credentials()
+    chain = session.get_component("credential_provider")
+    plain_http.use(chain, os.environ)
+    credentials = await chain.load_credentials()
     if credentials is None:
         raise CredentialsError(_nothing_found(profile))
     return await _freeze(credentials)

@@ -52,6 +52,8 @@ class AsyncpgDriver:
 
     name = "asyncpg"
     default_port = 5432
+    # PostgreSQL 17 insists on it where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
+    alpn: str | None = "postgresql"
     connect_options = frozenset(CONNECT) - FIELDS
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
     query_options = QUERY_KEYWORDS | frozenset(REFUSED) | {"sslnegotiation"}
@@ -213,9 +215,8 @@ class AsyncpgDriver:
             "user": request.user,
             "password": _password(request.password),
             "database": request.database,
-            # A context never falls back to plaintext (asyncpg 0.32, SSLMode.require). PostgreSQL 17 insists on ALPN
-            # where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
-            "ssl": await tls.context(request.tls, alpn="postgresql") or request.tls.mode,
+            # A context never falls back to plaintext (asyncpg 0.32, SSLMode.require).
+            "ssl": await tls.context(request.tls) or request.tls.mode,
             # Kept in connect(), which also bounds what comes before the dialling.
             "timeout": None,
         }

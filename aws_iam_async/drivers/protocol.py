@@ -32,6 +32,7 @@ class Driver(Protocol):
     Attributes:
         name: As in ``driver=``.
         default_port: The port where nothing else says one.
+        alpn: The application protocol that it negotiates with TLS, if any.
         connect_options: The driver's own keywords for a connection, less those that a request has fields for.
         pool_options: The keywords of its pool that are not a connection's.
         query_options: The names that it reads in the query of a DSN, less those that a request has fields for.
@@ -44,6 +45,7 @@ class Driver(Protocol):
 
     name: str
     default_port: int
+    alpn: str | None
     connect_options: frozenset[str]
     pool_options: frozenset[str]
     query_options: frozenset[str]

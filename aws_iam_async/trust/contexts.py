@@ -84,12 +84,8 @@ class ContextCache:
         """Return the context for a setting if there is one already."""
         return self._built.get(setting)
 
-    async def get(self, setting: Setting) -> SSLContext:
-        """Return the context for a setting; does not give way to the loop if it is there already.
-
-        Raises:
-            ConfigurationError: A file of certificates cannot be read. Not remembered: the next call tries again.
-        """
+    def prepare(self, setting: Setting) -> "SSLContext | Future[SSLContext]":
+        """Return the context for a setting, or have it built and return what will bring it."""
         with self._lock:
             if (context := self._built.get(setting)) is not None:
                 return context
@@ -97,8 +93,19 @@ class ContextCache:
             if building is None:
                 job = functools.partial(self._build_and_keep, setting)
                 building = self._building[setting] = offload.start(job, name="TLS context")
+            return building
+
+    async def get(self, setting: Setting) -> SSLContext:
+        """Return the context for a setting; does not give way to the loop if it is there already.
+
+        Raises:
+            ConfigurationError: A file of certificates cannot be read. Not remembered: the next call tries again.
+        """
+        made = self.prepare(setting)
+        if isinstance(made, SSLContext):
+            return made
         try:
-            return await offload.wait(building)
+            return await offload.wait(made)
         except (OSError, ValueError) as error:
             raise ConfigurationError(_complaint(setting, error)) from error
 

@@ -137,7 +137,7 @@ def test_ssl_and_sslmode_are_the_same_in_a_dsn(scheme: str) -> None:
     words: list[TlsMode] = ["require", "verify-ca", "verify-full", "prefer"]
     for word in words:
         one, other = (reading(f"{scheme}://db?{name}={word}").request.tls for name in ("ssl", "sslmode"))
-        assert one == other == Tls(word)
+        assert one == other == Tls(word, alpn=DRIVERS[scheme].alpn)
 
 
 def test_a_context_is_taken_as_it_is() -> None:

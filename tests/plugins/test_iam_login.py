@@ -146,7 +146,7 @@ def test_a_plan_belongs_to_its_request_however_that_compares() -> None:
         def __hash__(self) -> int:
             return hash(self.host)
 
-    plans = Plans()
+    plans = Plans(lambda _: None)
     alice, bob = (ByPlace(driver="asyncpg", host=CLUSTER, port=5432, user=user) for user in ("alice", "bob"))
     assert alice == bob
     assert [plans.of(request).key.user for request in (alice, bob, alice)] == ["alice", "bob", "alice"]
@@ -154,7 +154,7 @@ def test_a_plan_belongs_to_its_request_however_that_compares() -> None:
 
 
 def test_a_plan_goes_with_its_request() -> None:
-    plans = Plans()
+    plans = Plans(lambda _: None)
     for number in range(1000):
         plans.of(ConnectRequest(driver="asyncpg", host=CLUSTER, port=5432, user=f"user{number}"))
     assert len(plans._kept) <= 1

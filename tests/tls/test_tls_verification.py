@@ -142,7 +142,7 @@ def test_alpn_is_offered_if_asked_for(
     serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path, alpn: str | None
 ) -> None:
     async def main() -> ssl.SSLContext:
-        context = await tls.context(tls.read(sslrootcert=root_cert), alpn=alpn)
+        context = await tls.context(tls.read(sslrootcert=root_cert)._replace(alpn=alpn))
         assert context is not None
         await hello(server, context)
         return context
@@ -152,7 +152,7 @@ def test_alpn_is_offered_if_asked_for(
         context = run(main())
         server.stop()
         assert server.protocols == [alpn]
-    assert context is not run(tls.context(tls.read(sslrootcert=root_cert), alpn="other"))
+    assert context is not run(tls.context(tls.read(sslrootcert=root_cert)._replace(alpn="other")))
 
 
 def test_environment_variables_of_the_drivers_weaken_nothing(

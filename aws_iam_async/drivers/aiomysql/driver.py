@@ -67,6 +67,7 @@ class AiomysqlDriver:
 
     name = "aiomysql"
     default_port = 3306
+    alpn: str | None = None
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
     query_options = frozenset(QUERY_TYPES) | frozenset(REFUSED)

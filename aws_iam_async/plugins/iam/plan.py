@@ -1,6 +1,7 @@
 """All that the ``iam`` plugin makes of a request, worked out once for each request."""
 
 import weakref
+from collections.abc import Callable
 from typing import NamedTuple
 
 from aws_iam_async.credentials.source import CredentialsSource, source
@@ -27,9 +28,14 @@ class Plan(NamedTuple):
 
 
 class Plans:
-    """Plans, each kept as long as its request: few requests make many connections, a pool all of its own with one."""
+    """Plans, each kept as long as its request: few requests make many connections, a pool all of its own with one.
 
-    def __init__(self) -> None:
+    Args:
+        begin: Is told of each new one.
+    """
+
+    def __init__(self, begin: Callable[[Plan], object]) -> None:
+        self._begin = begin
         # By identity: somebody's own kind of request may compare as it likes.
         self._kept: dict[int, tuple[weakref.ref[ConnectRequest], Plan]] = {}
 
@@ -45,6 +51,7 @@ class Plans:
             return kept[1]
         made = plan(request)
         self._kept[key] = weakref.ref(request, lambda _: self._kept.pop(key, None)), made
+        self._begin(made)
         return made
 
 

@@ -1,5 +1,6 @@
 """Put a token into the request, and get another one when the server refuses a cached one."""
 
+import asyncio
 import warnings
 from types import MappingProxyType
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from aws_iam_async import tls
 from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
-from aws_iam_async.plugins.iam.plan import Plans, plan, whose
+from aws_iam_async.plugins.iam.plan import Plan, Plans, plan, whose
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tokens.service import TokenService
@@ -27,7 +28,7 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
-        self._plans = Plans()
+        self._plans = Plans(_begin)
 
     async def check(self, request: ConnectRequest) -> None:
         """Refuse wrong options, for each host of the request, and have the TLS context ready.
@@ -84,6 +85,12 @@ async def _located(request: ConnectRequest) -> ConnectRequest:
     # The endpoint is dialled by its own name, so what is signed for and verified is what the name leads to now.
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
     return request.replace(host=await endpoint_behind(request.host), options=MappingProxyType(options))
+
+
+def _begin(plan: Plan) -> None:
+    # Takes as long as a credentials endpoint may: it is built while the token is waited for. Soon, not now: to start a
+    # thread takes a millisecond or more, and many may be connecting in this pass of the loop.
+    asyncio.get_running_loop().call_soon(tls.prepare, plan.secured)
 
 
 def _explain(error: Exception, signed: login.Login, token: Token) -> None:

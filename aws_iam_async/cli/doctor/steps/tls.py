@@ -24,7 +24,7 @@ async def run(found: Findings) -> Passed:
     """Come as far as ``connect()`` does before it sends the token, and look at the server's certificates."""
     secured = found.request.tls.secured(found.signed.server_name)
     direct = found.driver == "asyncpg" and postgresql.tls_first(found.request)
-    context = await tls.context(secured, alpn=postgresql.ALPN if direct else None)
+    context = await tls.context(secured)
     name = secured.server_name or str(found.request.host)
     assert context is not None  # noqa: S101 - Tls.secured() leaves no mode without one
     try:
