@@ -78,7 +78,7 @@ class Reader:
             remembered = False
         if not remembered:
             _, variables, complete = self._read(dsn, pool, **keywords)
-        return complete(*[os.environ.get(variable) for variable in variables])
+        return complete(*map(os.environ.get, variables))
 
     def _read(
         self,

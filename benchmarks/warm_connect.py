@@ -83,9 +83,10 @@ async def _measure() -> list[Line]:
         }
         for subject in (*warm.values(), *client_each.values(), *pipeline.values()):
             await subject()
-        connects = await interleaved.measure(warm, turns=TURNS)
+        # Both together: the pace may change from one to the other.
+        spreads = await interleaved.measure(warm | pipeline, turns=TURNS)
         clients = await interleaved.measure(client_each, turns=TURNS_OF_A_CLIENT_EACH, calls=1)
-        plugins = await interleaved.measure(pipeline, turns=TURNS)
+    connects, plugins = ({name: spreads[name] for name in subjects} for subjects in (warm, pipeline))
     slower = pace.by_warm_connect(_over_bare(connects)[WRAPPER])
     return [_warm_line(connects, slower), _client_each_line(clients), _plugins_line(plugins, slower)]
 
