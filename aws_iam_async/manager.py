@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from aws_iam_async import drivers
 from aws_iam_async import dsn as dsn_reader
-from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import refuse_unknown
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from aws_iam_async.drivers.aiomysql.connection import Connection
     from aws_iam_async.drivers.aiomysql.pool import Pool
+    from aws_iam_async.drivers.protocol import Driver
     from aws_iam_async.typed_options import (
         AiomysqlOptions,
         AiomysqlPoolOptions,
@@ -192,7 +192,7 @@ class PluginManager:
             request, pool_options, lambda dsn, keywords: reader.read(dsn, keywords, pool=False).request
         )
 
-    async def _adapt(self, name: str) -> tuple[Driver, Reader]:
+    async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
         made = (await drivers.load(name))(self._around, self._attempts)
         reader = Reader(made, self.option_names, self._options)
         return self._adapters.setdefault(name, (made, reader))

@@ -6,13 +6,15 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType, MethodType, ModuleType, NoneType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_iam_async import dsn, endpoints, tls
-from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import PLUGINS, nearest, refuse_unknown
 from aws_iam_async.request import ConnectRequest
+
+if TYPE_CHECKING:
+    from aws_iam_async.drivers.protocol import Driver
 
 __all__ = ["Reader", "Reading"]
 
@@ -48,7 +50,7 @@ class Reader:
         defaults: The manager's options.
     """
 
-    def __init__(self, driver: Driver, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> None:
+    def __init__(self, driver: "Driver", plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> None:
         self._driver = driver
         self._plugin_options = plugin_options
         self._defaults = defaults
@@ -170,7 +172,7 @@ def _only(given: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]
 
 
 def _from_dsn(
-    parts: dsn.Dsn, driver: Driver, plugin_options: Collection[str], keywords: Mapping[str, Any]
+    parts: dsn.Dsn, driver: "Driver", plugin_options: Collection[str], keywords: Mapping[str, Any]
 ) -> dict[str, Any]:
     own: dict[str, Any] = {}
     rest: dict[str, str] = {}

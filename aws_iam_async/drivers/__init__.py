@@ -1,15 +1,19 @@
 """Find a driver's adapter. None is imported before it is asked for."""
 
-import concurrent.futures
 import os
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from aws_iam_async import offload
-from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
 from aws_iam_async.importing import undivided
+
+if TYPE_CHECKING:
+    import concurrent.futures
+
+    from aws_iam_async.drivers.protocol import Driver
 
 __all__ = ["driver_name", "load", "load_now", "loaded"]
 
@@ -26,8 +30,8 @@ ADAPTERS = {
     "aiomysql": ("aws_iam_async.drivers.aiomysql.driver", "AiomysqlDriver"),
 }
 
-_loaded: dict[str, type[Driver]] = {}
-_imports: dict[tuple[int, str], concurrent.futures.Future[type[Driver]]] = {}
+_loaded: "dict[str, type[Driver]]" = {}
+_imports: "dict[tuple[int, str], concurrent.futures.Future[type[Driver]]]" = {}
 
 
 def driver_name(driver: str | ModuleType | None, scheme: str | None) -> str:
@@ -55,7 +59,7 @@ def driver_name(driver: str | ModuleType | None, scheme: str | None) -> str:
     return name
 
 
-async def load(name: str) -> type[Driver]:
+async def load(name: str) -> "type[Driver]":
     """Import the adapter of a driver, and with it the driver: off the loop, and once for all who ask.
 
     Args:
@@ -77,12 +81,12 @@ async def load(name: str) -> type[Driver]:
     return load_now(name)
 
 
-def _load_undivided(name: str) -> type[Driver]:
+def _load_undivided(name: str) -> "type[Driver]":
     with undivided():
         return load_now(name)
 
 
-def load_now(name: str) -> type[Driver]:
+def load_now(name: str) -> "type[Driver]":
     """Import the adapter of a driver, and with it the driver, here and now: not for a thread that runs a loop.
 
     Args:
@@ -101,6 +105,6 @@ def load_now(name: str) -> type[Driver]:
     return _loaded[name]
 
 
-def loaded(name: str) -> type[Driver]:
+def loaded(name: str) -> "type[Driver]":
     """Return the adapter of a driver in use."""
     return _loaded[name]

@@ -7,7 +7,6 @@ from typing import Any
 
 from aws_iam_async import tls
 from aws_iam_async.plugins.iam import login
-from aws_iam_async.plugins.iam.canonical_name import endpoint_behind
 from aws_iam_async.plugins.iam.plan import Plan, Plans, plan, whose
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
@@ -82,6 +81,8 @@ async def _located(request: ConnectRequest) -> ConnectRequest:
     """Return the request with its host replaced by the endpoint behind it, if that is asked for."""
     if request.options.get("iam_host") != AUTO:
         return request
+    from aws_iam_async.plugins.iam.canonical_name import endpoint_behind  # noqa: PLC0415 - for the few who ask for it
+
     # The endpoint is dialled by its own name, so what is signed for and verified is what the name leads to now.
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
     return request.replace(host=await endpoint_behind(request.host), options=MappingProxyType(options))
