@@ -1,5 +1,6 @@
 """The two functions for everyone: they use one plugin manager per event loop, made when it is first needed."""
 
+import asyncio
 import functools
 from collections.abc import Iterable, Mapping
 from types import ModuleType
@@ -150,7 +151,7 @@ async def _connect(
     plugins: str | Iterable[str | Plugin],
     options: Mapping[str, Any],
 ) -> Any:
-    manager = _managers.get().get(plugins) if isinstance(plugins, str) else None
+    manager = _managers[asyncio.get_running_loop()].get(plugins) if isinstance(plugins, str) else None
     # What its connect() does, less a second Opening.
     return await (manager or await _manager(plugins))._connect(dsn, driver, options)  # noqa: SLF001
 
@@ -170,7 +171,7 @@ async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
         # Chains with instances are the caller's to keep: he may pass new ones with every call.
         await registry.discover(chain)
         return PluginManager(chain, _tokens=default_service())
-    managers = _managers.get()
+    managers = _managers[asyncio.get_running_loop()]
     if chain not in managers:
         await registry.discover(chain)
         managers.setdefault(chain, PluginManager(chain, _tokens=default_service()))

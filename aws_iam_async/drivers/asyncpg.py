@@ -208,12 +208,17 @@ class AsyncpgDriver:
             raise InsecureTransportError(
                 "a secret that is only for TLS is not sent over a unix socket: pass the database's host name"
             )
+        password = request.password
+        if isinstance(password, Bearer):
+            password = Unhashed(password)
+        elif password is not None:
+            password = str(password)  # a plain copy of anything else, for SCRAM: see Unhashed
         keywords = {
             **request.driver_options,
             "host": request.host,
             "port": request.port,
             "user": request.user,
-            "password": _password(request.password),
+            "password": password,
             "database": request.database,
             # A context never falls back to plaintext (asyncpg 0.32, SSLMode.require).
             "ssl": await tls.context(request.tls) or request.tls.mode,
@@ -250,13 +255,6 @@ class Unhashed(Bearer):
 
 
 POOL_CLASSES = frozenset(POOL) & frozenset(CONNECT) - FIELDS
-
-
-def _password(password: str | None) -> str | None:
-    if password is None:
-        return None
-    # A plain copy of anything else, for SCRAM: see Unhashed.
-    return Unhashed(password) if isinstance(password, Bearer) else str(password)
 
 
 def _withheld(request: ConnectRequest, error: BaseException) -> str | None:

@@ -55,7 +55,7 @@ class Attempt:
                 raise RuntimeError("a time limit needs a task to cancel: await this in one")
             self._task = task
             self._cancelling = task.cancelling()
-            self._deadlines = deadlines.get()
+            self._deadlines = deadlines[task.get_loop()]
             self._deadlines.add(self, self._seconds)
         return self
 

@@ -168,7 +168,7 @@ class TokenService:
         """
         if self._closed:
             raise TokenError("this token service is closed; make a new manager or provider")
-        return self._loops.get().cache.get(key)
+        return self._loops[asyncio.get_running_loop()].cache.get(key)
 
     def reject(self, key: TokenKey, token: Token) -> None:
         """Drop a token from the cache that a server rejected; the next is signed with freshly read credentials."""
@@ -176,7 +176,7 @@ class TokenService:
             return
         if self.watch.rejection is not None:
             self.watch.rejection(key)
-        tokens = self._loops.get()
+        tokens = self._loops[asyncio.get_running_loop()]
         # Near the end of credentials each login has a token of its own, so that a newer one is at hand at every
         # rejection: signed with the same key.
         if tokens.cache.reject(key, token) or tokens.credentials.present(key.source, token.access_key_id):
@@ -188,15 +188,15 @@ class TokenService:
         Raises:
             AwsIamError: There are none.
         """
-        return await self._loops.get().credentials.get(source)
+        return await self._loops[asyncio.get_running_loop()].credentials.get(source)
 
     def live(self) -> int:
         """Return how many tokens are held now, on all loops; from any thread."""
-        return sum(tokens.cache.live() for tokens in self._loops)
+        return sum(tokens.cache.live() for tokens in self._loops.states())
 
     def statistics(self) -> Statistics:
         """Return what has happened so far, on all loops."""
-        loops = list(self._loops)
+        loops = self._loops.states()
         return Statistics(
             connects=0,
             failures=0,
@@ -217,8 +217,8 @@ class TokenService:
     async def aclose(self) -> None:
         """Stop every timer and background refresh. Whoever waits for a token still gets it."""
         self._closed = True
-        here = self._loops.pop()
-        for elsewhere in self._loops:
+        here = self._loops.pop(asyncio.get_running_loop(), None)
+        for elsewhere in self._loops.states():
             if not elsewhere.loop.is_closed():
                 elsewhere.loop.call_soon_threadsafe(elsewhere.stop)
         if here is not None:
@@ -229,7 +229,7 @@ class TokenService:
     def __del__(self) -> None:
         running = [
             tokens.timer
-            for tokens in getattr(self, "_loops", ())
+            for tokens in (self._loops.states() if hasattr(self, "_loops") else ())
             if tokens.timer is not None and tokens.timer.running and not tokens.loop.is_closed()
         ]
         for timer in running:

@@ -36,7 +36,7 @@ class Client:
         return (await self.token(user)).access_key_id
 
     async def comes_to_rest(self) -> None:
-        (tokens,) = self.service._loops
+        (tokens,) = self.service._loops.states()
         await asyncio.gather(*tokens.credentials.refreshers(), return_exceptions=True)
 
 

@@ -65,7 +65,7 @@ async def test_an_expiry_that_botocore_moves_is_not_believed(metadata: AwsDouble
 
     async def read_again() -> Credentials:
         await service.credentials(DEFAULT_CHAIN)
-        (tokens,) = service._loops
+        (tokens,) = service._loops.states()
         await asyncio.gather(*tokens.credentials.refreshers())
         return (await service.credentials(DEFAULT_CHAIN)).credentials
 

@@ -82,7 +82,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.service = TokenService(
             refresh=refresh, maxsize=maxsize, clock=lambda: self.wall, random=random.Random(seed).random
         )
-        tokens = self.loop.inside(self.service._loops.get)
+        tokens = self.loop.inside(lambda: self.service._loops[asyncio.get_running_loop()])
         self.cache, self.credentials = tokens.cache, tokens.credentials
         sign, generate = tokens._sign, self.cache._generate
 
@@ -271,7 +271,7 @@ class Lifecycle(RuleBasedStateMachine):
                 assert closing.done()
                 closing.result()
                 assert not asyncio.all_tasks(self.loop), "a task outlived aclose()"
-                assert not self.service._loops._states
+                assert not self.service._loops
         finally:
             self.loop.close()
 

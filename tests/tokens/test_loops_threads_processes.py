@@ -54,7 +54,7 @@ def test_closing_from_another_loop() -> None:
         asked.set()
         assert await asyncio.to_thread(closed.wait, 30)
         await asyncio.sleep(0)
-        return sum(tokens.timer is not None and tokens.timer.running for tokens in service._loops)
+        return sum(tokens.timer is not None and tokens.timer.running for tokens in service._loops.states())
 
     running: list[int] = []
     thread = threading.Thread(target=lambda: running.append(asyncio.run(use())))
