@@ -105,7 +105,19 @@ class TokenCache:
             self._live.move_to_end(key)
             self._counters.hits += 1
             return slot.token, False  # type: ignore[return-value]  # the bounds of an empty slot are empty
-        return await self._renew(key)
+        if key.expiration == 0:
+            return await self._unshared(key)
+        while (token := self._at_hand(key)) is None:
+            try:
+                flown = await self._waiting(self._flights.run(key))
+            finally:
+                self._settle(key)
+            # Rejected meanwhile, or frozen between its signing and now, or the clock was set back: take the next one.
+            lifetime = flown.token.lifetime
+            usable = lifetime.issued - BACKWARDS_TOLERANCE <= self._clock() < lifetime.enforced
+            if usable and flown.rejections == flown.slot.rejections:
+                return flown.token, True
+        return token, False
 
     def reject(self, key: TokenKey, token: Token) -> bool:
         """Drop a token that a server rejected, if it is still the one being served.
@@ -162,22 +174,11 @@ class TokenCache:
         """Wait until every generation that was cancelled has ended."""
         await self._flights.cancelled_ones_end()
 
-    async def _renew(self, key: TokenKey) -> tuple[Token, bool]:
-        if key.expiration == 0:
-            if (token := self._make_now(key)) is not None:
-                return token, False
-            return await self._waiting(self._make(key)), True
-        while (token := self._at_hand(key)) is None:
-            try:
-                flown = await self._waiting(self._flights.run(key))
-            finally:
-                self._settle(key)
-            # Rejected meanwhile, or frozen between its signing and now, or the clock was set back: take the next one.
-            lifetime = flown.token.lifetime
-            usable = lifetime.issued - BACKWARDS_TOLERANCE <= self._clock() < lifetime.enforced
-            if usable and flown.rejections == flown.slot.rejections:
-                return flown.token, True
-        return token, False
+    async def _unshared(self, key: TokenKey) -> tuple[Token, bool]:
+        """Return a token for this caller alone, which is not kept."""
+        if (token := self._make_now(key)) is not None:
+            return token, False
+        return await self._waiting(self._make(key)), True
 
     def _at_hand(self, key: TokenKey) -> Token | None:
         """Return the key's token if it has one that may be served, or if one can be signed on the spot."""

@@ -26,14 +26,14 @@ class Phase(enum.Enum):
 
 
 class Lifetime(NamedTuple):
-    """When a token changes its phase.
+    """When a token changes its phase, by the wall clock.
 
     Attributes:
-        issued: When it was signed, a whole second.
-        refresh: From when on a new one is wanted.
-        expires: From when on it is not served any more.
-        enforced: When the server refuses it, or AWS the credentials behind it; no later than that may it be used, even
-            by those who waited for it.
+        issued: When it was signed, in whole seconds since the epoch.
+        refresh: From when on a new one is wanted, in seconds since the epoch.
+        expires: From when on it is not served any more, in seconds since the epoch.
+        enforced: When the server refuses it, or AWS the credentials behind it, in seconds since the epoch; no later
+            than that may it be used, even by those who waited for it.
     """
 
     issued: int
