@@ -9,14 +9,14 @@ from pathlib import Path
 import aws_iam_async
 from tests.packaging.conftest import ROOT, Distributions, run
 
-LEFT_BEHIND = {"__pycache__", ".ruff_cache"}
+LEFT_BEHIND = {"__pycache__", ".ruff_cache", ".venv"}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not LEFT_BEHIND.intersection(path.parts)
+        if path.is_file() and not LEFT_BEHIND.intersection(path.relative_to(folder).parts)
     }
 
 
