@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import asyncpg
 
-from aws_iam_async import tls
+from aws_iam_async import trust
 from aws_iam_async.drivers import abandoned
 from aws_iam_async.drivers.attempt import Attempt, nothing_returned
 from aws_iam_async.drivers.first_connections import FirstConnections
@@ -221,7 +221,7 @@ class AsyncpgDriver:
             "password": password,
             "database": request.database,
             # A context never falls back to plaintext (asyncpg 0.32, SSLMode.require).
-            "ssl": await tls.context(request.tls) or request.tls.mode,
+            "ssl": await trust.context(request.tls) or request.tls.mode,
             # Kept in connect(), which also bounds what comes before the dialling.
             "timeout": None,
         }

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import asyncio, os, signal, threading
-from aws_iam_async import tls
+from aws_iam_async import tls, trust
 from aws_iam_async.trust import contexts
 
 cache = contexts.shared
@@ -20,7 +20,7 @@ def slow(setting):
     return real(setting)
 
 def connect():
-    return asyncio.run(tls.context(tls.read("require").secured()))
+    return asyncio.run(trust.context(tls.read("require").secured()))
 
 cache._build = slow
 thread = threading.Thread(target=connect)

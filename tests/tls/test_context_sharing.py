@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_iam_async import tls
+from aws_iam_async import tls, trust
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.trust import contexts
 from aws_iam_async.trust.contexts import ContextCache, Setting
@@ -75,9 +75,9 @@ async def test_drivers_get_their_context_from_the_one_cache_of_the_process(
     builder.go.set()
     monkeypatch.setattr(contexts, "shared", ContextCache(builder))
     wanted = tls.read().secured()
-    assert await tls.context(wanted) is await tls.context(tls.read("verify-full")) is not None
-    pinned = await tls.context(wanted.secured("db.example"))
-    assert pinned is await tls.context(wanted.secured("db.example"))
+    assert await trust.context(wanted) is await trust.context(tls.read("verify-full")) is not None
+    pinned = await trust.context(wanted.secured("db.example"))
+    assert pinned is await trust.context(wanted.secured("db.example"))
     assert builder.builds == {FULL: 1}
 
 
@@ -147,19 +147,19 @@ async def test_an_unreadable_root_certificate_is_named(tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"^sslrootcert: ") as refused:
-        await tls.context(tls.read(sslrootcert=path))
+        await trust.context(tls.read(sslrootcert=path))
     assert str(path) in str(refused.value)
     assert complaint in str(refused.value)
 
 
 async def test_a_directory_is_no_root_certificate(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"^sslrootcert: .* cannot be read"):
-        await tls.context(tls.read(sslrootcert=tmp_path))
+        await trust.context(tls.read(sslrootcert=tmp_path))
 
 
 async def test_a_root_certificate_that_appears_later_is_found(tmp_path: Path, root_cert: Path) -> None:
     path = tmp_path / "root.pem"
     with pytest.raises(ConfigurationError):
-        await tls.context(tls.read(sslrootcert=path))
+        await trust.context(tls.read(sslrootcert=path))
     path.symlink_to(root_cert)
-    assert await tls.context(tls.read(sslrootcert=path)) is not None
+    assert await trust.context(tls.read(sslrootcert=path)) is not None

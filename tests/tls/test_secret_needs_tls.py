@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from aws_iam_async import tls
+from aws_iam_async import tls, trust
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.tls import Tls, TlsMode
 
@@ -43,10 +43,10 @@ def test_a_second_plugin_changes_nothing_but_the_name() -> None:
 
 @pytest.mark.parametrize("mode", [None, "disable", "allow", "prefer"])
 async def test_no_context_is_made_for_what_the_driver_does_by_itself(mode: TlsMode | None) -> None:
-    assert await tls.context(Tls(mode)) is None
+    assert await trust.context(Tls(mode)) is None
 
 
 @pytest.mark.parametrize("mode", [None, "disable", "allow", "prefer"])
 async def test_a_request_put_together_wrongly_is_not_let_through(mode: TlsMode | None) -> None:
     with pytest.raises(InsecureTransportError, match="for TLS only"):
-        await tls.context(Tls(mode, required=True))
+        await trust.context(Tls(mode, required=True))

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from aws_iam_async import tls
+from aws_iam_async import tls, trust
 from aws_iam_async.trust.contexts import RDS_CA_BUNDLE, ContextCache, Setting
 
 NAME = "dialled.example"
@@ -24,7 +24,7 @@ RDS_CA_BUNDLE_SIZE = Path(RDS_CA_BUNDLE).read_text("ascii").count("BEGIN CERTIFI
 
 def _dial(run: Callable[..., Any], hello: Any, server: Any, wanted: tls.Tls) -> str:
     async def main() -> str:
-        return str(await hello(server, await tls.context(wanted)))
+        return str(await hello(server, await trust.context(wanted)))
 
     return str(run(main()))
 
@@ -113,7 +113,7 @@ def test_the_systems_roots_are_trusted_beside_those_of_rds(
 
 
 def test_sslrootcert_is_all_that_is_trusted(run: Callable[..., Any], root_cert: Path, authority: trustme.CA) -> None:
-    context = run(tls.context(tls.read(sslrootcert=root_cert)))
+    context = run(trust.context(tls.read(sslrootcert=root_cert)))
     trusted = [ssl.DER_cert_to_PEM_cert(der) for der in context.get_ca_certs(binary_form=True)]
     assert trusted == [authority.cert_pem.bytes().decode()]
 
@@ -142,7 +142,7 @@ def test_alpn_is_offered_if_asked_for(
     serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path, alpn: str | None
 ) -> None:
     async def main() -> ssl.SSLContext:
-        context = await tls.context(tls.read(sslrootcert=root_cert)._replace(alpn=alpn))
+        context = await trust.context(tls.read(sslrootcert=root_cert)._replace(alpn=alpn))
         assert context is not None
         await hello(server, context)
         return context
@@ -152,7 +152,7 @@ def test_alpn_is_offered_if_asked_for(
         context = run(main())
         server.stop()
         assert server.protocols == [alpn]
-    assert context is not run(tls.context(tls.read(sslrootcert=root_cert)._replace(alpn="other")))
+    assert context is not run(trust.context(tls.read(sslrootcert=root_cert)._replace(alpn="other")))
 
 
 def test_environment_variables_of_the_drivers_weaken_nothing(

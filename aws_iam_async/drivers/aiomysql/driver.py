@@ -13,7 +13,7 @@ from aiomysql.connection import Connection as PlainConnection
 from pymysql.charset import charset_by_name
 from pymysql.constants import CR, ER
 
-from aws_iam_async import tls
+from aws_iam_async import trust
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
 from aws_iam_async.drivers.attempt import Attempt, nothing_returned
@@ -161,7 +161,7 @@ class AiomysqlDriver:
             connection = Connection(dial=redial, **request.driver_options)
         await connection.log_in(
             request.password or "",
-            tls=await tls.context(request.tls),
+            tls=await trust.context(request.tls),
             secret_needs_tls=request.tls.required,
             host=request.host or CONNECT["host"].default,
             port=request.port or self.default_port,

@@ -5,7 +5,6 @@ import warnings
 from types import MappingProxyType
 from typing import Any
 
-from aws_iam_async import tls
 from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.plan import Plan, Plans, plan, whose
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -35,12 +34,14 @@ class IamPlugin:
         Raises:
             ConfigurationError: An option is wrong or missing.
         """
+        from aws_iam_async import trust  # noqa: PLC0415 - the drivers bring it, so that importing the package does not
+
         for host, port in ((request.host, request.port), *request.alternates):
             try:
                 one = await _located(request.replace(host=host, port=port))
             except OSError:
                 continue  # the resolver may know the name by the time of the first connection
-            await tls.context(plan(one).secured)
+            await trust.context(plan(one).secured)
         whose(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
@@ -89,9 +90,11 @@ async def _located(request: ConnectRequest) -> ConnectRequest:
 
 
 def _begin(plan: Plan) -> None:
+    from aws_iam_async import trust  # noqa: PLC0415 - as in check()
+
     # Takes as long as a credentials endpoint may: it is built while the token is waited for. Soon, not now: to start a
     # thread takes a millisecond or more, and many may be connecting in this pass of the loop.
-    asyncio.get_running_loop().call_soon(tls.prepare, plan.secured)
+    asyncio.get_running_loop().call_soon(trust.prepare, plan.secured)
 
 
 def _explain(error: Exception, signed: login.Login, token: Token) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_iam_async import ConnectNext, ConnectRequest, PluginManager, dsn, endpoints, tls
+from aws_iam_async import ConnectNext, ConnectRequest, PluginManager, dsn, endpoints, trust
 from aws_iam_async.cli.doctor.advice import setup
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
@@ -23,7 +23,7 @@ async def run(found: Findings) -> Passed:
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
     secured = request.tls.secured()  # refuses modes that may be plaintext
-    await tls.context(secured)  # and this, a file that cannot be read
+    await trust.context(secured)  # and this, a file that cannot be read
     mode = secured.mode
     warnings = []
     if request.password is not None:

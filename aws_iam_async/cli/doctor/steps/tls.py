@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from aws_iam_async import tls
+from aws_iam_async import trust
 from aws_iam_async.abort import abort
 from aws_iam_async.cli.doctor import certificate
 from aws_iam_async.cli.doctor.advice import tls as advice
@@ -24,7 +24,7 @@ async def run(found: Findings) -> Passed:
     """Come as far as ``connect()`` does before it sends the token, and look at the server's certificates."""
     secured = found.request.tls.secured(found.signed.server_name)
     direct = found.driver == "asyncpg" and postgresql.tls_first(found.request)
-    context = await tls.context(secured)
+    context = await trust.context(secured)
     name = secured.server_name or str(found.request.host)
     assert context is not None  # noqa: S101 - Tls.secured() leaves no mode without one
     try:
