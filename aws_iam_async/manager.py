@@ -10,10 +10,8 @@ from aws_iam_async import dsn as dsn_reader
 from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import refuse_unknown
-from aws_iam_async.options import Reader
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
-from aws_iam_async.plugins.otel import loading as otel
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
 from aws_iam_async.statistics import Attempts, Statistics
 from aws_iam_async.tokens.service import TokenService
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from aws_iam_async.drivers.aiomysql.connection import Connection
     from aws_iam_async.drivers.aiomysql.pool import Pool
     from aws_iam_async.drivers.protocol import Driver
+    from aws_iam_async.options import Reader
     from aws_iam_async.typed_options import (
         AiomysqlOptions,
         AiomysqlPoolOptions,
@@ -89,7 +88,7 @@ class PluginManager:
         self._tokens = TokenService(refresh=refresh) if _tokens is None else _tokens
         built_in: dict[str, Callable[[], Plugin]] = {
             "iam": lambda: IamPlugin(self._tokens),
-            "otel": lambda: otel.load()(self._tokens),
+            "otel": lambda: registry.otel()(self._tokens),
         }
         self._plugins = registry.create(registry.split(plugins), built_in)
         self.option_names: frozenset[str] = frozenset(
@@ -193,6 +192,8 @@ class PluginManager:
         )
 
     async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
+        from aws_iam_async.options import Reader  # noqa: PLC0415 - for those who connect
+
         made = (await drivers.load(name))(self._around, self._attempts)
         reader = Reader(made, self.option_names, self._options)
         return self._adapters.setdefault(name, (made, reader))

@@ -3,13 +3,16 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from aws_iam_async import offload
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
-from aws_iam_async.plugins.otel import loading as otel
 from aws_iam_async.plugins.protocol import Plugin
 
-__all__ = ["ENTRY_POINT_GROUP", "create", "discover", "register_plugin", "split"]
+if TYPE_CHECKING:
+    from aws_iam_async.plugins.otel.plugin import OtelPlugin
+
+__all__ = ["ENTRY_POINT_GROUP", "create", "discover", "otel", "register_plugin", "split"]
 
 ENTRY_POINT_GROUP = "aws_iam_async.plugins"
 
@@ -17,8 +20,23 @@ Factory = Callable[[], Plugin]
 
 _BUILT_IN = ("iam", "otel")
 
-# Built in, but with imports that only those pay for who ask for it.
-_IMPORTS: Mapping[str, Callable[[], object]] = MappingProxyType({"otel": otel.load})
+
+def otel() -> "type[OtelPlugin]":
+    """Return the plugin ``otel``, which is built in, but with imports that only those pay for who ask for it.
+
+    Raises:
+        PluginNotFoundError: OpenTelemetry is not installed.
+    """
+    try:
+        from aws_iam_async.plugins.otel.plugin import OtelPlugin  # noqa: PLC0415 - costs nothing where it is not used
+    except ModuleNotFoundError as error:
+        raise PluginNotFoundError(
+            f"plugin 'otel' needs OpenTelemetry (no module named {error.name!r}): pip install 'aws-iam-async[otel]'"
+        ) from error
+    return OtelPlugin
+
+
+_IMPORTS: Mapping[str, Callable[[], object]] = MappingProxyType({"otel": otel})
 
 _registered: dict[str, Factory] = {}
 _discovered: dict[str, Factory] = {}
