@@ -2,10 +2,43 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from aws_iam_async import offload
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import ModuleType
 
 _under_way = threading.RLock()
+_imports: "dict[tuple[int, str], Future[ModuleType]]" = {}
+
+
+async def off_the_loop(module: str) -> None:
+    """Import a module in a thread, once for all who ask.
+
+    Import it afterwards: that takes no time then, or raises what the thread met.
+
+    Args:
+        module: Its full name.
+    """
+    # The process is part of the key: a thread that ran when the process forked never ends in the child.
+    key = os.getpid(), module
+    future = _imports.get(key)
+    if future is None or future.done():
+        if module in sys.modules:
+            return
+        future = _imports[key] = offload.start(lambda: _import(module), name=f"import {module}")
+    await offload.settle(future)
+
+
+def _import(module: str) -> "ModuleType":
+    with undivided():
+        return import_module(module)
 
 
 @contextlib.contextmanager

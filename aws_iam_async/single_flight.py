@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
+from async_lru import alru_cache
+
 from aws_iam_async.errors import AwsIamError
 
 K = TypeVar("K", bound=Hashable)
@@ -33,25 +35,22 @@ class SingleFlight(Generic[K, T]):
 
     Args:
         function: What to run.
+
+    Attributes:
+        flying: The keys whose run is under way; to be looked at only.
     """
 
     def __init__(self, function: Callable[[K], Awaitable[T]]) -> None:
-        from async_lru import alru_cache  # noqa: PLC0415 - 3 ms, which importing this package should not cost
-
         self._function = function
         self._numbers = itertools.count()
-        self._flying: dict[K, int] = {}
+        self.flying: dict[K, int] = {}
         # Set when the function has ended. Those of keys that are not flying were cancelled.
         self._ends: dict[K, asyncio.Event] = {}
         self._shared = alru_cache(maxsize=None)(self._fly)
 
-    def flying(self, key: K) -> bool:
-        """Whether a run for ``key`` is under way."""
-        return key in self._flying
-
     async def cancelled_ones_end(self) -> None:
         """Wait until every run that was cancelled has ended."""
-        while ends := [end for key, end in self._ends.items() if key not in self._flying]:
+        while ends := [end for key, end in self._ends.items() if key not in self.flying]:
             await ends[0].wait()
 
     async def run(self, key: K) -> T:
@@ -61,9 +60,9 @@ class SingleFlight(Generic[K, T]):
             AwsIamError: A copy, made for this caller alone, of what the function raised; it has the same cause.
         """
         while True:
-            number = self._flying.get(key)
+            number = self.flying.get(key)
             if number is None:
-                number = self._flying[key] = next(self._numbers)
+                number = self.flying[key] = next(self._numbers)
             try:
                 landed = await self._shared(key, number)
             except asyncio.CancelledError:
@@ -95,8 +94,8 @@ class SingleFlight(Generic[K, T]):
             self._land(key, number)
 
     def _land(self, key: K, number: int) -> None:
-        if self._flying.get(key) == number:
-            del self._flying[key]
+        if self.flying.get(key) == number:
+            del self.flying[key]
         self._shared.cache_invalidate(key, number)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Attempts", "Statistics"]
+__all__ = ["Attempts", "CredentialsCounters", "Statistics", "TokenCounters"]
 
 
 class Attempts:
@@ -27,6 +27,30 @@ class Attempts:
             self.connects += 1
         elif issubclass(error, Exception):
             self.failures += 1
+
+
+class TokenCounters:
+    """What happened to tokens so far; shared by the loops of one service.
+
+    Plain additions: with a GIL each is whole, without one a count may be missed and no harm done.
+    """
+
+    def __init__(self) -> None:
+        self.generations = 0
+        self.hits = 0
+        self.waits = 0
+        self.wait_seconds = 0.0
+        self.refreshes = 0
+        self.refresh_failures = 0
+        self.rejections = 0
+
+
+class CredentialsCounters:
+    """What happened to credentials so far; shared likewise."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+        self.failures = 0
 
 
 class Statistics(NamedTuple):

@@ -15,6 +15,7 @@ from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import Chain, CredentialsSource
 from aws_iam_async.errors import AwsIamError, CredentialsError
 from aws_iam_async.single_flight import SingleFlight
+from aws_iam_async.statistics import CredentialsCounters
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -33,13 +34,6 @@ REFRESH_AHEAD = 700.0
 READ_LIMIT = 60.0
 # Identities remembered. Only callers who pass a new callable for every connect have more.
 _MOST_IDENTITIES = 256
-
-
-class CredentialsCounters:
-    """What happened to credentials so far."""
-
-    loads = 0
-    failures = 0
 
 
 class _Reading(NamedTuple):
@@ -188,12 +182,12 @@ class CredentialsService:
         return identity
 
     def _forget_one(self) -> None:
-        oldest = next((source for source in self._identities if not self._flights.flying(source)), None)
+        oldest = next((source for source in self._identities if source not in self._flights.flying), None)
         if oldest is not None:
             del self._identities[oldest]
 
     def _refresh(self, source: CredentialsSource, identity: _Identity) -> None:
-        if identity.refresher is None and not self._flights.flying(source):
+        if identity.refresher is None and source not in self._flights.flying:
             identity.refresher = asyncio.get_running_loop().create_task(
                 self._flights.run(source), name="aws_iam_async credentials refresh"
             )

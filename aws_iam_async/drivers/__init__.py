@@ -1,18 +1,14 @@
 """Find a driver's adapter. None is imported before it is asked for."""
 
-import os
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from aws_iam_async import offload
+from aws_iam_async import importing
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
-from aws_iam_async.importing import undivided
 
 if TYPE_CHECKING:
-    import concurrent.futures
-
     from aws_iam_async.drivers.protocol import Driver
 
 __all__ = ["driver_name", "load", "load_now", "loaded"]
@@ -31,7 +27,6 @@ ADAPTERS = {
 }
 
 _loaded: "dict[str, type[Driver]]" = {}
-_imports: "dict[tuple[int, str], concurrent.futures.Future[type[Driver]]]" = {}
 
 
 def driver_name(driver: str | ModuleType | None, scheme: str | None) -> str:
@@ -72,18 +67,9 @@ async def load(name: str) -> "type[Driver]":
         return _loaded[name]
     if name in sys.modules:
         return load_now(name)
-    # The process is part of the key: a thread that ran when the process forked never ends in the child.
-    key = (os.getpid(), name)
-    future = _imports.get(key)
-    if future is None or future.done():
-        future = _imports[key] = offload.start(lambda: _load_undivided(name), name=f"import {name}")
-    await offload.settle(future)
+    module, _ = ADAPTERS[name]
+    await importing.off_the_loop(module)
     return load_now(name)
-
-
-def _load_undivided(name: str) -> "type[Driver]":
-    with undivided():
-        return load_now(name)
 
 
 def load_now(name: str) -> "type[Driver]":

@@ -10,16 +10,15 @@ from typing import NamedTuple, TypeVar
 
 from aws_iam_async import backoff
 from aws_iam_async.single_flight import SingleFlight
-from aws_iam_async.tokens.counters import TokenCounters
+from aws_iam_async.statistics import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.lifetime import BACKWARDS_TOLERANCE, Phase, phase
+from aws_iam_async.tokens.lifetime import BACKWARDS_TOLERANCE, good
 from aws_iam_async.tokens.token import Token
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_MAXSIZE = 1024
 # Seconds. By timer, a token is kept fresh until nobody has asked for it for so long. Whoever comes later still does not
 # wait: with credentials at hand one is signed on the spot.
 LET_GO_AFTER = 3600.0
@@ -29,7 +28,8 @@ class _Slot:
     """The present token of one key."""
 
     token: Token | None = None
-    # The bounds of Phase.FRESH, in which it is served without a second thought.
+    # The bounds within which it is served without a second thought: before them it is from the future, after them a new
+    # one is wanted.
     fresh_from: float = 0.0
     fresh_until: float = 0.0
     # Counts rejections, so that a generation can tell whether one came while it was under way.
@@ -62,7 +62,7 @@ class TokenCache:
             under way are never lost.
         clock: The wall clock.
         random: Random numbers in [0, 1).
-        counters: Counts what happens.
+        counters: Counts what happens, but for generations, which those who make them count.
         on_refresh_planned: Is told when a token that was just stored wants to be refreshed.
     """
 
@@ -71,7 +71,7 @@ class TokenCache:
         generate: Callable[[TokenKey], Awaitable[Token]],
         *,
         generate_now: Callable[[TokenKey], Token | None] = lambda _: None,
-        maxsize: int = DEFAULT_MAXSIZE,
+        maxsize: int,
         clock: Callable[[], float] = time.time,
         random: Callable[[], float],
         counters: TokenCounters,
@@ -158,7 +158,7 @@ class TokenCache:
         """Start refreshing every token that is past its refresh time, and let go of those that nobody asks for."""
         now = self._clock()
         for key, slot in list(self._live.items()):
-            if slot.fresh_from <= now < slot.fresh_until or self._flights.flying(key):
+            if slot.fresh_from <= now < slot.fresh_until or key in self._flights.flying:
                 continue
             if now - slot.asked_at > LET_GO_AFTER:
                 del self._live[key]
@@ -176,32 +176,31 @@ class TokenCache:
 
     async def _unshared(self, key: TokenKey) -> tuple[Token, bool]:
         """Return a token for this caller alone, which is not kept."""
-        if (token := self._make_now(key)) is not None:
+        if (token := self._generate_now(key)) is not None:
             return token, False
-        return await self._waiting(self._make(key)), True
+        return await self._waiting(self._generate(key)), True
 
     def _at_hand(self, key: TokenKey) -> Token | None:
         """Return the key's token if it has one that may be served, or if one can be signed on the spot."""
         now = self._clock()
         slot = self._slot(key)
+        if slot is not None:
+            slot.asked_at = now
+            if slot.token is not None and good(slot.token.lifetime, now):
+                if not slot.fresh_from <= now < slot.fresh_until:
+                    self._refresh(key, slot, now)
+                self._counters.hits += 1
+                return slot.token
+        if key in self._flights.flying or (token := self._generate_now(key)) is None:
+            return None
         if slot is None:
-            if self._flights.flying(key) or (token := self._make_now(key)) is None:
-                return None
             slot = _Slot()
             slot.asked_at = now
             self._store(slot, token)
             self._keep(key, slot)
-            return token
-        slot.asked_at = now
-        if slot.token is not None and phase(slot.token.lifetime, now) is not Phase.EXPIRED:
-            if not slot.fresh_from <= now < slot.fresh_until:
-                self._refresh(key, slot, now)
-            self._counters.hits += 1
-            return slot.token
-        if self._flights.flying(key) or (token := self._make_now(key)) is None:
-            return None
-        self._store(slot, token)
-        self._settle(key)
+        else:
+            self._store(slot, token)
+            self._settle(key)
         return token
 
     async def _waiting(self, coming: Awaitable[T]) -> T:
@@ -219,7 +218,7 @@ class TokenCache:
             slot = self._pending[key] = _Slot()
             slot.asked_at = self._clock()
         rejections = slot.rejections
-        token = await self._make(key)
+        token = await self._generate(key)
         if slot.rejections == rejections:
             self._store(slot, token)
         return _Flown(token, slot, rejections)
@@ -232,21 +231,10 @@ class TokenCache:
         if self._on_refresh_planned is not None:
             self._on_refresh_planned(lifetime.refresh)
 
-    async def _make(self, key: TokenKey) -> Token:
-        token = await self._generate(key)
-        self._counters.generations += 1
-        return token
-
-    def _make_now(self, key: TokenKey) -> Token | None:
-        token = self._generate_now(key)
-        if token is not None:
-            self._counters.generations += 1
-        return token
-
     def _refresh(self, key: TokenKey, slot: _Slot, now: float) -> None:
-        if slot.refresher is not None or not backoff.due(now, slot.retry_at) or self._flights.flying(key):
+        if slot.refresher is not None or not backoff.due(now, slot.retry_at) or key in self._flights.flying:
             return
-        if (token := self._make_now(key)) is not None:
+        if (token := self._generate_now(key)) is not None:
             self._store(slot, token)
             self._counters.refreshes += 1
             slot.failures = 0
@@ -288,7 +276,7 @@ class TokenCache:
             return
         if slot.token is not None:
             self._keep(key, slot)
-        elif self._flights.flying(key):
+        elif key in self._flights.flying:
             self._pending[key] = slot
 
     def _keep(self, key: TokenKey, slot: _Slot) -> None:
@@ -296,5 +284,5 @@ class TokenCache:
         self._live[key] = slot
         if len(self._live) > self._maxsize:
             oldest, evicted = self._live.popitem(last=False)
-            if self._flights.flying(oldest):
+            if oldest in self._flights.flying:
                 self._pending[oldest] = evicted

@@ -1,6 +1,5 @@
 """How long a token lives. Pure; wall clock seconds since the epoch."""
 
-import enum
 from typing import NamedTuple
 
 from aws_iam_async.errors import ConfigurationError
@@ -14,19 +13,8 @@ MARGIN = 30.0
 BACKWARDS_TOLERANCE = 5.0
 
 
-class Phase(enum.Enum):
-    """What may be done with a token now."""
-
-    FRESH = "fresh"
-    """Serve it."""
-    REFRESHING = "refreshing"
-    """Serve it, and have a new one generated."""
-    EXPIRED = "expired"
-    """Wait for a new one."""
-
-
 class Lifetime(NamedTuple):
-    """When a token changes its phase, by the wall clock.
+    """When a token was signed, and until when it is good for what, by the wall clock.
 
     Attributes:
         issued: When it was signed, in whole seconds since the epoch.
@@ -84,12 +72,10 @@ def plan(now: float, *, expiration: float, credentials_expire: float | None, dra
     return Lifetime(issued, refresh, expires, enforced)
 
 
-def phase(lifetime: Lifetime, now: float) -> Phase:
-    """Return what may be done with a token now.
+def good(lifetime: Lifetime, now: float) -> bool:
+    """Return whether a token may be served now.
 
-    A token from the future was signed before the clock was set back. By the true time it may long be refused, and by
-    this clock it would be served for too long.
+    One from the future may not: it was signed before the clock was set back. By the true time it may long be refused,
+    and by this clock it would be served for too long.
     """
-    if now >= lifetime.expires or now < lifetime.issued - BACKWARDS_TOLERANCE:
-        return Phase.EXPIRED
-    return Phase.FRESH if now < lifetime.refresh else Phase.REFRESHING
+    return lifetime.issued - BACKWARDS_TOLERANCE <= now < lifetime.expires

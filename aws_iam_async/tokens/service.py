@@ -7,108 +7,24 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from aws_iam_async.credentials.service import CredentialsCounters, CredentialsService
-from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async import importing
 from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
 from aws_iam_async.loop_local import LoopLocal
-from aws_iam_async.secret import Bearer
-from aws_iam_async.statistics import Statistics
-from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE, TokenCache
-from aws_iam_async.tokens.counters import TokenCounters
+from aws_iam_async.statistics import CredentialsCounters, Statistics, TokenCounters
 from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.lifetime import plan
-from aws_iam_async.tokens.timer import RefreshTimer
 from aws_iam_async.tokens.token import Token, utc
 from aws_iam_async.tokens.watch import Watch
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from aws_iam_async.credentials.snapshot import Snapshot
+    from aws_iam_async.tokens.on_loop import LoopTokens
+
+DEFAULT_MAXSIZE = 1024
+_ON_LOOP = "aws_iam_async.tokens.on_loop"
 Refresh: TypeAlias = Literal["on_use", "background"]
-
-
-class _LoopTokens:
-    """One event loop's share of a service."""
-
-    def __init__(
-        self,
-        *,
-        refresh: Refresh,
-        maxsize: int,
-        clock: Callable[[], float],
-        random: Callable[[], float] | None,
-        token_counters: TokenCounters,
-        credentials_counters: CredentialsCounters,
-        watch: Watch,
-    ) -> None:
-        # Milliseconds, which importing this package should not cost.
-        from random import random as random_numbers  # noqa: PLC0415
-
-        from aws_iam_async.tokens.sigv4 import presign  # noqa: PLC0415
-
-        random = random or random_numbers
-        self.loop = asyncio.get_running_loop()
-        self.credentials = CredentialsService(clock=clock, random=random, counters=credentials_counters)
-        self.timer = RefreshTimer(clock) if refresh == "background" else None
-        self.cache = TokenCache(
-            self._generate,
-            generate_now=self._generate_now,
-            maxsize=maxsize,
-            clock=clock,
-            random=random,
-            counters=token_counters,
-            on_refresh_planned=None if self.timer is None else self.timer.plan,
-        )
-        self._clock = clock
-        self._random = random
-        self._presign = presign
-        self._watch = watch
-        if self.timer is not None:
-            self.timer.attach(self.cache, self.credentials)
-
-    async def _generate(self, key: TokenKey) -> Token:
-        if self._watch.generation is None:
-            return self._sign(key, await self.credentials.get(key.source))
-        with self._watch.generation(key):
-            return self._sign(key, await self.credentials.get(key.source))
-
-    def _generate_now(self, key: TokenKey) -> Token | None:
-        snapshot = self.credentials.ready(key.source)
-        if snapshot is None:
-            return None
-        if self._watch.generation is None:
-            return self._sign(key, snapshot)
-        with self._watch.generation(key):
-            return self._sign(key, snapshot)
-
-    def _sign(self, key: TokenKey, snapshot: Snapshot) -> Token:
-        credentials = snapshot.credentials
-        lifetime = plan(
-            self._clock(), expiration=key.expiration, credentials_expire=snapshot.expires, draw=self._random()
-        )
-        value = Bearer(
-            self._presign(
-                host=key.host,
-                port=key.port,
-                user=key.user,
-                region=key.region,
-                access_key=credentials.access_key,
-                secret_key=credentials.secret_key,
-                session_token=credentials.session_token,
-                issued=lifetime.issued,
-            )
-        )
-        return Token(value, key.region, credentials.access_key, lifetime)
-
-    def stop(self) -> "list[asyncio.Task[Any]]":
-        """Stop the timer and the background refreshes, and return the latter; on this loop's thread only."""
-        if self.timer is not None:
-            self.timer.cancel()
-        tasks: list[asyncio.Task[Any]] = [*self.cache.refreshers(), *self.credentials.refreshers()]
-        for task in tasks:
-            task.cancel()
-        return tasks
 
 
 class TokenService:
@@ -147,13 +63,13 @@ class TokenService:
         # Not a method of this object: a service that nobody holds any more must go at once, to warn if not closed.
         self._loops = LoopLocal(
             functools.partial(
-                _LoopTokens,
-                refresh=refresh,
+                _loop_tokens,
+                background=refresh == "background",
                 maxsize=maxsize,
                 clock=clock,
                 random=random,
-                token_counters=self._token_counters,
-                credentials_counters=self._credentials_counters,
+                tokens=self._token_counters,
+                credentials=self._credentials_counters,
                 watch=self.watch,
             )
         )
@@ -167,8 +83,9 @@ class TokenService:
             AwsIamError: No token could be generated.
         """
         if self._closed:
-            raise TokenError("this token service is closed; make a new manager or provider")
-        return self._loops[asyncio.get_running_loop()].cache.get(key)
+            raise _closed()
+        tokens = self._loops.get(asyncio.get_running_loop())
+        return self._first(key) if tokens is None else tokens.cache.get(key)
 
     def reject(self, key: TokenKey, token: Token) -> None:
         """Drop a token from the cache that a server rejected; the next is signed with freshly read credentials."""
@@ -182,12 +99,13 @@ class TokenService:
         if tokens.cache.reject(key, token) or tokens.credentials.present(key.source, token.access_key_id):
             tokens.credentials.reread(key.source)
 
-    async def credentials(self, source: CredentialsSource) -> Snapshot:
+    async def credentials(self, source: CredentialsSource) -> "Snapshot":
         """Return the credentials that tokens are signed with now, and where they came from.
 
         Raises:
             AwsIamError: There are none.
         """
+        await importing.off_the_loop(_ON_LOOP)
         return await self._loops[asyncio.get_running_loop()].credentials.get(source)
 
     def live(self) -> int:
@@ -213,6 +131,12 @@ class TokenService:
             next_token_expiry=_first(tokens.cache.next_expiry() for tokens in loops),
             next_credentials_expiry=_first(tokens.credentials.next_expiry() for tokens in loops),
         )
+
+    async def _first(self, key: TokenKey) -> tuple[Token, bool]:
+        await importing.off_the_loop(_ON_LOOP)
+        if self._closed:
+            raise _closed()
+        return await self._loops[asyncio.get_running_loop()].cache.get(key)
 
     async def aclose(self) -> None:
         """Stop every timer and background refresh. Whoever waits for a token still gets it."""
@@ -248,6 +172,16 @@ class TokenService:
 def default_service() -> TokenService:
     """Return the service that everyone shares who asks for nothing special."""
     return TokenService()
+
+
+def _loop_tokens(**share: Any) -> "LoopTokens":
+    from aws_iam_async.tokens.on_loop import LoopTokens  # noqa: PLC0415 - a third of this package, for those who log in
+
+    return LoopTokens(**share)
+
+
+def _closed() -> TokenError:
+    return TokenError("this token service is closed; make a new manager or provider")
 
 
 def _first(times: "Iterable[float | None]") -> "datetime | None":

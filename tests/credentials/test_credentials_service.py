@@ -8,7 +8,6 @@ import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.service import (
-    CredentialsCounters,
     CredentialsService,
     at_its_first_expiry,
     refresh_time,
@@ -16,6 +15,7 @@ from aws_iam_async.credentials.service import (
 from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.errors import CredentialsError
+from aws_iam_async.statistics import CredentialsCounters
 
 START = 1_800_000_000.0
 HOUR = 3600.0

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.service import READ_LIMIT, CredentialsCounters, CredentialsService
+from aws_iam_async.credentials.service import READ_LIMIT, CredentialsService
 from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.errors import CredentialsError
+from aws_iam_async.statistics import CredentialsCounters
 from tests.credentials.conftest import AwsHome
 from tests.tokens.stepped_loop import SteppedLoop
 

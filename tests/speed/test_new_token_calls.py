@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from aws_iam_async import RdsTokenProvider
-from aws_iam_async.tokens.cache import DEFAULT_MAXSIZE
+from aws_iam_async.tokens.service import DEFAULT_MAXSIZE
 from aws_iam_async.tokens.sigv4 import presign
 from tests.speed.counting import called
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+import aws_iam_async.tokens.on_loop  # noqa: F401 - its import in a thread would come between the steps that are counted
 from aws_iam_async.credentials.source import DEFAULT_CHAIN
 from aws_iam_async.secret import Secret
+from aws_iam_async.statistics import TokenCounters
 from aws_iam_async.tokens.cache import TokenCache
-from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.lifetime import plan
 from aws_iam_async.tokens.token import Token

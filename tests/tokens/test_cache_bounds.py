@@ -4,8 +4,8 @@ import asyncio
 import gc
 import tracemalloc
 
+from aws_iam_async.statistics import TokenCounters
 from aws_iam_async.tokens.cache import TokenCache
-from aws_iam_async.tokens.counters import TokenCounters
 from tests.tokens.conftest import Clock, Generator, make_key, settle
 
 

@@ -122,7 +122,7 @@ class Lifecycle(RuleBasedStateMachine):
         waiter.nothing_was_valid = waiter.may_wait = False
         waiter.look_around()
         rejections = self.rejections[key]
-        patience: float = LANDING if self.cache._flights.flying(key) else 0
+        patience: float = LANDING if key in self.cache._flights.flying else 0
         if patience and key in self.flying_when_set_back:
             # It began when nothing was valid. By a clock that was set back something is, but who comes joins it.
             patience = math.inf
@@ -176,7 +176,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.loop.now += seconds
         self.wall += seconds + set_by
         if set_by < 0:
-            self.flying_when_set_back |= {*self.cache._flights._flying}
+            self.flying_when_set_back |= {*self.cache._flights.flying}
         self.look_around()
 
     @rule(

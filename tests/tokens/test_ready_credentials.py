@@ -7,8 +7,8 @@ import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import source
+from aws_iam_async.statistics import TokenCounters
 from aws_iam_async.tokens.cache import TokenCache
-from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from tests.tokens.conftest import Clock, Generator, make_key, settle
@@ -87,17 +87,27 @@ async def test_after_a_rejection_the_credentials_are_read_first(vault: Vault, ke
     assert (service.statistics().waits, vault.reads) == (2, 2)
 
 
-async def test_a_generation_under_way_is_joined_even_if_one_could_sign_by_now(
-    clock: Clock, generator: Generator
-) -> None:
-    ready: list[Token] = []
-    cache = TokenCache(
+@pytest.fixture
+def ready() -> "list[Token]":
+    """What the next two tests can sign on the spot."""
+    return []
+
+
+@pytest.fixture
+def cache(clock: Clock, generator: Generator, ready: "list[Token]") -> TokenCache:
+    return TokenCache(
         generator,
         generate_now=lambda _: ready[0] if ready else None,
+        maxsize=4,
         clock=clock,
         random=lambda: 0.0,
         counters=TokenCounters(),
     )
+
+
+async def test_a_generation_under_way_is_joined_even_if_one_could_sign_by_now(
+    cache: TokenCache, generator: Generator, ready: "list[Token]"
+) -> None:
     generator.hold()
     first = asyncio.create_task(cache.get(make_key()))
     await settle()
@@ -112,16 +122,8 @@ async def test_a_generation_under_way_is_joined_even_if_one_could_sign_by_now(
 
 
 async def test_no_second_generation_is_made_for_a_key_whose_flight_has_just_begun(
-    clock: Clock, generator: Generator
+    cache: TokenCache, generator: Generator, ready: "list[Token]"
 ) -> None:
-    ready: list[Token] = []
-    cache = TokenCache(
-        generator,
-        generate_now=lambda _: ready[0] if ready else None,
-        clock=clock,
-        random=lambda: 0.0,
-        counters=TokenCounters(),
-    )
     first = asyncio.create_task(cache.get(make_key()))
     await asyncio.sleep(0)  # it has asked; the generation has not begun
     ready.append(await generator(make_key("somebody else")))

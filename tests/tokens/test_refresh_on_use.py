@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from aws_iam_async.errors import CredentialsError
+from aws_iam_async.statistics import TokenCounters
 from aws_iam_async.tokens.cache import TokenCache
-from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from tests.tokens.conftest import Clock, Generator, settle
 

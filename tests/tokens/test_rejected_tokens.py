@@ -4,8 +4,8 @@ import asyncio
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.source import source
+from aws_iam_async.statistics import TokenCounters
 from aws_iam_async.tokens.cache import TokenCache
-from aws_iam_async.tokens.counters import TokenCounters
 from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from tests.tokens.conftest import Clock, Generator, make_key, settle

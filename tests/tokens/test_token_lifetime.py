@@ -1,11 +1,11 @@
-"""When a token is fresh, refreshed and expired."""
+"""When a token is good, and when a new one is wanted."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.tokens.lifetime import Phase, parse_expiration, phase, plan
+from aws_iam_async.tokens.lifetime import good, parse_expiration, plan
 
 NOW = 1_800_000_000.7
 
@@ -31,12 +31,12 @@ def test_a_token_does_not_outlive_its_credentials() -> None:
 
 def test_credentials_in_their_last_seconds_make_a_token_that_is_not_kept() -> None:
     lifetime = plan(NOW, expiration=900, credentials_expire=NOW + 10, draw=0.5)
-    assert phase(lifetime, NOW) is Phase.EXPIRED
+    assert not good(lifetime, NOW)
     assert lifetime.enforced == NOW + 10
 
 
 @given(now=times, expiration=expirations, remaining=st.none() | st.floats(-100, 50_000), draw=draws)
-def test_phases_follow_one_another(now: float, expiration: int, remaining: float | None, draw: float) -> None:
+def test_moments_follow_one_another(now: float, expiration: int, remaining: float | None, draw: float) -> None:
     expire = None if remaining is None else now + remaining
     lifetime = plan(now, expiration=expiration, credentials_expire=expire, draw=draw)
     assert lifetime.issued <= lifetime.refresh <= lifetime.expires
@@ -46,9 +46,9 @@ def test_phases_follow_one_another(now: float, expiration: int, remaining: float
         assert lifetime.expires - lifetime.issued <= expiration
         life = lifetime.expires - lifetime.issued
         assert 0.55 * life < lifetime.refresh - lifetime.issued < 0.8 * life
-        assert phase(lifetime, lifetime.issued) is Phase.FRESH
-        assert phase(lifetime, (lifetime.refresh + lifetime.expires) / 2) is not Phase.FRESH
-    assert phase(lifetime, lifetime.expires) is Phase.EXPIRED
+        assert good(lifetime, lifetime.issued)
+        assert good(lifetime, (lifetime.refresh + lifetime.expires) / 2)
+    assert not good(lifetime, lifetime.expires)
 
 
 def test_a_fleet_does_not_refresh_in_step() -> None:
@@ -58,8 +58,8 @@ def test_a_fleet_does_not_refresh_in_step() -> None:
 
 def test_a_clock_set_back_makes_a_token_expire() -> None:
     lifetime = plan(NOW, expiration=900, credentials_expire=None, draw=0.0)
-    assert phase(lifetime, NOW - 3) is Phase.FRESH  # slewed by a time daemon
-    assert phase(lifetime, NOW - 60) is Phase.EXPIRED
+    assert good(lifetime, NOW - 3)  # slewed by a time daemon
+    assert not good(lifetime, NOW - 60)
 
 
 @pytest.mark.parametrize(("given_value", "seconds"), [(0, 0), (900, 900), ("0", 0), ("450", 450)])
