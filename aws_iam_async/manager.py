@@ -175,8 +175,7 @@ class PluginManager:
         return f"<PluginManager {state} plugins={[type(plugin).__name__ for plugin in self._plugins]}>"
 
     async def _connect(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        name = _driver_name(dsn, driver)
-        adapter, reader = self._adapters.get(name) or await self._adapt(name)
+        adapter, reader = self._adapters.get(name := _driver_name(dsn, driver)) or await self._adapt(name)
         return await adapter.connect(reader.read(dsn, keywords, pool=False).request)
 
     async def _create_pool(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:

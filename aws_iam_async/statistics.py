@@ -9,24 +9,11 @@ __all__ = ["Attempts", "CredentialsCounters", "Statistics", "TokenCounters"]
 
 
 class Attempts:
-    """Counts how connects end. A cancelled one is neither a success nor a failure."""
-
-    __slots__ = ("connects", "failures")
+    """How connects have ended so far. A cancelled one is neither a success nor a failure."""
 
     def __init__(self) -> None:
-        self.connects: int = 0
-        self.failures: int = 0
-
-    def ended(self, error: type[BaseException] | None) -> None:
-        """Count one that has ended.
-
-        Args:
-            error: What it ended with; ``None`` if it made a connection.
-        """
-        if error is None:
-            self.connects += 1
-        elif issubclass(error, Exception):
-            self.failures += 1
+        self.connects = 0
+        self.failures = 0
 
 
 class TokenCounters:

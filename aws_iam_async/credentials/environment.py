@@ -7,7 +7,7 @@ here, the commonest source needs no thread and no SDK.
 from collections.abc import Mapping
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.credentials.snapshot import Snapshot, take
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 
 # botocore 1.43 looks at the older name first.
@@ -47,4 +47,4 @@ def read(environ: Mapping[str, str]) -> Snapshot | None:
         credentials = Credentials(access_key, secret_key, session_token, expires_at)
     except ConfigurationError as error:
         raise CredentialsError(f"the AWS credentials in the environment variables cannot be right: {error}") from None
-    return Snapshot(credentials, "env")
+    return take(credentials, "env")

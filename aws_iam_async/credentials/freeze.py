@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.credentials.snapshot import Snapshot, take
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 
 
@@ -33,7 +33,7 @@ def freeze(frozen: object, *, method: str, expires_at: object = None) -> Snapsho
         credentials = Credentials(access_key, secret_key, session_token or None, expires_at)
     except ConfigurationError as error:
         raise CredentialsError(f"the credentials source ({method}) gave unusable keys: {error}") from None
-    return Snapshot(credentials, method)
+    return take(credentials, method)
 
 
 def expiry(credentials: object) -> object:

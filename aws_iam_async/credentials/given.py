@@ -7,7 +7,7 @@ from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failure import explain
 from aws_iam_async.credentials.freeze import expiry, freeze
 from aws_iam_async.credentials.quiet import quiet
-from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.credentials.snapshot import Snapshot, take
 from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, Given, is_session
 from aws_iam_async.errors import AwsIamError, CredentialsError
 
@@ -71,5 +71,5 @@ async def _ask_callable(provider: CredentialsCallable) -> Snapshot:
     if answer is _NOT_ASYNC:
         raise CredentialsError(f"credentials: {name}() is not async: define it with async def")
     if isinstance(answer, Credentials):
-        return Snapshot(answer, "callable")
+        return take(answer, "callable")
     return freeze(answer, method="callable", expires_at=expiry(answer))

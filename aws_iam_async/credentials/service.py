@@ -114,14 +114,16 @@ class CredentialsService:
 
     def ready(self, source: CredentialsSource) -> Snapshot | None:
         """Return credentials that work if there are any right now, and have them renewed if it is time for that."""
-        identity = self._identity(source)
+        identity = self._identities.get(source)
+        if identity is None:
+            return None
+        self._identities.move_to_end(source)
         now = self._clock()
-        snapshot = identity.usable(now)
-        if snapshot is None or identity.asked != identity.answered:
+        if now >= identity.expires or identity.asked != identity.answered:
             return None
         if now >= identity.refresh_at and backoff.due(now, identity.retry_at):
             self._refresh(source, identity)
-        return snapshot
+        return identity.snapshot
 
     def reread(self, source: CredentialsSource) -> None:
         """Have the next caller wait for credentials that are read anew: a login with the present ones was rejected.

@@ -214,7 +214,7 @@ class AsyncpgDriver:
         elif password is not None:
             password = str(password)  # a plain copy of anything else, for SCRAM: see Unhashed
         keywords = {
-            **request.driver_options,
+            **(request.driver_options or {}),
             "host": request.host,
             "port": request.port,
             "user": request.user,

@@ -67,12 +67,17 @@ class Attempt:
             self._deadlines.remove(self)
             if self.expired:
                 late = self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
-        self._counters.ended(TimeoutError if late else kind)
-        self._failed = error is not None
+        if error is None:
+            self._counters.connects += 1
+            self._made = []
+            return
+        # A cancelled one is neither a success nor a failure.
+        if late or isinstance(error, Exception):
+            self._counters.failures += 1
+        self._failed = True
         made, self._made = self._made, []
-        if self._failed:
-            for connection in made:
-                self._close(connection)
+        for connection in made:
+            self._close(connection)
         if late:
             raise TimeoutError from error
 

@@ -99,15 +99,33 @@ class TokenCache:
         Raises:
             AwsIamError: None could be generated. Each waiter gets an error of its own.
         """
-        slot = self._live.get(key)
-        if slot is not None and slot.fresh_from <= (now := self._clock()) < slot.fresh_until:
-            slot.asked_at = now
-            self._live.move_to_end(key)
-            self._counters.hits += 1
-            return slot.token, False  # type: ignore[return-value]  # the bounds of an empty slot are empty
-        if key.expiration == 0:
-            return await self._unshared(key)
-        while (token := self._at_hand(key)) is None:
+        while True:
+            now = self._clock()
+            slot = self._live.get(key)
+            if slot is not None:
+                self._live.move_to_end(key)
+            else:
+                slot = self._pending.get(key)
+            if slot is not None:
+                slot.asked_at = now
+                fresh = slot.fresh_from <= now < slot.fresh_until
+                if slot.token is not None and (fresh or good(slot.token.lifetime, now)):
+                    if not fresh:
+                        self._refresh(key, slot, now)
+                    self._counters.hits += 1
+                    return slot.token, False
+            elif key.expiration == 0:
+                return await self._unshared(key)
+            if key not in self._flights.flying and (token := self._generate_now(key)) is not None:
+                if slot is None:
+                    slot = _Slot()
+                    slot.asked_at = now
+                    self._store(slot, token)
+                    self._keep(key, slot)
+                else:
+                    self._store(slot, token)
+                    self._settle(key)
+                return token, False
             try:
                 flown = await self._waiting(self._flights.run(key))
             finally:
@@ -117,7 +135,6 @@ class TokenCache:
             usable = lifetime.issued - BACKWARDS_TOLERANCE <= self._clock() < lifetime.enforced
             if usable and flown.rejections == flown.slot.rejections:
                 return flown.token, True
-        return token, False
 
     def reject(self, key: TokenKey, token: Token) -> bool:
         """Drop a token that a server rejected, if it is still the one being served.
@@ -179,29 +196,6 @@ class TokenCache:
         if (token := self._generate_now(key)) is not None:
             return token, False
         return await self._waiting(self._generate(key)), True
-
-    def _at_hand(self, key: TokenKey) -> Token | None:
-        """Return the key's token if it has one that may be served, or if one can be signed on the spot."""
-        now = self._clock()
-        slot = self._slot(key)
-        if slot is not None:
-            slot.asked_at = now
-            if slot.token is not None and good(slot.token.lifetime, now):
-                if not slot.fresh_from <= now < slot.fresh_until:
-                    self._refresh(key, slot, now)
-                self._counters.hits += 1
-                return slot.token
-        if key in self._flights.flying or (token := self._generate_now(key)) is None:
-            return None
-        if slot is None:
-            slot = _Slot()
-            slot.asked_at = now
-            self._store(slot, token)
-            self._keep(key, slot)
-        else:
-            self._store(slot, token)
-            self._settle(key)
-        return token
 
     async def _waiting(self, coming: Awaitable[T]) -> T:
         loop = asyncio.get_running_loop()

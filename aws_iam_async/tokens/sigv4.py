@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import string
 import time
+from typing import NamedTuple
 
 from aws_iam_async.tokens.lifetime import SIGNED_FOR
 
@@ -39,26 +40,57 @@ def presign(
         session_token: The session token of temporary credentials.
         issued: When it is signed, in seconds since the epoch.
     """
-    host = host.lower()
-    timestamp = _timestamp(issued)
-    day = timestamp[:8]
     # What passes for an identifier, as most names of users do, is encoded as it is.
-    encoded_user = user if user.isascii() and user.isidentifier() else _quote(user)
-    before = (
-        f"Action=connect&DBUser={encoded_user}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
-        f"&X-Amz-Credential={_quote_known(access_key)}%2F{day}%2F{region}%2Frds-db%2Faws4_request"
+    encoded = user if user.isascii() and user.isidentifier() else _quote(user)
+    around = _around(host, port, region, access_key, session_token, issued)
+    hashed = hashlib.sha256(f"{around.request}{encoded}{around.signed}".encode()).hexdigest()
+    key = _signing_key(secret_key, around.day, region)
+    signature = hmac.digest(key, f"{around.scope}{hashed}".encode(), "sha256").hex()
+    return f"{around.url}{encoded}{around.sent}{signature}"
+
+
+class _Around(NamedTuple):
+    """All that is the same for every user."""
+
+    day: str
+    # What comes before and after the user's name: in the request that is signed, and in the token.
+    request: str
+    signed: str
+    url: str
+    sent: str
+    # What comes before the request's hash in the text to sign.
+    scope: str
+
+    def __repr__(self) -> str:
+        # Tracebacks with locals show it, and the session token is in it.
+        return "**********"
+
+
+# Tokens for many users come in bursts.
+@functools.lru_cache(maxsize=16)
+def _around(host: str, port: int, region: str, access_key: str, session_token: str | None, issued: int) -> _Around:
+    host = host.lower()
+    timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(issued))
+    day = timestamp[:8]
+    scope = f"{day}/{region}/rds-db/aws4_request"
+    query = "Action=connect&DBUser="
+    parameters = (
+        f"&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={_quote(f'{access_key}/{scope}')}"
         f"&X-Amz-Date={timestamp}&X-Amz-Expires={SIGNED_FOR}"
     )
-    headers = "&X-Amz-SignedHeaders=host"
     session = f"&X-Amz-Security-Token={_quote_known(session_token)}" if session_token else ""
+    headers = "&X-Amz-SignedHeaders=host"
     # Clients leave the port out of the header where it is the scheme's own: a database on 443 is signed without it.
     signed_host = host if port == 443 else f"{host}:{port}"  # noqa: PLR2004 - https
-    # Signed in alphabetical order; sent in the order that botocore sends.
-    canonical = f"GET\n/\n{before}{session}{headers}\nhost:{signed_host}\n\nhost\n{_EMPTY_SHA256}"
-    hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{day}/{region}/rds-db/aws4_request\n{hashed}"
-    signature = hmac.digest(_signing_key(secret_key, day, region), to_sign.encode(), "sha256").hex()
-    return f"{host}:{port}/?{before}{headers}{session}&X-Amz-Signature={signature}"
+    return _Around(
+        day,
+        request=f"GET\n/\n{query}",
+        # In alphabetical order; sent in the order that botocore sends.
+        signed=f"{parameters}{session}{headers}\nhost:{signed_host}\n\nhost\n{_EMPTY_SHA256}",
+        url=f"{host}:{port}/?{query}",
+        sent=f"{parameters}{headers}{session}&X-Amz-Signature=",
+        scope=f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n",
+    )
 
 
 # RFC 3986, section 2.3.
@@ -70,14 +102,8 @@ def _quote(text: str) -> str:
     return "".join([chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode()])
 
 
-# Many users, few credentials.
-_quote_known = functools.lru_cache(maxsize=64)(_quote)
-
-
-# Tokens come in bursts: a second is written once.
-@functools.lru_cache(maxsize=1)
-def _timestamp(issued: int) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(issued))
+# Long, and the same for hours.
+_quote_known = functools.lru_cache(maxsize=16)(_quote)
 
 
 @functools.lru_cache(maxsize=64)

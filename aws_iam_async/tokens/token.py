@@ -28,7 +28,11 @@ class Token(Frozen):
     lifetime: Lifetime
 
     def __init__(self, value: Secret, region: str, access_key_id: str, lifetime: Lifetime) -> None:
-        vars(self).update(value=value, region=region, access_key_id=access_key_id, lifetime=lifetime)
+        own = self.__dict__
+        own["value"] = value
+        own["region"] = region
+        own["access_key_id"] = access_key_id
+        own["lifetime"] = lifetime
 
     @property
     def issued_at(self) -> "datetime":

@@ -12,7 +12,7 @@ from aws_iam_async.credentials.service import (
     at_its_first_expiry,
     refresh_time,
 )
-from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.credentials.snapshot import Snapshot, take
 from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.statistics import CredentialsCounters
@@ -217,7 +217,7 @@ async def test_identities_do_not_pile_up(vault: Vault) -> None:
 def test_the_expiry_of_a_key_does_not_move() -> None:
     def snapshot(access_key: str, expires: float | None) -> Snapshot:
         expires_at = None if expires is None else datetime.fromtimestamp(expires, UTC)
-        return Snapshot(Credentials(access_key, "x", "y", expires_at), "iam-role")
+        return take(Credentials(access_key, "x", "y", expires_at), "iam-role")
 
     early, late, other = snapshot("ASIA1", START), snapshot("ASIA1", START + 900), snapshot("ASIA2", START + 900)
     assert at_its_first_expiry(late, early).expires == START

@@ -10,7 +10,7 @@ from aws_iam_async.tokens.sigv4 import presign
 from tests.speed.counting import called
 
 # Raise it for a reason only.
-MOST_CALLS = 24
+MOST_CALLS = 16
 PLACE: Any = {"host": "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com", "port": 5432}
 
 

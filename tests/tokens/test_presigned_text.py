@@ -1,5 +1,6 @@
 """The signed text is byte for byte what botocore makes."""
 
+import traceback
 from datetime import UTC, datetime
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +12,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aws_iam_async.secret import Secret
 from aws_iam_async.tokens.sigv4 import presign
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
@@ -113,3 +115,13 @@ def test_host_is_signed_in_lower_case() -> None:
     options = {"port": 5432, "user": "app", "region": "us-east-1", "session_token": None, "issued": 1_800_000_000}
     upper = presign(host=HOST.upper(), **KEYS, **options)  # type: ignore[arg-type]  # of the right types
     assert upper == presign(host=HOST, **KEYS, **options)  # type: ignore[arg-type]  # of the right types
+
+
+def test_a_traceback_with_locals_tells_no_session_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    session_token = Secret("FwoGZXIvYXdzEXAMPLE")
+    monkeypatch.setattr("hmac.digest", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as raised:
+        presign(host=HOST, port=5432, user="app", region="us-east-1", session_token=session_token, issued=0, **KEYS)
+    told = "".join(traceback.TracebackException.from_exception(raised.value, capture_locals=True).format())
+    assert "around" in told
+    assert str(session_token) not in told.replace(" ", "")

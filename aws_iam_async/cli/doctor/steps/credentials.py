@@ -36,11 +36,11 @@ async def run(found: Findings) -> Passed:
         raise StepFailedError(spelt_for_the_shell(str(error)), advice.profile_not_found()) from error
     except CredentialsError as error:
         raise StepFailedError(spelt_for_the_shell(str(error)), advice.no_credentials(str(error), profile)) from error
-    credentials, method = found.snapshot
+    credentials, method, expires = found.snapshot
     where = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
     mismatch = advice.session_token_mismatch(credentials.access_key, credentials.session_token)
     return Passed(
-        f"{credentials.access_key} from {where}, {_life(credentials.access_key, found.snapshot.expires)}",
+        f"{credentials.access_key} from {where}, {_life(credentials.access_key, expires)}",
         (mismatch,) if mismatch else (),
     )
 
