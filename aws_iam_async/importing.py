@@ -1,5 +1,6 @@
 """Imports in other threads, which a fork must not cut in two."""
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -9,13 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aws_iam_async import offload
+from aws_iam_async.loop_local import LoopLocal
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from types import ModuleType
 
 _under_way = threading.RLock()
-_imports: "dict[tuple[int, str], Future[ModuleType]]" = {}
+_imports: "dict[tuple[int, str], Future[None]]" = {}
+# A thread wakes each loop once, however many wait there.
+_ends: "LoopLocal[dict[Future[None], asyncio.Event]]" = LoopLocal(dict)
 
 
 async def off_the_loop(module: str) -> None:
@@ -32,13 +35,18 @@ async def off_the_loop(module: str) -> None:
     if future is None or future.done():
         if module in sys.modules:
             return
-        future = _imports[key] = offload.start(lambda: _import(module), name=f"import {module}")
-    await offload.settle(future)
+        future = _imports[key] = offload.start(lambda: _try(module), name=f"import {module}")
+    ends = _ends[asyncio.get_running_loop()]
+    end = ends.get(future)
+    if end is None:
+        end = ends[future] = asyncio.Event()
+        asyncio.wrap_future(future).add_done_callback(lambda _: ends.pop(future).set())
+    await end.wait()
 
 
-def _import(module: str) -> "ModuleType":
-    with undivided():
-        return import_module(module)
+def _try(module: str) -> None:
+    with undivided(), contextlib.suppress(BaseException):
+        import_module(module)
 
 
 @contextlib.contextmanager

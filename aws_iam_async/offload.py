@@ -6,7 +6,6 @@ blocking work, and which ``asyncio.run`` joins at the end even when a job still 
 
 import asyncio
 import concurrent.futures
-import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -43,9 +42,3 @@ def start(function: Callable[[], T], *, name: str) -> concurrent.futures.Future[
 async def wait(future: concurrent.futures.Future[T]) -> T:
     """Wait for a started function on the running loop; cancelling the wait leaves the function running."""
     return await asyncio.wrap_future(future)
-
-
-async def settle(future: concurrent.futures.Future[T]) -> None:
-    """Wait until a started function has ended, however it did."""
-    with contextlib.suppress(Exception):
-        await asyncio.wrap_future(future)
