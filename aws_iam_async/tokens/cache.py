@@ -265,13 +265,19 @@ class TokenCache:
 
     def _settle(self, key: TokenKey) -> None:
         """Put the key's slot where it belongs, after a flight has ended or its token has gone."""
-        slot = self._pending.pop(key, None) or self._live.pop(key, None)
+        slot = self._pending.get(key)
         if slot is None:
-            return
-        if slot.token is not None:
+            slot = self._live.get(key)
+            if slot is None or slot.token is not None:
+                return
+            del self._live[key]
+            if key in self._flights.flying:
+                self._pending[key] = slot
+        elif slot.token is not None:
+            del self._pending[key]
             self._keep(key, slot)
-        elif key in self._flights.flying:
-            self._pending[key] = slot
+        elif key not in self._flights.flying:
+            del self._pending[key]
 
     def _keep(self, key: TokenKey, slot: _Slot) -> None:
         """Put a slot with a token last in the line, and the first one out if there is no room for all."""
