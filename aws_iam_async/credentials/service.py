@@ -14,11 +14,13 @@ from aws_iam_async.credentials import environment
 from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.credentials.source import Chain, CredentialsSource
 from aws_iam_async.errors import AwsIamError, CredentialsError
+from aws_iam_async.importing import undivided
 from aws_iam_async.single_flight import SingleFlight
 from aws_iam_async.statistics import CredentialsCounters
 
 if TYPE_CHECKING:
     import concurrent.futures
+    from types import ModuleType
 
 _log = logging.getLogger(__name__)
 
@@ -240,18 +242,16 @@ class CredentialsService:
             if snapshot is not None:
                 self._counters.loads += 1
                 return snapshot
-        # Whoever has his credentials in the environment does without these.
-        from aws_iam_async.credentials import given, sdk  # noqa: PLC0415
-        from aws_iam_async.credentials.session import unused  # noqa: PLC0415
-
         if isinstance(source, Chain):
-            read = functools.partial(sdk.read, source.profile)
-        elif (session := unused(source.provider)) is not None:
-            read = functools.partial(sdk.read_session, session, given.name(source))
-        else:
-            self._counters.loads += 1
-            return await _within(READ_LIMIT, given.ask(source), source)
-        return await self._read_in_thread(read, source, identity)
+            return await self._read_in_thread(lambda: _sdk().read(source.profile), source, identity)
+        from aws_iam_async.credentials import given  # noqa: PLC0415 - for those who have such a source
+        from aws_iam_async.credentials.session import unused  # noqa: PLC0415 - the same
+
+        if (session := unused(source.provider)) is not None:
+            name = given.name(source)
+            return await self._read_in_thread(lambda: _sdk().read_session(session, name), source, identity)
+        self._counters.loads += 1
+        return await _within(READ_LIMIT, given.ask(source), source)
 
     async def _read_in_thread(
         self, read: Callable[[], Snapshot], source: CredentialsSource, identity: _Identity
@@ -271,6 +271,13 @@ class CredentialsService:
             raise
         identity.reading = None
         return snapshot
+
+
+def _sdk() -> "ModuleType":
+    """Import what asks the SDK, in the thread that does."""
+    with undivided():
+        from aws_iam_async.credentials import sdk  # noqa: PLC0415 - not on the loop's thread
+    return sdk
 
 
 async def _within(seconds: float, answer: Awaitable[Snapshot], source: CredentialsSource) -> Snapshot:
