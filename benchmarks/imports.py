@@ -9,7 +9,7 @@ import time
 from benchmarks import fresh_process, pace
 from benchmarks.line import Line, Spread, Target
 
-RUNS = 9
+RUNS = 21
 SUBJECTS = {
     "asyncpg": "asyncpg",
     "this package": "aws_iam_async",
