@@ -7,7 +7,7 @@ other: there all is as it was.
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentialResolver
@@ -46,9 +46,26 @@ class _Session:
         self._timeout = timeout
 
     @contextlib.asynccontextmanager
-    async def acquire(self) -> "AsyncIterator[AIOHTTPSession]":
+    async def acquire(self) -> "AsyncIterator[_Unverified]":
         from aiobotocore.httpsession import AIOHTTPSession  # noqa: PLC0415 - loaded with the fetcher
 
-        # There is nothing to verify in plain HTTP. What it answers is believed, and so is where it sends us.
+        # There is nothing to verify in plain HTTP.
         async with AIOHTTPSession(timeout=self._timeout, verify=False) as session:
-            yield session
+            yield _Unverified(session)
+
+
+class _Unverified:
+    """Sends requests, and believes no answer that came over TLS after all: it follows redirects."""
+
+    def __init__(self, session: "AIOHTTPSession") -> None:
+        self._session = session
+
+    async def send(self, request: Any) -> Any:
+        response = await self._session.send(request)
+        if not response.url.startswith("http://"):
+            from botocore.exceptions import MetadataRetrievalError  # noqa: PLC0415 - loaded with the fetcher
+
+            raise MetadataRetrievalError(
+                error_msg=f"the endpoint redirects to https, which is not verified on that way; set {_FULL} to that URL"
+            )
+        return response

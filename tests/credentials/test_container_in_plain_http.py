@@ -1,6 +1,7 @@
 """No certificate authority is read to ask a container's endpoint in plain HTTP; any other URL is verified."""
 
 import asyncio
+import json
 import ssl
 
 import pytest
@@ -31,6 +32,30 @@ async def test_plain_http(container: Endpoint, authorities: list[object]) -> Non
     snapshot = await TokenService().credentials(DEFAULT_CHAIN)
     assert (snapshot.method, container.requests) == ("container-role", 1)
     assert authorities == []
+
+
+async def test_nobody_is_believed_to_whom_it_redirects_over_tls(aws_home: AwsHome) -> None:
+    aws_home.environ.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    keys = json.dumps({"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "example", "Token": "example"})
+
+    async def say(writer: asyncio.StreamWriter, head: str, body: str) -> None:
+        writer.write(f"HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(
+        lambda _, writer: say(writer, "200 OK", keys), "127.0.0.1", 0, ssl=context
+    ) as unknown:
+        place = f"https://127.0.0.1:{unknown.sockets[0].getsockname()[1]}/creds"
+        async with await asyncio.start_server(
+            lambda _, writer: say(writer, f"307 Temporary Redirect\r\nLocation: {place}", ""), "127.0.0.1", 0
+        ) as plain:
+            port = plain.sockets[0].getsockname()[1]
+            aws_home.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://127.0.0.1:{port}/creds")
+            with pytest.raises(CredentialsError, match="redirects to https"):
+                await TokenService().credentials(DEFAULT_CHAIN)
 
 
 async def test_an_unknown_authority_is_not_believed(aws_home: AwsHome, authorities: list[object]) -> None:
