@@ -5,7 +5,6 @@ import inspect
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from operator import methodcaller
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -30,7 +29,6 @@ FIELDS = frozenset({"dsn", "host", "port", "user", "password", "database", "ssl"
 CONNECT = inspect.signature(asyncpg.connect).parameters
 POOL = inspect.signature(asyncpg.create_pool).parameters
 TIMEOUT = CONNECT["timeout"].default
-TERMINATE = methodcaller("terminate")
 
 # asyncpg 0.32 builds a context of its own from these, for each connection and on the loop, and only without ``ssl=``.
 REFUSED = dict.fromkeys(
@@ -118,22 +116,23 @@ class AsyncpgDriver:
             TimeoutError: It took longer.
         """
         seconds = request.driver_options.get("timeout", TIMEOUT)
-        attempt = Attempt(seconds, self._attempts, TERMINATE)
-        try:
-            with attempt:
-                log_in = functools.partial(self._log_in, attempt)
-                if request.alternates:
-                    made = await self._connect_first(request, log_in)
-                else:
-                    made = await self._around(log_in)(request)
-                if made is None:
-                    raise nothing_returned()
-                return made
-        except TimeoutError as error:
-            if not attempt.expired:
-                raise
-            place = f"{request.host}:{request.port}"
-            raise TimeoutError(f"no connection to {place} within {seconds:g} s (timeout)") from error
+        with Attempt(self, request, seconds, self._attempts) as attempt:
+            log_in = functools.partial(self._log_in, attempt)
+            if request.alternates:
+                made = await self._connect_first(request, log_in)
+            else:
+                made = await self._around(log_in)(request)
+            if made is None:
+                raise nothing_returned()
+            return made
+
+    def cut(self, connection: Any) -> None:
+        """Close a connection at once."""
+        connection.terminate()
+
+    def overdue(self, request: ConnectRequest, seconds: float) -> Exception:
+        """``TimeoutError``, as asyncpg's own."""
+        return TimeoutError(f"no connection to {request.host}:{request.port} within {seconds:g} s (timeout)")
 
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
         """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""

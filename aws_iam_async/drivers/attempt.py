@@ -1,50 +1,71 @@
 """One attempt to connect: bounded in time, counted by how it ends, and whatever it made is closed if nobody gets it."""
 
 import asyncio
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from aws_iam_async.deadlines import Deadlines, deadlines
 from aws_iam_async.errors import AwsIamError
+from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
 
 __all__ = ["Attempt", "nothing_returned"]
 
 
+class Dialler(Protocol):
+    """The part of a driver's adapter that knows its connections and its errors."""
+
+    def cut(self, connection: Any) -> None:
+        """Close a connection at once, without waiting; one that is closed already, too."""
+
+    def overdue(self, request: ConnectRequest, seconds: float) -> Exception:
+        """Return the driver's own error for a connect that took longer than ``seconds``."""
+        ...
+
+
 class Attempt:
     """Bounds a block of code in time as ``asyncio.timeout`` does, and owns the connections made within it.
 
-    At the end of its time the block is cancelled, and ``TimeoutError`` raised in place of that cancellation. If the
-    task was cancelled by somebody else as well, it stays cancelled.
+    At the end of its time the block is cancelled, and the driver's own error raised in place of that cancellation, from
+    a ``TimeoutError``. If the task was cancelled by somebody else as well, it stays cancelled.
 
     Unless it ends well, its connections are closed: a plugin may have got one from the rest of the chain and be
     cancelled, timed out or wrong afterwards, so that nobody would have it any more.
 
     Args:
+        driver: Who makes them.
+        request: What is asked for.
         seconds: From the entry on; ``None`` for no limit.
         counters: Where its end is counted.
-        close: Closes a connection at once, without waiting; one that is closed already, too.
-
-    Attributes:
-        expired: Whether its time is over.
     """
 
-    __slots__ = ("_cancelling", "_close", "_counters", "_deadlines", "_failed", "_made", "_seconds", "_task", "expired")
+    __slots__ = (
+        "_cancelling",
+        "_counters",
+        "_deadlines",
+        "_driver",
+        "_expired",
+        "_failed",
+        "_made",
+        "_request",
+        "_seconds",
+        "_task",
+    )
 
-    def __init__(self, seconds: float | None, counters: Attempts, close: Callable[[Any], None]) -> None:
+    def __init__(self, driver: Dialler, request: ConnectRequest, seconds: float | None, counters: Attempts) -> None:
+        self._driver = driver
+        self._request = request
         self._seconds = seconds
         self._counters = counters
-        self._close = close
         self._deadlines: Deadlines | None = None
         self._made: list[Any] = []
         self._failed = False
-        self.expired = False
+        self._expired = False
 
     def made(self, connection: Any) -> None:
         """Take a connection that the driver has just made; if this has failed already, close it."""
         if self._failed:
-            self._close(connection)
+            self._driver.cut(connection)
         else:
             self._made.append(connection)
 
@@ -65,7 +86,7 @@ class Attempt:
         late = False
         if self._deadlines is not None:
             self._deadlines.remove(self)
-            if self.expired:
+            if self._expired:
                 late = self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
         if error is None:
             self._counters.connects += 1
@@ -77,13 +98,15 @@ class Attempt:
         self._failed = True
         made, self._made = self._made, []
         for connection in made:
-            self._close(connection)
+            self._driver.cut(connection)
         if late:
-            raise TimeoutError from error
+            timeout = TimeoutError()
+            timeout.__cause__ = error
+            raise self._driver.overdue(self._request, self._seconds or 0) from timeout
 
     def expire(self) -> None:
         """Cancel the block: its time is over."""
-        self.expired = True
+        self._expired = True
         self._task.cancel()
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from aws_iam_async.deadlines import Deadlines
 from aws_iam_async.drivers.attempt import Attempt
+from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
 from benchmarks.virtual_loop import VirtualLoop
 
@@ -24,8 +26,25 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-def attempt(seconds: float | None) -> Attempt:
-    return Attempt(seconds, Attempts(), close=list.clear)
+class Dialler:
+    """Makes texts for connections."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    def cut(self, connection: str) -> None:
+        self.closed.append(connection)
+
+    def overdue(self, request: ConnectRequest, seconds: float) -> Exception:
+        return TooLateError(f"{request.host} after {seconds:g} s")
+
+
+class TooLateError(Exception):
+    """What this driver's users expect."""
+
+
+def attempt(seconds: float | None, dialler: Dialler | None = None) -> Attempt:
+    return Attempt(dialler or Dialler(), ConnectRequest(driver="made up", host="db.example"), seconds, Attempts())
 
 
 async def limited(seconds: float | None, work: float) -> None:
@@ -33,9 +52,11 @@ async def limited(seconds: float | None, work: float) -> None:
         await asyncio.sleep(work)
 
 
-def test_what_takes_longer_ends_in_a_timeout_error(runner: asyncio.Runner) -> None:
-    with pytest.raises(TimeoutError):
+def test_what_takes_longer_ends_in_the_drivers_own_error(runner: asyncio.Runner) -> None:
+    with pytest.raises(TooLateError, match=r"db\.example after 60 s") as raised:
         runner.run(limited(60, HOUR))
+    assert isinstance(raised.value.__cause__, TimeoutError)
+    assert isinstance(raised.value.__cause__.__cause__, asyncio.CancelledError)
     assert runner.get_loop().time() == 60
 
 
@@ -72,7 +93,7 @@ def test_any_number_of_limits_make_do_with_one_timer(runner: asyncio.Runner, mon
 def test_each_limit_expires_in_its_own_time(runner: asyncio.Runner) -> None:
     async def ends(begin: float, seconds: float) -> float:
         await asyncio.sleep(begin)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TooLateError):
             await limited(seconds, HOUR)
         return asyncio.get_running_loop().time()
 
@@ -82,8 +103,36 @@ def test_each_limit_expires_in_its_own_time(runner: asyncio.Runner) -> None:
     assert [*runner.run(several())] == [60, 60, 61, 7, 603, 101]
 
 
+def test_the_timer_is_set_anew_before_anybody_is_told(runner: asyncio.Runner) -> None:
+    """Whatever goes wrong with one must not stop the others' limits."""
+
+    class Failing:
+        def expire(self) -> None:
+            raise RuntimeError("cannot be told")
+
+    async def several() -> tuple[list[str], float]:
+        loop, complaints = asyncio.get_running_loop(), []
+        loop.set_exception_handler(lambda _, context: complaints.append(str(context.get("exception"))))
+        kept = Deadlines()
+        told = loop.create_future()
+        kept.add(Failing(), 30)
+        kept.add(Telling(told), 60)
+        await told
+        return complaints, loop.time()
+
+    assert runner.run(several()) == (["cannot be told"], 60)
+
+
+class Telling:
+    def __init__(self, told: "asyncio.Future[None]") -> None:
+        self._told = told
+
+    def expire(self) -> None:
+        self._told.set_result(None)
+
+
 def test_a_limit_of_no_time_lets_nothing_wait(runner: asyncio.Runner) -> None:
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TooLateError):
         runner.run(limited(0, HOUR))
 
 
@@ -119,15 +168,14 @@ def test_a_cancellation_in_the_moment_of_expiry_stays_one(runner: asyncio.Runner
 
 
 def test_an_outer_limit_expires_through_an_inner_one(runner: asyncio.Runner) -> None:
-    async def nested() -> bool:
-        inner = attempt(60)
-        with pytest.raises(TimeoutError), attempt(30) as outer, inner:
+    async def nested() -> int:
+        with pytest.raises(TooLateError, match="after 30 s"), attempt(30), attempt(60):
             await asyncio.sleep(HOUR)
         task = asyncio.current_task()
         assert task is not None
-        return outer.expired and not inner.expired and not task.cancelling()
+        return task.cancelling()
 
-    assert runner.run(nested())
+    assert runner.run(nested()) == 0
 
 
 def test_it_needs_a_task(runner: asyncio.Runner) -> None:
@@ -170,23 +218,23 @@ class Place:
 
 def test_what_is_made_after_a_failed_attempt_is_closed_at_once(runner: asyncio.Runner) -> None:
     async def late() -> list[str]:
-        closed: list[str] = []
-        failing = Attempt(None, Attempts(), closed.append)
+        dialler = Dialler()
+        failing = attempt(None, dialler)
         with contextlib.suppress(OSError), failing:
             failing.made("in time")
             raise OSError
         failing.made("late")
-        return closed
+        return dialler.closed
 
     assert runner.run(late()) == ["in time", "late"]
 
 
 def test_what_is_made_after_a_good_attempt_is_its_makers(runner: asyncio.Runner) -> None:
     async def late() -> list[str]:
-        closed: list[str] = []
-        with Attempt(None, Attempts(), closed.append) as good:
+        dialler = Dialler()
+        with attempt(None, dialler) as good:
             good.made("in time")
         good.made("late")
-        return closed
+        return dialler.closed
 
     assert runner.run(late()) == []

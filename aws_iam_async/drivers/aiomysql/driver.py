@@ -109,6 +109,16 @@ class AiomysqlDriver:
         _check(request)
         return await self._dial(request, None)
 
+    def cut(self, connection: Any) -> None:
+        """Close a connection at once."""
+        connection.close()
+
+    def overdue(self, request: ConnectRequest, seconds: float) -> Exception:
+        """``OperationalError`` 2003, as aiomysql's own."""
+        message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
+        error: Exception = aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message)
+        return error
+
     async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:  # noqa: ARG002 - an aiomysql pool keeps what it was made with
         """Make an ``aiomysql.Pool`` whose connections all come from :meth:`connect`.
 
@@ -139,18 +149,11 @@ class AiomysqlDriver:
 
     async def _dial(self, request: ConnectRequest, connection: Connection | None) -> Any:
         seconds = request.driver_options.get("connect_timeout")
-        attempt = Attempt(seconds, self._attempts, Connection.close)
-        try:
-            with attempt:
-                made = await self._around(functools.partial(self._log_in, attempt, request, connection))(request)
-                if made is None:
-                    raise nothing_returned()
-                return made
-        except TimeoutError as error:
-            if not attempt.expired:
-                raise
-            message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
-            raise aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
+        with Attempt(self, request, seconds, self._attempts) as attempt:
+            made = await self._around(functools.partial(self._log_in, attempt, request, connection))(request)
+            if made is None:
+                raise nothing_returned()
+            return made
 
     async def _log_in(
         self, attempt: Attempt, asked: ConnectRequest, connection: Connection | None, request: ConnectRequest
