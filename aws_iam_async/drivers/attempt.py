@@ -59,15 +59,15 @@ class Attempt:
         self._counters = counters
         self._deadlines: Deadlines | None = None
         self._made: list[Any] = []
-        self._failed = False
+        self._failed: bool | None = None  # not known while it is under way
         self._expired = False
 
     def made(self, connection: Any) -> None:
         """Take a connection that the driver has just made; if this has failed already, close it."""
-        if self._failed:
-            self._driver.cut(connection)
-        else:
+        if self._failed is None:
             self._made.append(connection)
+        elif self._failed:
+            self._driver.cut(connection)
 
     def __enter__(self) -> Self:
         if self._seconds is not None:
@@ -88,15 +88,14 @@ class Attempt:
             self._deadlines.remove(self)
             if self._expired:
                 late = self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
+        made, self._made = self._made, []
+        self._failed = error is not None
         if error is None:
             self._counters.connects += 1
-            self._made = []
             return
         # A cancelled one is neither a success nor a failure.
         if late or isinstance(error, Exception):
             self._counters.failures += 1
-        self._failed = True
-        made, self._made = self._made, []
         for connection in made:
             self._driver.cut(connection)
         if late:

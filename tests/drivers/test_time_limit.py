@@ -230,11 +230,14 @@ def test_what_is_made_after_a_failed_attempt_is_closed_at_once(runner: asyncio.R
 
 
 def test_what_is_made_after_a_good_attempt_is_its_makers(runner: asyncio.Runner) -> None:
-    async def late() -> list[str]:
+    async def late() -> tuple[list[str], Place | None]:
         dialler = Dialler()
         with attempt(None, dialler) as good:
             good.made("in time")
-        good.made("late")
-        return dialler.closed
+        made = Place()
+        good.made(made)
+        kept = weakref.ref(made)
+        del made
+        return dialler.closed, kept()
 
-    assert runner.run(late()) == []
+    assert runner.run(late()) == ([], None)
