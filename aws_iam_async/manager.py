@@ -10,6 +10,7 @@ from aws_iam_async import dsn as dsn_reader
 from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import refuse_unknown
+from aws_iam_async.options import Reader
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from aws_iam_async.drivers.aiomysql.connection import Connection
     from aws_iam_async.drivers.aiomysql.pool import Pool
     from aws_iam_async.drivers.protocol import Driver
-    from aws_iam_async.options import Reader
     from aws_iam_async.typed_options import (
         AiomysqlOptions,
         AiomysqlPoolOptions,
@@ -191,8 +191,6 @@ class PluginManager:
         )
 
     async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
-        from aws_iam_async.options import Reader  # noqa: PLC0415 - for those who connect
-
         made = (await drivers.load(name))(self._around, self._attempts)
         reader = Reader(made, self.option_names, self._options)
         return self._adapters.setdefault(name, (made, reader))

@@ -1,6 +1,5 @@
 """Find a driver's adapter. None is imported before it is asked for."""
 
-import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -65,8 +64,6 @@ async def load(name: str) -> "type[Driver]":
     """
     if name in _loaded:
         return _loaded[name]
-    if name in sys.modules:
-        return load_now(name)
     module, _ = ADAPTERS[name]
     await importing.off_the_loop(module)
     return load_now(name)

@@ -27,6 +27,8 @@ PROGRAM = """if True:
             return sdk.read("mine").credentials.access_key
         return asyncio.run(drivers.load("asyncpg")).__name__
 
+    if sys.argv[2:]:
+        __import__(sys.argv[2])
     here = offload.start(use, name="test")
     assert importing.wait(20)
     forking.set()
@@ -43,10 +45,15 @@ PROGRAM = """if True:
 
 
 @pytest.mark.parametrize(
-    ("imported", "found"), [("botocore.session", "AKIAMINE"), ("asyncpg.connection", "AsyncpgDriver")]
+    ("imported", "found"),
+    [
+        (["botocore.session"], "AKIAMINE"),
+        (["asyncpg.connection"], "AsyncpgDriver"),
+        (["aws_iam_async.trust.contexts", "asyncpg"], "AsyncpgDriver"),  # an application imports its driver itself
+    ],
 )
-def test_the_child_imports_it_as_well(aws_home: AwsHome, imported: str, found: str) -> None:
+def test_the_child_imports_it_as_well(aws_home: AwsHome, imported: list[str], found: str) -> None:
     aws_home.credentials.write_text(f"[mine]\naws_access_key_id = AKIAMINE\naws_secret_access_key = {SECRET_KEY}\n")
-    command = [sys.executable, "-W", "error", "-W", "ignore:.*use of fork:DeprecationWarning", "-c", PROGRAM, imported]
+    command = [sys.executable, "-W", "error", "-W", "ignore:.*use of fork:DeprecationWarning", "-c", PROGRAM, *imported]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (done.stdout.split(), done.stderr) == ([found, found], "")
