@@ -121,7 +121,7 @@ def normalise(host: object, option: str = "host") -> str:
     """
     if not isinstance(host, str):
         raise ConfigurationError(f"{option} must be a host name or an IP address, not {type(host).__name__}")
-    return _normalise(str(host), option)
+    return _normalise(str.__str__(host), option)  # str() of a member of a `class Host(str, Enum)` is its name
 
 
 @functools.lru_cache(maxsize=1024)

@@ -159,8 +159,14 @@ class Reader:
             raise ConfigurationError(
                 f"{driver.time_limit} must be a number of seconds, or None for no limit, not {type(seconds).__name__}"
             )
-        if math.isnan(seconds):
-            raise ConfigurationError(f"{driver.time_limit} is not a number (nan); pass seconds, or None for no limit")
+        try:
+            number = not math.isnan(seconds)
+        except OverflowError:
+            number = False
+        if not number:
+            raise ConfigurationError(
+                f"{driver.time_limit} is not a number (nan) or far too large; pass seconds, or None for no limit"
+            )
 
 
 def _is_missing(value: Any) -> bool:
@@ -241,7 +247,7 @@ def _host(host: Any) -> str | None:
         raise ConfigurationError(f"host must be a text, not {type(host).__name__}")
     if not host or not host.isprintable() or " " in host:  # the one white space that is printable
         raise ConfigurationError("host is empty or holds white space or control characters")
-    return host
+    return str.__str__(host)  # as in _text()
 
 
 def _text(given: Mapping[str, Any], name: str) -> str | None:
@@ -250,4 +256,5 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
         raise ConfigurationError(f"{name} must be a text that is not empty and holds no NUL")
     if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
         raise ConfigurationError(f"{name} holds half of a character (a lone surrogate), which has no UTF-8 form")
-    return value
+    # Of a member of a `class User(str, Enum)`, str() and f-strings make its name.
+    return None if value is None else str.__str__(value)

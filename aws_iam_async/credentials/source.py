@@ -84,7 +84,7 @@ def source(profile: object = None, credentials: object = None) -> CredentialsSou
         return DEFAULT_CHAIN
     if not isinstance(profile, str) or not profile.strip():
         raise ConfigurationError(f"profile must be the name of an AWS profile, not {_shown(profile)}")
-    return Chain(profile)
+    return Chain(str.__str__(profile))  # which is not the name of a `class Profile(str, Enum)`'s member
 
 
 def _provider(credentials: object) -> "AwsSession | CredentialsCallable":

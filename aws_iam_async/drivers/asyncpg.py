@@ -211,7 +211,7 @@ class AsyncpgDriver:
         if isinstance(password, Bearer):
             password = Unhashed(password)
         elif password is not None:
-            password = str(password)  # a plain copy of anything else, for SCRAM: see Unhashed
+            password = str.__str__(password)  # a plain copy of anything else, for SCRAM: see Unhashed
         keywords = {
             **(request.driver_options or {}),
             "host": request.host,

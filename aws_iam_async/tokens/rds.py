@@ -117,4 +117,4 @@ def _checked_user(user: object) -> str:
         user.encode()
     except UnicodeEncodeError:
         raise ConfigurationError("user holds half of a character (a lone surrogate), which has no UTF-8 form") from None
-    return user
+    return str.__str__(user)  # str() and f-strings make its name of a member of a `class User(str, Enum)`

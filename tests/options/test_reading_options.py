@@ -1,5 +1,6 @@
 """How a DSN, keywords, a manager's defaults and the environment become one request."""
 
+import enum
 import math
 import ssl
 from collections.abc import Mapping
@@ -46,6 +47,16 @@ def test_keywords_win_over_the_dsn_and_the_dsn_over_the_environment(monkeypatch:
     assert (request.host, request.port, request.user, request.database) == ("dsn.example", 1111, "dsn", "keyword")
     request = reading("postgresql://").request
     assert (request.host, request.port, request.user, request.database) == ("env.example", 1111, "env", "env")
+
+
+class Name(str, enum.Enum):  # noqa: UP042 - a StrEnum is its text in every way
+    HOST = "db.example"
+    USER = "app"
+
+
+def test_members_of_an_enum_are_their_text() -> None:
+    request = reading(None, host=Name.HOST, user=Name.USER, database=Name.USER).request
+    assert f"{request.user}@{request.host}/{request.database}" == "app@db.example/app"
 
 
 def test_aiomysql_reads_no_postgresql_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +199,7 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("mysql://db", {"connect_timeout": "x"}, "connect_timeout must be a number of seconds"),
         ("postgresql://db", {"timeout": math.nan}, "timeout is not a number"),
         ("mysql://db?connect_timeout=nan", {}, "connect_timeout is not a number"),
+        ("postgresql://db", {"timeout": 10**400}, "far too large"),
     ],
 )
 def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any], hint: str) -> None:

@@ -1,5 +1,6 @@
 """``RdsTokenProvider``: tokens without a connection."""
 
+import enum
 import pickle
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,17 @@ async def test_a_token() -> None:
     assert token.access_key_id == "ASIAEXAMPLE"
     assert token.issued_at < token.refresh_at < token.expires_at
     assert (token.expires_at - token.issued_at).total_seconds() == 870
+
+
+class User(str, enum.Enum):  # noqa: UP042 - a StrEnum is its text in every way
+    APP = "named by enum"
+
+
+async def test_a_member_of_an_enum_is_its_text() -> None:
+    provider = RdsTokenProvider(credentials=load)
+    token = await provider.get_token(host=HOST, port=5432, user=User.APP)
+    assert "DBUser=named%20by%20enum&" in token.value
+    assert await provider.get_token(host=HOST, port=5432, user="named by enum") is token
 
 
 async def test_providers_share_the_cache() -> None:
