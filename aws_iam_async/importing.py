@@ -24,7 +24,8 @@ _ends: "LoopLocal[dict[Future[None], asyncio.Event]]" = LoopLocal(dict)
 async def off_the_loop(module: str) -> None:
     """Import a module in a thread, once for all who ask.
 
-    Import it afterwards: that takes no time then, or raises what the thread met.
+    Import it afterwards: that takes no time then, or raises what the thread met. Where no thread can be started, at the
+    end of the interpreter for one, it is left to that.
 
     Args:
         module: Its full name.
@@ -35,7 +36,10 @@ async def off_the_loop(module: str) -> None:
     if future is None or future.done():
         if module in sys.modules:
             return
-        future = _imports[key] = offload.start(lambda: _try(module), name=f"import {module}")
+        try:
+            future = _imports[key] = offload.start(lambda: _try(module), name=f"import {module}")
+        except RuntimeError:
+            return
     ends = _ends[asyncio.get_running_loop()]
     end = ends.get(future)
     if end is None:

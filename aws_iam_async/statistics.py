@@ -48,7 +48,7 @@ class Statistics(NamedTuple):
         failures: Attempts whose error reached the caller or the driver's pool.
         generations: Tokens signed, those of background refreshes included.
         hits: Times a token was served at once.
-        waits: Times somebody had to wait for a token.
+        waits: Times somebody had to wait for a token. What is imported for the first one is not counted.
         wait_seconds: How long they waited, all together.
         refreshes: Tokens renewed in the background.
         refresh_failures: Background renewals that failed; the old token went on being served.

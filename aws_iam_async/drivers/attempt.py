@@ -27,7 +27,8 @@ class Attempt:
     """Bounds a block of code in time as ``asyncio.timeout`` does, and owns the connections made within it.
 
     At the end of its time the block is cancelled, and the driver's own error raised in place of that cancellation, from
-    a ``TimeoutError``. If the task was cancelled by somebody else as well, it stays cancelled.
+    a ``TimeoutError``; also in place of a ``TimeoutError`` that a plugin has made of it. If the task was cancelled by
+    somebody else as well, it stays cancelled.
 
     Unless it ends well, its connections are closed: a plugin may have got one from the rest of the chain and be
     cancelled, timed out or wrong afterwards, so that nobody would have it any more.
@@ -87,7 +88,8 @@ class Attempt:
         if self._deadlines is not None:
             self._deadlines.remove(self)
             if self._expired:
-                late = self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
+                ours = self._task.uncancel() <= self._cancelling
+                late = ours and isinstance(error, asyncio.CancelledError | TimeoutError)
         made, self._made = self._made, []
         self._failed = error is not None
         if error is None:

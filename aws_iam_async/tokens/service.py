@@ -83,7 +83,7 @@ class TokenService:
             AwsIamError: No token could be generated.
         """
         if self._closed:
-            raise _closed()
+            raise TokenError("this token service is closed; make a new manager or provider")
         tokens = self._loops.get(asyncio.get_running_loop())
         return self._first(key) if tokens is None else tokens.cache.get(key)
 
@@ -134,9 +134,10 @@ class TokenService:
 
     async def _first(self, key: TokenKey) -> tuple[Token, bool]:
         await importing.off_the_loop(_ON_LOOP)
-        if self._closed:
-            raise _closed()
-        return await self._loops[asyncio.get_running_loop()].cache.get(key)
+        tokens = self._loops[asyncio.get_running_loop()]
+        if self._closed:  # meanwhile: who waits still gets one
+            tokens.stop()
+        return await tokens.cache.get(key)
 
     async def aclose(self) -> None:
         """Stop every timer and background refresh. Whoever waits for a token still gets it."""
@@ -178,10 +179,6 @@ def _loop_tokens(**share: Any) -> "LoopTokens":
     from aws_iam_async.tokens.on_loop import LoopTokens  # noqa: PLC0415 - a third of this package, for those who log in
 
     return LoopTokens(**share)
-
-
-def _closed() -> TokenError:
-    return TokenError("this token service is closed; make a new manager or provider")
 
 
 def _first(times: "Iterable[float | None]") -> "datetime | None":

@@ -44,8 +44,9 @@ def presign(
     encoded = user if user.isascii() and user.isidentifier() else _quote(user)
     around = _around(host, port, region, access_key, session_token, issued)
     hashed = hashlib.sha256(f"{around.request}{encoded}{around.signed}".encode()).hexdigest()
-    key = _signing_key(secret_key, around.day, region)
-    signature = hmac.digest(key, f"{around.scope}{hashed}".encode(), "sha256").hex()
+    to_sign = f"{around.scope}{hashed}".encode()
+    # The key is no local: tracebacks may show those.
+    signature = hmac.digest(_signing_key(secret_key, around.day, region), to_sign, "sha256").hex()
     return f"{around.url}{encoded}{around.sent}{signature}"
 
 

@@ -33,6 +33,7 @@ class RefreshTimer:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
+        self._cancelled = False
         self._kept_fresh: tuple[Refreshable, ...] = ()
 
     @property
@@ -45,7 +46,9 @@ class RefreshTimer:
         self._kept_fresh = kept_fresh
 
     def plan(self, refresh_at: float) -> None:
-        """Ring no later than at ``refresh_at``, wall clock time."""
+        """Ring no later than at ``refresh_at``, wall clock time; never any more once it was cancelled."""
+        if self._cancelled:
+            return
         loop = asyncio.get_running_loop()
         delay = min(max(refresh_at - self._clock(), _SHORTEST), _LONGEST)
         if self._handle is not None:
@@ -55,7 +58,8 @@ class RefreshTimer:
         self._handle = loop.call_later(delay, _ring, weakref.ref(self))
 
     def cancel(self) -> None:
-        """Stop."""
+        """Stop for good."""
+        self._cancelled = True
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

@@ -178,6 +178,18 @@ def test_an_outer_limit_expires_through_an_inner_one(runner: asyncio.Runner) -> 
     assert runner.run(nested()) == 0
 
 
+def test_what_others_make_of_the_cancellation_is_the_drivers_error_too(runner: asyncio.Runner) -> None:
+    async def reworded() -> None:
+        with attempt(60):
+            try:
+                await asyncio.sleep(HOUR)
+            except asyncio.CancelledError:
+                raise TimeoutError("a plugin's own") from None
+
+    with pytest.raises(TooLateError, match="after 60 s"):
+        runner.run(reworded())
+
+
 def test_it_needs_a_task(runner: asyncio.Runner) -> None:
     def outside_any_task(outcome: "asyncio.Future[None]") -> None:
         with pytest.raises(RuntimeError, match="needs a task"), attempt(1):

@@ -158,6 +158,30 @@ def test_one_who_waits_while_it_is_closed_still_gets_a_token() -> None:
     run(main)
 
 
+def test_who_waits_while_it_is_closed_gets_a_token_and_no_timer_is_set() -> None:
+    async def main() -> None:
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> Credentials:
+            asked.set()
+            await answered.wait()
+            return await load()
+
+        service, key = make()
+        waiting = asyncio.create_task(service.get(key._replace(source=source(credentials=slow))))
+        await asked.wait()
+        closing = asyncio.create_task(service.aclose())
+        await closing
+        answered.set()
+        token, _ = await waiting
+        assert token.expires_at.timestamp() > wall_clock()
+        await asyncio.sleep(0)
+        rings = [handle for handle in asyncio.get_running_loop()._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # asyncio's own
+        assert rings == []
+
+    run(main)
+
+
 def test_one_that_was_never_closed_warns() -> None:
     async def main() -> None:
         service, key = make()
