@@ -58,7 +58,12 @@ def parse(dsn: str) -> Dsn:
         raise ConfigurationError("dsn holds a NUL (%00), where databases would see an end")
     parts = re.fullmatch(URL, dsn, re.ASCII)
     if parts is None:
-        raise ConfigurationError("dsn has no scheme; write postgresql://user@host/database or mysql://...")
+        advice = ""
+        if dsn.startswith("jdbc:"):
+            advice = "drop 'jdbc:'; "
+        elif dsn[:1] in {"'", '"'}:
+            advice = "it is in quotes, which are no part of it; "
+        raise ConfigurationError(f"dsn has no scheme; {advice}write postgresql://user@host/database or mysql://...")
     if parts["fragment"]:
         raise ConfigurationError("dsn holds a '#': percent-encode it as %23")
     query = parts["query"] or ""
@@ -67,6 +72,8 @@ def parse(dsn: str) -> Dsn:
     if not at and "@" in query and any(port and not port.isdecimal() for _, port in hosts):
         # The beginning of a password passes for a port. Later complaints would repeat pieces of its end.
         raise ConfigurationError("dsn: percent-encode '?' in the user name and the password, as %3F")
+    if not at and "@" in parts["path"] and any(port and not port.isdecimal() for _, port in hosts):
+        raise ConfigurationError("dsn: percent-encode '/' in the user name and the password, as %2F")
     user, colon, password = login.partition(":")
     return Dsn(
         scheme=parts["scheme"].lower(),

@@ -158,7 +158,7 @@ def _to_ascii(host: str, option: str) -> str:
 def _advice(wrong: str) -> str:
     match wrong:
         case ":" | "[" | "]":
-            return "pass the port as `port`, and an IPv6 address without brackets"
+            return "pass the name alone: no https:// or ARN, the port as `port`, an IPv6 address without brackets"
         case "/" | "@":
             return "pass a bare host name: no URL, no user, no path of a Unix socket"
         case ",":

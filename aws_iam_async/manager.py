@@ -94,7 +94,11 @@ class PluginManager:
         self.option_names: frozenset[str] = frozenset(
             name for plugin in self._plugins for name in _option_names(plugin)
         )
-        refuse_unknown(options, self.option_names)
+        refuse_unknown(
+            options,
+            self.option_names,
+            nobody="a manager keeps its plugins' options, others go with each connection; no plugin in the chain",
+        )
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._adapters: dict[str, tuple[Driver, Reader]] = {}
         self._attempts = Attempts()

@@ -8,9 +8,11 @@ from aws_iam_async.plugins.iam.login import OPTION_NAMES as IAM_OPTIONS
 __all__ = ["nearest", "refuse_unknown"]
 
 WITH_TELEMETRY = 'plugins="otel,iam"'
-# What everything with options takes beside them.
-PLUGINS = frozenset({"plugins", WITH_TELEMETRY})
-# What the AWS Advanced NodeJS, JDBC and Python wrappers call them, and libpq, in lower case and without underscores.
+IN_MANAGER = "PluginManager(refresh=...)"
+# What everything with options takes beside them, and what takes their place.
+PLUGINS = frozenset({"plugins", WITH_TELEMETRY, IN_MANAGER})
+# What the AWS Advanced NodeJS, JDBC and Python wrappers call them, libpq and other drivers, in lower case and without
+# underscores.
 FOREIGN_NAMES = {
     "iamexpiration": "iam_token_expiration",
     "iamport": "iam_default_port",
@@ -22,6 +24,10 @@ FOREIGN_NAMES = {
     "enabletelemetry": WITH_TELEMETRY,
     "sslca": "sslrootcert",
     "connecttimeout": "timeout",
+    "username": "user",
+    "db": "database",
+    "sslcontext": "ssl",
+    "refresh": IN_MANAGER,
 }
 
 

@@ -107,7 +107,9 @@ def _word(value: object, option: str) -> TlsMode | None:
     for word in _WORDS:
         if word == value:
             return word
-    raise ConfigurationError(f"{option}: {value[:32]!r} is unknown; it must be {known}")
+    meant = value.lower().replace("_", "-")
+    advice = f"did you mean {meant!r}?" if meant in _WORDS else f"it must be {known}"
+    raise ConfigurationError(f"{option}: {value[:32]!r} is unknown; {advice}")
 
 
 def _path(value: object, option: str) -> str | None:

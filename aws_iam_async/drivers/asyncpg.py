@@ -12,7 +12,7 @@ import asyncpg
 
 from aws_iam_async import trust
 from aws_iam_async.drivers import abandoned
-from aws_iam_async.drivers.attempt import Attempt, nothing_returned
+from aws_iam_async.drivers.attempt import NO_CONNECTION, Attempt, no_connection
 from aws_iam_async.drivers.first_connections import FirstConnections
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
@@ -122,8 +122,8 @@ class AsyncpgDriver:
                 made = await self._connect_first(request, log_in)
             else:
                 made = await self._around(log_in)(request)
-            if made is None:
-                raise nothing_returned()
+            if isinstance(made, NO_CONNECTION):
+                raise no_connection(made)
             return made
 
     def cut(self, connection: Any) -> None:
@@ -230,6 +230,7 @@ class AsyncpgDriver:
             abandoned.cut(error)
             if (withheld := _withheld(request, error)) is not None:
                 raise InsecureTransportError(withheld) from error
+            trust.explain(error, request.tls, f"{request.host}:{request.port}")
             if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
                 # The text of a refusal says it all.
                 error.add_note(

@@ -91,6 +91,7 @@ class PostgresFront:
         if startup.user in self._faults.password_users:
             self._refuse(Reason.NOT_FOR_IAM, startup)
             await client.send(messages.scram_request())
+            await client.send(messages.scram_challenge(await _receive_password(client)))
             await _receive_password(client)
             await client.send(messages.password_refused(startup.user))
             await client.close()

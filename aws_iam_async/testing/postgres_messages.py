@@ -4,6 +4,8 @@ Layouts are those of "Message Formats" in the PostgreSQL 18 documentation; the l
 (``MAX_STARTUP_PACKET_LENGTH`` in pqcomm.h, ``PG_MAX_AUTH_TOKEN_LENGTH`` in auth.h).
 """
 
+import base64
+import secrets
 import struct
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ GSSENC_REQUEST = 80877104
 AUTHENTICATION_OK = 0
 _CLEARTEXT_PASSWORD = 3
 _SASL = 10
+_SASL_CONTINUE = 11
 
 _MAX_STARTUP = 10_000
 MAX_PASSWORD = 65_535
@@ -87,6 +90,17 @@ def cleartext_password_request() -> bytes:
 def scram_request() -> bytes:
     """Return the server's question for a proof that the client knows the user's password."""
     return message(b"R", struct.pack("!I", _SASL) + b"SCRAM-SHA-256\0\0")
+
+
+def scram_challenge(opening: str) -> bytes:
+    """Return what a server says next, whether it knows the user or not: the proof is to be made with this salt.
+
+    Args:
+        opening: The client's first message, with its nonce (RFC 5802).
+    """
+    nonce = opening.rpartition("r=")[2] + base64.b64encode(secrets.token_bytes(18)).decode()
+    salt = base64.b64encode(secrets.token_bytes(16)).decode()
+    return message(b"R", struct.pack("!I", _SASL_CONTINUE) + f"r={nonce},s={salt},i=4096".encode())
 
 
 def password_refused(user: str) -> bytes:

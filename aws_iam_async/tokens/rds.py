@@ -98,6 +98,8 @@ class RdsTokenProvider:
 @functools.lru_cache(maxsize=64, typed=True)
 def _place(host: str, port: int, region: str | None) -> tuple[str, int, str]:
     host = endpoints.normalise(host)
+    if endpoints.is_ip(host):
+        raise ConfigurationError(f"host {host!r} is an IP address: pass the endpoint's name, which is what is signed")
     return host, endpoints.parse_port(port), _region(host, region)
 
 

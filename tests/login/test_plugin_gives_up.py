@@ -72,6 +72,16 @@ async def test_returned_nothing(rds: Rds, way: str) -> None:
     await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
 
 
+async def test_returned_what_it_did_not_await(rds: Rds) -> None:
+    class Hasty:
+        async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
+            return call_next(request)
+
+    with pytest.raises(AwsIamError, match=r"returned a coroutine: write `return await call_next\(request\)`"):
+        await rds.connect(plugins=[Hasty(), "iam"])
+    assert rds.emulator.logins == []
+
+
 async def test_failed_in_a_reconnect(mysql: Rds, aws_home: AwsHome) -> None:
     """aiomysql's ``ping()`` goes through the plugins again."""
     give_environment(aws_home, mysql.emulator.account.create_access_key())

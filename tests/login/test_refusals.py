@@ -1,13 +1,22 @@
 """What the server refuses, and for which reason; what is refused here before anything is sent."""
 
+import re
 import sys
 from typing import Any
 
+import aiomysql
 import pytest
 
 import aws_iam_async
-from aws_iam_async import AwsIamError, ConfigurationError, CredentialsError, RegionError, drivers
-from aws_iam_async.testing import Reason
+from aws_iam_async import (
+    AwsIamError,
+    ConfigurationError,
+    CredentialsError,
+    InsecureTransportError,
+    RegionError,
+    drivers,
+)
+from aws_iam_async.testing import CertificateKind, Reason
 from tests.credentials.conftest import AwsHome
 from tests.login.conftest import Rds
 
@@ -31,6 +40,39 @@ async def test_the_emulator_refuses_for_that_very_reason(rds: Rds, options: dict
     with pytest.raises(rds.refusal):
         await rds.connect(**options)
     assert [login.reason for login in rds.emulator.logins] == [reason]
+
+
+async def test_a_wrong_region_is_named_beside_the_hosts_own(rds: Rds) -> None:
+    with pytest.raises(rds.refusal) as refused:
+        await rds.connect(iam_region="eu-west-1")
+    assert "The host is in us-east-1 by its name" in "\n".join(refused.value.__notes__)
+    rds.emulator.faults.reject_next(2)  # the credentials are at hand by now: there is a second try
+    with pytest.raises(rds.refusal) as refused:
+        await rds.connect()
+    assert "by its name" not in "\n".join(refused.value.__notes__)
+
+
+async def test_a_user_who_is_not_set_up_for_iam_gets_no_hash_of_the_token(rds: Rds) -> None:
+    rds.emulator.faults.password_users = {"app"}
+    # PostgreSQL asks for a proof; a MySQL whose users are of mysql_native_password has had its chance in the greeting.
+    expected = {"asyncpg": InsecureTransportError, "aiomysql": rds.refusal}[rds.driver]
+    with pytest.raises(expected, match="app"):
+        await rds.connect()
+    assert [login.reason for login in rds.emulator.logins] == [Reason.NOT_FOR_IAM]
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [(CertificateKind.UNTRUSTED, r"sslrootcert\) alone"), (CertificateKind.OTHER_HOST, "pass iam_host=")],
+)
+async def test_a_certificate_that_is_not_accepted_is_explained(rds: Rds, kind: CertificateKind, advice: str) -> None:
+    rds.emulator.faults.certificate = kind
+    with pytest.raises((OSError, aiomysql.OperationalError)) as refused:
+        await rds.connect()
+    (note,) = refused.value.__notes__
+    assert re.search(advice, note)
+    assert "aws-iam-async check" in note
+    assert rds.emulator.logins == []
 
 
 async def test_a_token_for_another_host_is_refused(rds: Rds) -> None:

@@ -88,6 +88,20 @@ def test_no_piece_of_a_password_that_was_not_encoded_is_told(scheme: str, login:
     assert "hunter" not in repr(caught.value.__cause__)
 
 
+@pytest.mark.parametrize(
+    ("dsn", "advice"),
+    [
+        ("postgresql://app:p/ss@db/shop", "percent-encode '/'"),
+        ("jdbc:postgresql://db/shop", "drop 'jdbc:'"),
+        ("'postgresql://db/shop'", "in quotes"),
+    ],
+)
+def test_what_is_often_wrong_is_named(dsn: str, advice: str) -> None:
+    with pytest.raises(ConfigurationError, match=advice) as refused:
+        parse(dsn)
+    assert "ss@" not in str(refused.value)
+
+
 @pytest.mark.parametrize("dsn", ["postgresql://db:5432/shop?application_name=a@b", "postgresql://[::1]/shop?x=a@b"])
 def test_an_at_sign_in_the_query_is_as_good_as_any(dsn: str) -> None:
     assert "a@b" in parse(dsn).query.values()

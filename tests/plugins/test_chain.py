@@ -157,7 +157,7 @@ async def test_an_option_of_a_plugin_that_is_not_in_the_chain() -> None:
     manager = PluginManager(plugins=[Recorder("r", [])])
     with pytest.raises(ConfigurationError, match="'iam_host': it is one of the plugin 'iam', which is not"):
         await manager.connect("postgresql://app@db/shop?iam_host=x")
-    with pytest.raises(ConfigurationError, match="'tenant': no plugin in the chain has it"):
+    with pytest.raises(ConfigurationError, match=r"'tenant': a manager keeps .*; no plugin in the chain has it"):
         PluginManager(plugins=[Recorder("r", [])], tenant=1)
 
 

@@ -42,7 +42,8 @@ def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, pat
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"ssl": "verify_full"}, r"ssl: 'verify_full' is unknown; it must be one of .*'verify-full'"),
+        ({"ssl": "verify_full"}, r"ssl: 'verify_full' is unknown; did you mean 'verify-full'\?"),
+        ({"ssl": "full"}, r"ssl: 'full' is unknown; it must be one of .*'verify-full'"),
         ({"ssl": "VERIFY-FULL"}, "ssl: 'VERIFY-FULL' is unknown"),
         ({"sslmode": ""}, "sslmode: '' is unknown; it must be one of 'disable', 'allow'"),
         ({"sslmode": True}, "sslmode must be one of .*, not bool"),

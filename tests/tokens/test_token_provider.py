@@ -86,6 +86,7 @@ async def test_nothing_secret_is_shown() -> None:
         ({"host": ""}, ConfigurationError, "host"),
         ({"host": "a b"}, ConfigurationError, "host"),
         ({"host": None}, ConfigurationError, "host"),
+        ({"host": "10.0.0.7", "region": "us-east-1"}, ConfigurationError, "is an IP address"),
         ({"port": 0}, ConfigurationError, "port"),
         ({"port": "x"}, ConfigurationError, "port"),
         ({"user": ""}, ConfigurationError, "user"),

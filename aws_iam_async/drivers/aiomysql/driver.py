@@ -16,7 +16,7 @@ from pymysql.constants import CR, ER
 from aws_iam_async import trust
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from aws_iam_async.drivers.attempt import Attempt, nothing_returned
+from aws_iam_async.drivers.attempt import NO_CONNECTION, Attempt, no_connection
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
@@ -151,8 +151,8 @@ class AiomysqlDriver:
         seconds = request.driver_options.get("connect_timeout")
         with Attempt(self, request, seconds, self._attempts) as attempt:
             made = await self._around(functools.partial(self._log_in, attempt, request, connection))(request)
-            if made is None:
-                raise nothing_returned()
+            if isinstance(made, NO_CONNECTION):
+                raise no_connection(made)
             return made
 
     async def _log_in(
@@ -162,15 +162,20 @@ class AiomysqlDriver:
             # A reconnect goes through the plugins again, with what was asked before they had their say.
             redial = functools.partial(self._dial, asked)
             connection = Connection(dial=redial, **request.driver_options)
-        await connection.log_in(
-            request.password or "",
-            tls=await trust.context(request.tls),
-            secret_needs_tls=request.tls.required,
-            host=request.host or CONNECT["host"].default,
-            port=request.port or self.default_port,
-            user=request.user or DEFAULT_USER,
-            db=request.database,
-        )
+        context = await trust.context(request.tls)
+        try:
+            await connection.log_in(
+                request.password or "",
+                tls=context,
+                secret_needs_tls=request.tls.required,
+                host=request.host or CONNECT["host"].default,
+                port=request.port or self.default_port,
+                user=request.user or DEFAULT_USER,
+                db=request.database,
+            )
+        except Exception as error:
+            trust.explain(error, request.tls, f"{request.host}:{request.port}")
+            raise
         attempt.made(connection)
         return connection
 

@@ -5,6 +5,7 @@ import warnings
 from types import MappingProxyType
 from typing import Any
 
+from aws_iam_async import endpoints
 from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.plan import Plan, Plans, plan, whose
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -102,10 +103,13 @@ def _explain(error: Exception, signed: login.Login, token: Token) -> None:
         f"The IAM token was new, signed for user {signed.user!r} at {signed.host}:{signed.port} in {signed.region}"
         f" with access key {token.access_key_id}."
     )
+    endpoint = endpoints.parse(signed.host)
+    if endpoint is not None and endpoint.region not in {None, signed.region}:
+        error.add_note(f"The host is in {endpoint.region} by its name: leave iam_region out, or correct it.")
     error.add_note(
         "Check that the database user was granted rds_iam (PostgreSQL) or identified with AWSAuthenticationPlugin"
         " (MySQL); that the identity may do rds-db:connect on"
         f" arn:aws:rds-db:{signed.region}:<account>:dbuser:<resource id>/{signed.user};"
         " that host, port and region are the database's own; and that this machine's clock is right."
-        " The command aws-iam-async check looks into all of it."
+        " The command aws-iam-async check (extra cli) looks into all of it."
     )
