@@ -37,7 +37,7 @@ generation_time: Histogram = _meter.create_histogram(
 rejections: Counter = _meter.create_counter(
     "aws_iam_async.token.rejections",
     unit="{login}",
-    description="Logins that a server rejected with a token from the cache, and that were tried once more.",
+    description="Logins that a server rejected, and that were tried once more.",
 )
 
 
