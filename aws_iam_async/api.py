@@ -1,7 +1,6 @@
 """The two functions for everyone: they use one plugin manager per event loop, made when it is first needed."""
 
 import asyncio
-import functools
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -89,7 +88,7 @@ def connect(
         InsecureTransportError: The server would have got the token without TLS.
         Exception: What the driver raises.
     """
-    return Opening(_connect(dsn, driver, plugins, options), functools.partial(close_connection, dsn, driver))
+    return Opening(_connect(dsn, driver, plugins, options), close_connection, dsn, driver)
 
 
 @overload
@@ -142,7 +141,7 @@ def create_pool(
         InsecureTransportError: The server would have got the token without TLS.
         Exception: What the driver raises.
     """
-    return Opening(_create_pool(dsn, driver, plugins, options), functools.partial(close_pool, dsn, driver))
+    return Opening(_create_pool(dsn, driver, plugins, options), close_pool, dsn, driver)
 
 
 async def _connect(

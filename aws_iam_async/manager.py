@@ -1,12 +1,10 @@
 """The plugin manager: reads what the caller wants, and lets a driver make it through the plugins."""
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from aws_iam_async import drivers
-from aws_iam_async import dsn as dsn_reader
 from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import refuse_unknown
@@ -125,7 +123,7 @@ class PluginManager:
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
     ) -> Opening[Any]:
         """Make one physical connection; see :func:`aws_iam_async.connect`."""
-        return Opening(self._connect(dsn, driver, options), functools.partial(close_connection, dsn, driver))
+        return Opening(self._connect(dsn, driver, options), close_connection, dsn, driver)
 
     @overload
     def create_pool(
@@ -148,7 +146,7 @@ class PluginManager:
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
     ) -> Opening[Any]:
         """Make a pool; see :func:`aws_iam_async.create_pool`."""
-        return Opening(self._create_pool(dsn, driver, options), functools.partial(close_pool, dsn, driver))
+        return Opening(self._create_pool(dsn, driver, options), close_pool, dsn, driver)
 
     def statistics(self) -> Statistics:
         """What happened so far in all loops, as a frozen object; cheap enough to be polled."""
@@ -179,11 +177,12 @@ class PluginManager:
         return f"<PluginManager {state} plugins={[type(plugin).__name__ for plugin in self._plugins]}>"
 
     async def _connect(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        adapter, reader = self._adapters.get(name := _driver_name(dsn, driver)) or await self._adapt(name)
+        name = drivers.driver_name(dsn, driver)
+        adapter, reader = self._adapters.get(name) or await self._adapt(name)
         return await adapter.connect(reader.read(dsn, keywords, pool=False).request)
 
     async def _create_pool(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        name = _driver_name(dsn, driver)
+        name = drivers.driver_name(dsn, driver)
         adapter, reader = self._adapters.get(name) or await self._adapt(name)
         request, pool_options = reader.read(dsn, keywords, pool=True)
         for plugin in self._plugins:
@@ -215,17 +214,11 @@ def _option_names(plugin: Plugin) -> Iterable[str]:
     return names
 
 
-def _driver_name(dsn: str | None, driver: str | ModuleType | None) -> str:
-    if dsn is not None and not isinstance(dsn, str):
-        raise ConfigurationError(f"dsn must be a text, not {type(dsn).__name__}")
-    return drivers.driver_name(driver, None if dsn is None else dsn_reader.parse(dsn).scheme)
-
-
 async def close_connection(dsn: str | None, driver: str | ModuleType | None, connection: Any, failed: bool) -> None:  # noqa: FBT001 - called back by Opening
     """Close what was opened with this DSN or driver, in the driver's own way."""
-    await drivers.loaded(_driver_name(dsn, driver)).close(connection, failed=failed)
+    await drivers.loaded(drivers.driver_name(dsn, driver)).close(connection, failed=failed)
 
 
 async def close_pool(dsn: str | None, driver: str | ModuleType | None, pool: Any, _failed: bool) -> None:  # noqa: FBT001 - called back by Opening
     """Close a pool that was opened with this DSN or driver, in the driver's own way."""
-    await drivers.loaded(_driver_name(dsn, driver)).close_pool(pool)
+    await drivers.loaded(drivers.driver_name(dsn, driver)).close_pool(pool)

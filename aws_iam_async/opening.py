@@ -17,16 +17,18 @@ class Opening(Coroutine[Any, Any, T]):
 
     Args:
         coroutine: Opens.
-        close: Closes; called with what was opened and with whether an exception is under way.
+        close: Closes; called with ``how``, what was opened, and whether an exception is under way.
+        how: What ``close`` has to know beside that.
     """
 
-    __slots__ = ("_close", "_coroutine", "_opened")
+    __slots__ = ("_close", "_coroutine", "_how", "_opened")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, T], close: Callable[[T, bool], Coroutine[Any, Any, None]]
+        self, coroutine: Coroutine[Any, Any, T], close: Callable[..., Coroutine[Any, Any, None]], *how: Any
     ) -> None:
         self._coroutine = coroutine
         self._close = close
+        self._how = how
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()
@@ -38,7 +40,7 @@ class Opening(Coroutine[Any, Any, T]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close(self._opened, exc_type is not None)
+        await self._close(*self._how, self._opened, exc_type is not None)
 
     if not TYPE_CHECKING:  # to a type checker there would be an attribute of any name
 

@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from aws_iam_async import importing
+from aws_iam_async.dsn import parse
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
 
 if TYPE_CHECKING:
@@ -28,19 +29,17 @@ ADAPTERS = {
 _loaded: "dict[str, type[Driver]]" = {}
 
 
-def driver_name(driver: str | ModuleType | None, scheme: str | None) -> str:
+def driver_name(dsn: str | None, driver: str | ModuleType | None) -> str:
     """Tell which driver is meant.
 
     Args:
+        dsn: The DSN, whose scheme may say it.
         driver: Its name or its imported module; ``None`` lets the scheme decide.
-        scheme: The DSN's scheme, ``None`` without a DSN.
 
     Raises:
-        ConfigurationError: Neither says it, one of them is unknown, or they contradict each other.
+        ConfigurationError: Neither says it, one of them is unknown or cannot be read, or they contradict each other.
     """
-    by_scheme = SCHEMES.get(scheme) if scheme is not None else None
-    if scheme is not None and by_scheme is None:
-        raise ConfigurationError(f"dsn: unknown scheme {scheme!r}; known: {', '.join(SCHEMES)}")
+    by_scheme = None if dsn is None else _by_scheme(dsn)
     if driver is None:
         if by_scheme is None:
             raise ConfigurationError("driver is missing: pass driver='asyncpg' or driver='aiomysql', or a DSN")
@@ -48,9 +47,18 @@ def driver_name(driver: str | ModuleType | None, scheme: str | None) -> str:
     name = driver.__name__ if isinstance(driver, ModuleType) else driver
     if not isinstance(name, str) or name not in ADAPTERS:
         raise ConfigurationError(f"driver={name!r} is unknown; known: {', '.join(ADAPTERS)}")
-    if by_scheme not in (None, name):
-        raise ConfigurationError(f"driver={name!r} contradicts the DSN's scheme {scheme!r}, which is for {by_scheme}")
+    if by_scheme is not None and by_scheme != name:
+        raise ConfigurationError(f"driver={name!r} contradicts the DSN's scheme, which is for {by_scheme}")
     return name
+
+
+def _by_scheme(dsn: str) -> str:
+    if not isinstance(dsn, str):
+        raise ConfigurationError(f"dsn must be a text, not {type(dsn).__name__}")
+    scheme = parse(dsn).scheme
+    if scheme not in SCHEMES:
+        raise ConfigurationError(f"dsn: unknown scheme {scheme!r}; known: {', '.join(SCHEMES)}")
+    return SCHEMES[scheme]
 
 
 async def load(name: str) -> "type[Driver]":

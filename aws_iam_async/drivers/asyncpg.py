@@ -5,14 +5,14 @@ import inspect
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import Any, NoReturn
 
 import asyncpg
 
 from aws_iam_async import trust
 from aws_iam_async.drivers import abandoned
-from aws_iam_async.drivers.attempt import NO_CONNECTION, Attempt, no_connection
+from aws_iam_async.drivers.attempt import Attempt, no_connection
 from aws_iam_async.drivers.first_connections import FirstConnections
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
@@ -122,7 +122,7 @@ class AsyncpgDriver:
                 made = await self._connect_first(request, log_in)
             else:
                 made = await self._around(log_in)(request)
-            if isinstance(made, NO_CONNECTION):
+            if made is None or isinstance(made, CoroutineType):
                 raise no_connection(made)
             return made
 

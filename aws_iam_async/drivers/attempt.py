@@ -1,7 +1,7 @@
 """One attempt to connect: bounded in time, counted by how it ends, and whatever it made is closed if nobody gets it."""
 
 import asyncio
-from types import CoroutineType, NoneType, TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, Protocol, Self
 
 from aws_iam_async.deadlines import Deadlines, deadlines
@@ -9,10 +9,7 @@ from aws_iam_async.errors import AwsIamError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
 
-__all__ = ["NO_CONNECTION", "Attempt", "no_connection"]
-
-# What a plugin returns that forgot to return, or to await.
-NO_CONNECTION = (NoneType, CoroutineType)
+__all__ = ["Attempt", "no_connection"]
 
 
 class Dialler(Protocol):
@@ -115,7 +112,7 @@ class Attempt:
 
 
 def no_connection(returned: Any) -> AwsIamError:
-    """Return the error for what a chain of plugins returned, one of ``NO_CONNECTION``."""
+    """Return the error for a chain of plugins that returned nothing, or what it should have awaited."""
     if isinstance(returned, CoroutineType):
         returned.close()
         return AwsIamError("a plugin's connect() returned a coroutine: write `return await call_next(request)`")

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import Any
 
 import aiomysql
@@ -16,7 +16,7 @@ from pymysql.constants import CR, ER
 from aws_iam_async import trust
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from aws_iam_async.drivers.attempt import NO_CONNECTION, Attempt, no_connection
+from aws_iam_async.drivers.attempt import Attempt, no_connection
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
@@ -151,7 +151,7 @@ class AiomysqlDriver:
         seconds = request.driver_options.get("connect_timeout")
         with Attempt(self, request, seconds, self._attempts) as attempt:
             made = await self._around(functools.partial(self._log_in, attempt, request, connection))(request)
-            if isinstance(made, NO_CONNECTION):
+            if made is None or isinstance(made, CoroutineType):
                 raise no_connection(made)
             return made
 

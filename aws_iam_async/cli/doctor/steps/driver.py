@@ -2,7 +2,7 @@
 
 import sys
 
-from aws_iam_async import drivers, dsn
+from aws_iam_async import drivers
 from aws_iam_async.cli.doctor.advice.setup import install_driver
 from aws_iam_async.cli.doctor.findings import Findings
 from aws_iam_async.cli.doctor.outcome import Passed, StepFailedError
@@ -14,7 +14,7 @@ __all__ = ["run"]
 async def run(found: Findings) -> Passed:
     """Import it."""
     target = found.target
-    found.driver = drivers.driver_name(target.options.get("driver"), dsn.parse(target.dsn).scheme)
+    found.driver = drivers.driver_name(target.dsn, target.options.get("driver"))
     try:
         await drivers.load(found.driver)
     except DriverNotFoundError as error:
