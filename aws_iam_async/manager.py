@@ -8,7 +8,6 @@ from aws_iam_async import drivers
 from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.opening import Opening
 from aws_iam_async.option_names import refuse_unknown
-from aws_iam_async.options import Reader
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.iam.plugin import IamPlugin
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from aws_iam_async.drivers.aiomysql.connection import Connection
     from aws_iam_async.drivers.aiomysql.pool import Pool
     from aws_iam_async.drivers.protocol import Driver
+    from aws_iam_async.options import Reader
     from aws_iam_async.typed_options import (
         AiomysqlOptions,
         AiomysqlPoolOptions,
@@ -195,7 +195,7 @@ class PluginManager:
 
     async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
         made = (await drivers.load(name))(self._around, self._attempts)
-        reader = Reader(made, self.option_names, self._options)
+        reader = made.reader(self.option_names, self._options)
         return self._adapters.setdefault(name, (made, reader))
 
     def _around(self, terminal: ConnectNext) -> ConnectNext:

@@ -15,8 +15,3 @@ AT_PACE = "at the pace of the targets' machine"
 def by_warm_connect(wrapper: Spread) -> float:
     """Return how many times slower this machine is, by what the wrapper took for a warm connect."""
     return wrapper.median / WARM_CONNECT
-
-
-def by_import(wrapper: Spread) -> float:
-    """Return how many times slower this machine is, by what importing the wrapper took."""
-    return wrapper.median / IMPORT

@@ -17,6 +17,7 @@ from aws_iam_async.drivers.first_connections import FirstConnections
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.dsn import split_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
+from aws_iam_async.options import Reader
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -65,6 +66,10 @@ class AsyncpgDriver:
     def __init__(self, around: Around, attempts: Attempts) -> None:
         self._around = around
         self._attempts = attempts
+
+    def reader(self, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> Reader:
+        """Return what reads the options of this driver."""
+        return Reader(self, plugin_options, defaults)
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Read a DSN's query as asyncpg does: what it does not know is a setting for the server.

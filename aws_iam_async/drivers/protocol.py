@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+from aws_iam_async.options import Reader
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
@@ -61,6 +62,10 @@ class Driver(Protocol):
             around: Puts the plugins around the driver's connect.
             attempts: Counts how its connects end.
         """
+        ...
+
+    def reader(self, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> Reader:
+        """Return what reads this driver's options; a driver brings it, so that importing the package does not."""
         ...
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:

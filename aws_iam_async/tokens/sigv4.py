@@ -67,8 +67,8 @@ class _Around(NamedTuple):
         return "**********"
 
 
-# Tokens for many users come in bursts.
-@functools.lru_cache(maxsize=16)
+# Tokens for many users come in bursts; what is of another second is of no use any more.
+@functools.lru_cache(maxsize=4)
 def _around(host: str, port: int, region: str, access_key: str, session_token: str | None, issued: int) -> _Around:
     host = host.lower()
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(issued))

@@ -20,6 +20,7 @@ from aws_iam_async.drivers.attempt import Attempt, no_connection
 from aws_iam_async.drivers.protocol import Around, Read
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.option_names import refuse_unknown
+from aws_iam_async.options import Reader
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Attempts
 
@@ -79,6 +80,10 @@ class AiomysqlDriver:
     def __init__(self, around: Around, attempts: Attempts) -> None:
         self._around = around
         self._attempts = attempts
+
+    def reader(self, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> Reader:
+        """Return what reads the options of this driver."""
+        return Reader(self, plugin_options, defaults)
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Read a DSN's query as aiomysql's keywords, with their types.
