@@ -194,6 +194,7 @@ class PluginManager:
         )
 
     async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
+        self._tokens.prepare()  # while the driver is imported: the first login waits for both at once
         made = (await drivers.load(name))(self._around, self._attempts)
         reader = made.reader(self.option_names, self._options)
         return self._adapters.setdefault(name, (made, reader))

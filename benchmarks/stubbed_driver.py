@@ -1,6 +1,7 @@
 """asyncpg with its network left out, so that what remains is what is added to it."""
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -30,8 +31,11 @@ async def connect(*_arguments: Any, **_options: Any) -> Connection:
     return _CONNECTION
 
 
+vars(connect)["__signature__"] = inspect.signature(asyncpg.connect)  # which the adapter reads
+
+
 @contextlib.contextmanager
 def stubbed() -> Iterator[None]:
-    """Let asyncpg connect to nothing. Its adapter has to be loaded before, since it reads the real signature."""
+    """Let asyncpg connect to nothing."""
     with mock.patch.object(asyncpg, "connect", connect):
         yield
