@@ -9,7 +9,7 @@ while that run's task still has to end.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from async_lru import alru_cache
 
@@ -19,11 +19,8 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-class _Landed(NamedTuple, Generic[T]):
-    """How a flight ended. A failure is a result too, so that no exception object is ever raised in two tasks."""
-
-    value: T | None
-    error: Exception | None
+# How a flight ended. A failure is a result too, so that no exception object is ever raised in two tasks.
+_Landed: TypeAlias = tuple[T | None, Exception | None]
 
 
 class SingleFlight(Generic[K, T]):
@@ -64,7 +61,7 @@ class SingleFlight(Generic[K, T]):
             if number is None:
                 number = self.flying[key] = next(self._numbers)
             try:
-                landed = await self._shared(key, number)
+                value, error = await self._shared(key, number)
             except asyncio.CancelledError:
                 if not self._shared.cache_contains(key, number):
                     self._land(key, number)
@@ -72,11 +69,11 @@ class SingleFlight(Generic[K, T]):
                 if task is None or task.cancelling():
                     raise
                 continue  # somebody cancelled the flight's own task, not this waiter
-            if isinstance(landed.error, AwsIamError):
-                raise _own(landed.error) from landed.error.__cause__
-            if landed.error is not None:
-                raise landed.error
-            return landed.value  # type: ignore[return-value]  # a T wherever there is no error
+            if isinstance(error, AwsIamError):
+                raise _own(error) from error.__cause__
+            if error is not None:
+                raise error
+            return value  # type: ignore[return-value]  # a T wherever there is no error
 
     async def _fly(self, key: K, number: int) -> _Landed[T]:
         try:
@@ -84,9 +81,9 @@ class SingleFlight(Generic[K, T]):
                 await before.wait()
             end = self._ends[key] = asyncio.Event()
             try:
-                return _Landed(await self._function(key), None)
+                return await self._function(key), None
             except Exception as error:  # noqa: BLE001 - handed on whole, to each waiter
-                return _Landed(None, error)
+                return None, error
             finally:
                 del self._ends[key]
                 end.set()
