@@ -67,9 +67,13 @@ def plan(now: float, *, expiration: float, credentials_expire: float | None, dra
     enforced: float = issued + SIGNED_FOR
     if credentials_expire is not None and credentials_expire < enforced:
         enforced = credentials_expire
-    expires = max(issued, min(issued + expiration, enforced - MARGIN))
-    refresh = issued + (expires - issued) * (0.6 + 0.15 * draw)
-    return Lifetime(issued, refresh, expires, enforced)
+    served = enforced - MARGIN - issued
+    # Not by min() and max(), a quarter of what this takes for each new token.
+    if served > expiration:
+        served = expiration
+    elif served < 0:
+        served = 0
+    return Lifetime(issued, issued + served * (0.6 + 0.15 * draw), issued + served, enforced)
 
 
 def good(lifetime: Lifetime, now: float) -> bool:
