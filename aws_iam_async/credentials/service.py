@@ -4,23 +4,16 @@ import asyncio
 import functools
 import logging
 import math
-import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
 
-from aws_iam_async import backoff, offload
-from aws_iam_async.credentials import environment
+from aws_iam_async import backoff
+from aws_iam_async.credentials.reading import Reader
 from aws_iam_async.credentials.snapshot import Snapshot
-from aws_iam_async.credentials.source import Chain, CredentialsSource
+from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import AwsIamError, CredentialsError
-from aws_iam_async.importing import undivided
 from aws_iam_async.single_flight import SingleFlight
 from aws_iam_async.statistics import CredentialsCounters
-
-if TYPE_CHECKING:
-    import concurrent.futures
-    from types import ModuleType
 
 _log = logging.getLogger(__name__)
 
@@ -30,30 +23,16 @@ REREAD_INTERVAL = 10.0
 # sit out ten minutes in which the endpoint is down, and to come so late out of it that the next such outage, an hour
 # later, is not met at once. botocore 1.43 blocks its callers for new ones in the last ten.
 REFRESH_AHEAD = 700.0
-# A read is given up after so long: a source that hangs once must not keep everyone waiting for good. Those that answer
-# at all do so sooner, even with a person at a security key. What a thread brings after its last waiter has gone is
-# good for the next caller just as long.
-READ_LIMIT = 60.0
 # Identities remembered. Only callers who pass a new callable for every connect have more.
 _MOST_IDENTITIES = 256
 
 
-class _Reading(NamedTuple):
-    """A read under way in a thread."""
-
-    future: "concurrent.futures.Future[Snapshot]"
-    asked: int
-    started: float
-
-    def keeps(self, asked: int, now: float) -> bool:
-        """Whether to wait for this one rather than to start another."""
-        if self.asked != asked or not 0 <= now - self.started < READ_LIMIT:
-            return False
-        return not self.future.done() or self.future.exception() is None
-
-
 class _Identity:
-    """What is known of one identity."""
+    """What is known of one identity.
+
+    Args:
+        reader: Reads its credentials.
+    """
 
     snapshot: Snapshot | None = None
     expires: float = -math.inf
@@ -64,8 +43,10 @@ class _Identity:
     asked: int = 0
     answered: int = 0
     asked_at: float = -math.inf
-    reading: _Reading | None = None
     refresher: "asyncio.Task[Snapshot] | None" = None
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
 
     def usable(self, now: float) -> Snapshot | None:
         """Return the last good credentials, if they have not truly expired."""
@@ -179,7 +160,8 @@ class CredentialsService:
     def _identity(self, source: CredentialsSource) -> _Identity:
         identity = self._identities.get(source)
         if identity is None:
-            identity = self._identities[source] = _Identity()
+            reader = Reader(source, clock=self._clock, counters=self._counters)
+            identity = self._identities[source] = _Identity(reader)
             if len(self._identities) > _MOST_IDENTITIES:
                 self._forget_one()
         self._identities.move_to_end(source)
@@ -214,7 +196,7 @@ class CredentialsService:
         identity = self._identity(source)
         asked = identity.asked
         try:
-            snapshot = await self._read(source, identity)
+            snapshot = await identity.reader.read(asked)
             now = self._clock()
             snapshot = at_its_first_expiry(snapshot, identity.usable(now))
             _refuse_expired(snapshot, now, source)
@@ -235,57 +217,6 @@ class CredentialsService:
             identity.retry_at = -math.inf
             _log.debug("%r: %s by %s", source, snapshot.credentials.access_key, snapshot.method)
             return snapshot
-
-    async def _read(self, source: CredentialsSource, identity: _Identity) -> Snapshot:
-        if isinstance(source, Chain) and source.profile is None:
-            snapshot = environment.read(os.environ)
-            if snapshot is not None:
-                self._counters.loads += 1
-                return snapshot
-        if isinstance(source, Chain):
-            return await self._read_in_thread(lambda: _sdk().read(source.profile), source, identity)
-        from aws_iam_async.credentials import given  # noqa: PLC0415 - for those who have such a source
-        from aws_iam_async.credentials.session import unused  # noqa: PLC0415 - the same
-
-        if (session := unused(source.provider)) is not None:
-            name = given.name(source)
-            return await self._read_in_thread(lambda: _sdk().read_session(session, name), source, identity)
-        self._counters.loads += 1
-        return await _within(READ_LIMIT, given.ask(source), source)
-
-    async def _read_in_thread(
-        self, read: Callable[[], Snapshot], source: CredentialsSource, identity: _Identity
-    ) -> Snapshot:
-        now = self._clock()
-        reading = identity.reading
-        if reading is None or not reading.keeps(identity.asked, now):
-            self._counters.loads += 1
-            reading = identity.reading = _Reading(offload.start(read, name="credentials"), identity.asked, now)
-        try:
-            # A thread that is given up goes on, and nobody looks at what it brings.
-            snapshot = await _within(reading.started + READ_LIMIT - now, offload.wait(reading.future), source)
-        except asyncio.CancelledError:
-            raise  # the thread goes on, and its answer waits for the next caller
-        except Exception:
-            identity.reading = None
-            raise
-        identity.reading = None
-        return snapshot
-
-
-def _sdk() -> "ModuleType":
-    """Import what asks the SDK, in the thread that does."""
-    with undivided():
-        from aws_iam_async.credentials import sdk  # noqa: PLC0415 - not on the loop's thread
-    return sdk
-
-
-async def _within(seconds: float, answer: Awaitable[Snapshot], source: CredentialsSource) -> Snapshot:
-    try:
-        async with asyncio.timeout(seconds):
-            return await answer
-    except TimeoutError:  # the answers themselves never fail with one
-        raise CredentialsError(f"{source!r} did not answer within {READ_LIMIT:.0f} s; it will be asked anew") from None
 
 
 def _refuse_expired(snapshot: Snapshot, now: float, source: CredentialsSource) -> None:

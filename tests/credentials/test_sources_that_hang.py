@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.service import READ_LIMIT, CredentialsService
+from aws_iam_async.credentials.reading import READ_LIMIT
+from aws_iam_async.credentials.service import CredentialsService
 from aws_iam_async.credentials.source import CredentialsSource, source
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.statistics import CredentialsCounters

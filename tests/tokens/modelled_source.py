@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.service import READ_LIMIT
+from aws_iam_async.credentials.reading import READ_LIMIT
 from aws_iam_async.credentials.source import CredentialsSource, source
 
 
