@@ -40,6 +40,8 @@ class CutError(ConnectionAbortedError):
 class Faults:
     """The switches. Every one may be set at any time and from any thread; ``reset`` puts all of them back.
 
+    A name that is none of them is an ``AttributeError``, for a misspelt fault would be a test of nothing.
+
     Attributes:
         max_token_age: Refuse valid tokens older than this many seconds. Default: None, they live their full 900 s.
         throttle: How many distinct tokens a second may log in, by the emulator's clock. Logins with a token that got
@@ -50,6 +52,19 @@ class Faults:
         password_users: Users who are not set up for IAM: without rds_iam (PostgreSQL) or AWSAuthenticationPlugin
             (MySQL). Their passwords are asked for, not tokens, as RDS also does with users who do not exist.
     """
+
+    # Nothing else can be set: see above.
+    __slots__ = (
+        "_cuts",
+        "_delays",
+        "_lock",
+        "_rejections",
+        "certificate",
+        "max_token_age",
+        "offer_tls",
+        "password_users",
+        "throttle",
+    )
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -73,9 +88,13 @@ class Faults:
             self._rejections = count
 
     def cut(self, stage: Stage, *, times: int = 1) -> None:
-        """Close the next ``times`` connections, without a word, when they reach ``stage``."""
+        """Close the next ``times`` connections, without a word, when they reach ``stage``.
+
+        Raises:
+            ValueError: There is no such stage.
+        """
         with self._lock:
-            self._cuts[stage] = times
+            self._cuts[Stage(stage)] = times
 
     def delay(self, stage: Stage, seconds: float) -> None:
         """Let every login wait at ``stage`` from now on.
@@ -83,9 +102,12 @@ class Faults:
         Args:
             stage: Where.
             seconds: How long; 0 for no longer, ``math.inf`` for a server that never answers.
+
+        Raises:
+            ValueError: There is no such stage.
         """
         with self._lock:
-            self._delays[stage] = seconds
+            self._delays[Stage(stage)] = seconds
 
     def take_rejection(self) -> bool:
         """Use up one of the rejections asked for; False when none is left."""

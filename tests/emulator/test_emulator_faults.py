@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from aws_iam_async.testing import CertificateKind, Emulator, Reason, Stage
+from aws_iam_async.testing import CertificateKind, Emulator, Faults, Reason, Stage
 from tests.emulator.conftest import BROKEN, Front
 
 
@@ -155,3 +155,13 @@ async def test_reset_turns_every_fault_off_and_forgets_the_past(front: Front) ->
     emulator.reset()
     assert emulator.logins == []
     assert await _attempt(front, token)
+
+
+def test_a_misspelt_fault_is_no_fault() -> None:
+    faults = Faults()
+    with pytest.raises(AttributeError, match="max_token_agee"):
+        faults.max_token_agee = 60  # type: ignore[attr-defined]  # that is the point
+    with pytest.raises(ValueError, match="'tls_done' is not a valid Stage"):
+        faults.delay("tls_done", 1)  # type: ignore[arg-type]  # the same
+    with pytest.raises(ValueError, match="'tls_done' is not a valid Stage"):
+        faults.cut("tls_done")  # type: ignore[arg-type]  # the same
