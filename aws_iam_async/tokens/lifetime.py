@@ -30,25 +30,25 @@ class Lifetime(NamedTuple):
     enforced: float
 
 
-def parse_expiration(value: object, option: str = "iam_token_expiration") -> int:
+def parse_expiration(value: object, option: str) -> float:
     """Read for how long a token may be served from the cache.
 
     Args:
-        value: Whole seconds, as a number or in decimal digits.
+        value: Seconds, as a number or in decimal digits.
         option: The option that held it, for the message.
 
     Raises:
-        ConfigurationError: It is not a whole number from 0 to 900.
+        ConfigurationError: It is not a number from 0 to 900.
     """
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 18:  # noqa: PLR2004 - no huge ints
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{option} must be a whole number of seconds, 0 to {SIGNED_FOR}")
-    if not 0 <= value <= SIGNED_FOR:
+    # Compared before it is converted: there is no float of a huge int.
+    if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= SIGNED_FOR:
         raise ConfigurationError(
-            f"{option} must be from 0 (no cache) to {SIGNED_FOR} seconds, the longest that RDS accepts a token"
+            f"{option} must be a number of seconds from 0 (no cache) to {SIGNED_FOR}, the longest that RDS accepts a"
+            " token"
         )
-    return value
+    return float(value)
 
 
 def plan(now: float, *, expiration: float, credentials_expire: float | None, draw: float) -> Lifetime:

@@ -46,7 +46,7 @@ class RdsTokenProvider:
         *,
         profile: str | None = None,
         credentials: AwsSession | CredentialsCallable | None = None,
-        expiration: int = DEFAULT_EXPIRATION,
+        expiration: float = DEFAULT_EXPIRATION,
         refresh: Refresh = "on_use",
     ) -> None:
         self._source = source(profile, credentials)

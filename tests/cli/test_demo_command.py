@@ -102,7 +102,7 @@ def test_an_interrupted_demo_tidies_up(program: Program, moment: str, number: si
             "the endpoint refused no login, though the access key had been revoked",
         ),
         (
-            "from aws_iam_async.plugins.iam import login; login.LIFETIME = 0",
+            "from aws_iam_async.plugins.iam import login; login.DEFAULT_EXPIRATION = 0",
             "tokens generated: 100, where 1 should be",
         ),
     ],

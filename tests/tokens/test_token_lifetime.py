@@ -1,5 +1,7 @@
 """When a token is good, and when a new one is wanted."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,14 +64,34 @@ def test_a_clock_set_back_makes_a_token_expire() -> None:
     assert not good(lifetime, NOW - 60)
 
 
-@pytest.mark.parametrize(("given_value", "seconds"), [(0, 0), (900, 900), ("0", 0), ("450", 450)])
-def test_expirations_that_can_be_used(given_value: object, seconds: int) -> None:
-    assert parse_expiration(given_value) == seconds
+@pytest.mark.parametrize(
+    ("given_value", "seconds"), [(0, 0), (900, 900), (1.5, 1.5), ("0", 0), ("450", 450), ("1.5", 1.5)]
+)
+def test_expirations_that_can_be_used(given_value: object, seconds: float) -> None:
+    assert parse_expiration(given_value, "expiration") == seconds
 
 
 @pytest.mark.parametrize(
-    "wrong", [-1, 901, "901", "-1", 1.5, "1.5", True, None, "", " 5", "\u0665", "9" * 5000, 10**30]
+    "wrong",
+    [
+        -1,
+        900.5,
+        "901",
+        "-1",
+        "1.5.",
+        ".",
+        True,
+        None,
+        "",
+        " 5",
+        "1_0",
+        "\u0665",
+        "9" * 5000,
+        10**400,
+        math.nan,
+        math.inf,
+    ],
 )
 def test_expirations_that_cannot(wrong: object) -> None:
-    with pytest.raises(ConfigurationError, match="iam_token_expiration"):
-        parse_expiration(wrong)
+    with pytest.raises(ConfigurationError, match=r"^iam_token_expiration must be a number of seconds from 0"):
+        parse_expiration(wrong, "iam_token_expiration")

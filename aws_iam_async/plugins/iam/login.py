@@ -1,11 +1,11 @@
 """What a login is signed for, read from the options. Pure."""
 
-import math
 from typing import Any, NamedTuple
 
 from aws_iam_async import endpoints
 from aws_iam_async.errors import ConfigurationError, RegionError
 from aws_iam_async.request import ConnectRequest
+from aws_iam_async.tokens.lifetime import DEFAULT_EXPIRATION, parse_expiration
 
 __all__ = ["OPTION_NAMES", "Login", "read"]
 
@@ -20,7 +20,6 @@ OPTION_NAMES = frozenset(
         "profile",
     }
 )
-LIFETIME = 900
 
 
 class Login(NamedTuple):
@@ -58,6 +57,7 @@ def read(request: ConnectRequest) -> Login:
     host, user, options = request.host, request.user, request.options
     iam_host, iam_default_port = options.get("iam_host"), options.get("iam_default_port")
     cluster_instance_host_pattern = options.get("cluster_instance_host_pattern")
+    expiration = options.get("iam_token_expiration")
     if not user:
         raise ConfigurationError("user is missing: plugin 'iam' needs the database user that was granted rds_iam")
     if not host:
@@ -84,7 +84,7 @@ def read(request: ConnectRequest) -> Login:
         port=_port(request.port if iam_default_port is None else iam_default_port),
         user=user,
         region=_region(options.get("iam_region"), endpoint, pattern, signed_host),
-        expiration=_expiration(options.get("iam_token_expiration")),
+        expiration=DEFAULT_EXPIRATION if expiration is None else parse_expiration(expiration, "iam_token_expiration"),
         server_name=signed_host if signed_host != host else None,
     )
 
@@ -111,18 +111,3 @@ def _region(
     raise RegionError(
         f"the region cannot be told from {signed_host!r}: pass iam_region=, for example iam_region='us-east-1'"
     )
-
-
-def _expiration(value: Any) -> float:
-    if value is None:
-        return LIFETIME
-    try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not 0 <= seconds <= LIFETIME:
-        raise ConfigurationError(
-            f"iam_token_expiration={value!r} must be a number of seconds from 0 (no cache) to {LIFETIME},"
-            " the life that AWS gives a token"
-        )
-    return seconds

@@ -17,12 +17,10 @@ class Plan(NamedTuple):
     """How to log in.
 
     Attributes:
-        signed: What the token is signed for.
-        key: The token's.
+        key: What the token is signed for.
         secured: The TLS that the token needs.
     """
 
-    signed: login.Login
     key: TokenKey
     secured: Tls
 
@@ -64,7 +62,7 @@ def plan(request: ConnectRequest) -> Plan:
     credentials = whose(request)
     signed = login.read(request)
     key = TokenKey(signed.host, signed.port, signed.user, signed.region, credentials, signed.expiration)
-    return Plan(signed, key, request.tls.secured(signed.server_name))
+    return Plan(key, request.tls.secured(signed.server_name))
 
 
 def whose(request: ConnectRequest) -> CredentialsSource:

@@ -10,6 +10,7 @@ from aws_iam_async.plugins.iam import login
 from aws_iam_async.plugins.iam.plan import Plan, Plans, plan, whose
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
+from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import Token
 
@@ -56,7 +57,7 @@ class IamPlugin:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         if request.options.get("iam_host") == AUTO:
             request = await _located(request)
-        signed, key, secured = self._plans.of(request)
+        key, secured = self._plans.of(request)
         token, fresh = await self._tokens.get(key)
         try:
             return await call_next(request.replace(password=token.value, tls=secured))
@@ -64,7 +65,7 @@ class IamPlugin:
             if not request.login_rejected(error):
                 raise
             if fresh:
-                _explain(error, signed, token)
+                _explain(error, key, token)
                 raise
         self._tokens.reject(key, token)
         token, _ = await self._tokens.get(key)
@@ -72,7 +73,7 @@ class IamPlugin:
             return await call_next(request.replace(password=token.value, tls=secured))
         except Exception as error:
             if request.login_rejected(error):
-                _explain(error, signed, token)
+                _explain(error, key, token)
             raise
 
 
@@ -98,18 +99,18 @@ def _begin(plan: Plan) -> None:
     asyncio.get_running_loop().call_soon(trust.prepare, plan.secured)
 
 
-def _explain(error: Exception, signed: login.Login, token: Token) -> None:
+def _explain(error: Exception, key: TokenKey, token: Token) -> None:
     error.add_note(
-        f"The IAM token was new, signed for user {signed.user!r} at {signed.host}:{signed.port} in {signed.region}"
+        f"The IAM token was new, signed for user {key.user!r} at {key.host}:{key.port} in {key.region}"
         f" with access key {token.access_key_id}."
     )
-    endpoint = endpoints.parse(signed.host)
-    if endpoint is not None and endpoint.region not in {None, signed.region}:
+    endpoint = endpoints.parse(key.host)
+    if endpoint is not None and endpoint.region not in {None, key.region}:
         error.add_note(f"The host is in {endpoint.region} by its name: leave iam_region out, or correct it.")
     error.add_note(
         "Check that the database user was granted rds_iam (PostgreSQL) or identified with AWSAuthenticationPlugin"
         " (MySQL); that the identity may do rds-db:connect on"
-        f" arn:aws:rds-db:{signed.region}:<account>:dbuser:<resource id>/{signed.user};"
+        f" arn:aws:rds-db:{key.region}:<account>:dbuser:<resource id>/{key.user};"
         " that host, port and region are the database's own; and that this machine's clock is right."
         " The command aws-iam-async check (extra cli) looks into all of it."
     )
