@@ -1,26 +1,23 @@
-"""One run of a function at a time for each key, shared by everyone who asks while it is under way.
-
-Sharing, counting the waiters and cancelling a run that nobody waits for any more is ``async-lru``'s job. Two of its
-habits (seen in 2.4.0) are kept from doing harm here, both by never using a key of its cache twice: its done-callback
-removes whatever stands under the key of the run that ended, even the next run; and it forgets a cancelled run at once,
-while that run's task still has to end.
-"""
+"""One run of a function at a time for each key, shared by everyone who asks while it is under way."""
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeAlias, TypeVar
-
-from async_lru import alru_cache
 
 from aws_iam_async.errors import AwsIamError
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-
 # How a flight ended. A failure is a result too, so that no exception object is ever raised in two tasks.
 _Landed: TypeAlias = tuple[T | None, Exception | None]
+
+
+class _Flight(Generic[T]):
+    """A run, and how many wait for it."""
+
+    task: "asyncio.Task[_Landed[T]]"
+    waiters = 0
 
 
 class SingleFlight(Generic[K, T]):
@@ -39,11 +36,9 @@ class SingleFlight(Generic[K, T]):
 
     def __init__(self, function: Callable[[K], Awaitable[T]]) -> None:
         self._function = function
-        self._numbers = itertools.count()
-        self.flying: dict[K, int] = {}
+        self.flying: dict[K, _Flight[T]] = {}
         # Set when the function has ended. Those of keys that are not flying were cancelled.
         self._ends: dict[K, asyncio.Event] = {}
-        self._shared = alru_cache(maxsize=None)(self._fly)
 
     async def cancelled_ones_end(self) -> None:
         """Wait until every run that was cancelled has ended."""
@@ -57,25 +52,31 @@ class SingleFlight(Generic[K, T]):
             AwsIamError: A copy, made for this caller alone, of what the function raised; it has the same cause.
         """
         while True:
-            number = self.flying.get(key)
-            if number is None:
-                number = self.flying[key] = next(self._numbers)
+            flight = self.flying.get(key)
+            if flight is None:
+                # There before its task is: an eager one (CPython 3.12) may have landed by the time it is returned.
+                flight = self.flying[key] = _Flight()
+                flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight))
+            flight.waiters += 1
             try:
-                value, error = await self._shared(key, number)
+                value, error = await asyncio.shield(flight.task)
             except asyncio.CancelledError:
-                if not self._shared.cache_contains(key, number):
-                    self._land(key, number)
+                if flight.waiters == 1 or flight.task.done():
+                    self._land(key, flight)
+                    flight.task.cancel()
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
                 continue  # somebody cancelled the flight's own task, not this waiter
+            finally:
+                flight.waiters -= 1
             if isinstance(error, AwsIamError):
                 raise _own(error) from error.__cause__
             if error is not None:
                 raise error
             return value  # type: ignore[return-value]  # a T wherever there is no error
 
-    async def _fly(self, key: K, number: int) -> _Landed[T]:
+    async def _fly(self, key: K, flight: _Flight[T]) -> _Landed[T]:
         try:
             while (before := self._ends.get(key)) is not None:
                 await before.wait()
@@ -88,12 +89,11 @@ class SingleFlight(Generic[K, T]):
                 del self._ends[key]
                 end.set()
         finally:
-            self._land(key, number)
+            self._land(key, flight)
 
-    def _land(self, key: K, number: int) -> None:
-        if self.flying.get(key) == number:
+    def _land(self, key: K, flight: _Flight[T]) -> None:
+        if self.flying.get(key) is flight:
             del self.flying[key]
-        self._shared.cache_invalidate(key, number)
 
 
 def _own(error: AwsIamError) -> AwsIamError:

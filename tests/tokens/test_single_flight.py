@@ -1,4 +1,4 @@
-"""A run that takes its time to end after it was cancelled does no harm to the next one."""
+"""One run for all who ask, whatever becomes of it: slow to end after it was cancelled, ended by others, or at once."""
 
 import asyncio
 
@@ -7,6 +7,8 @@ import pytest
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.single_flight import SingleFlight
 from tests.tokens.conftest import settle
+
+EAGER = getattr(asyncio, "eager_task_factory", None)
 
 
 async def test_the_next_run_waits_for_the_slow_end_of_a_cancelled_one() -> None:
@@ -104,3 +106,47 @@ async def test_an_error_of_the_callers_own_kind_is_copied_whole() -> None:
         assert (str(error), error.code, error.__notes__) == ("the vault is sealed (503)", 503, ["unseal it"])
     first.add_note("told to the first alone")  # type: ignore[union-attr]  # seen to be an exception
     assert second.__notes__ == ["unseal it"]  # type: ignore[union-attr]  # seen to be an exception
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2])  # before the run has begun, and after
+async def test_who_waits_is_not_cancelled_with_a_run_that_others_cancel(passes: int) -> None:
+    started = 0
+
+    async def function(_: str) -> int:
+        nonlocal started
+        started += 1
+        number = started
+        await asyncio.sleep(0.001)
+        return number
+
+    flights = SingleFlight(function)
+    mine = asyncio.current_task()
+    waiting = [asyncio.create_task(flights.run("a")) for _ in range(2)]
+    await asyncio.sleep(0)
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    (run,) = asyncio.all_tasks() - {mine, *waiting}
+    run.cancel()
+    first, second = await asyncio.gather(*waiting)
+    assert first == second == started  # both by the same new run
+    assert started == (1 if passes == 0 else 2)
+    assert (flights.flying, flights._ends) == ({}, {})
+
+
+@pytest.mark.skipif(EAGER is None, reason="eager tasks came with CPython 3.12")
+async def test_eager_tasks() -> None:
+    asyncio.get_running_loop().set_task_factory(EAGER)
+    gate = asyncio.Event()
+
+    async def function(key: str) -> str:
+        if key == "wait":
+            await gate.wait()
+        return key
+
+    flights = SingleFlight(function)
+    assert await flights.run("at once") == "at once"
+    waiting = [asyncio.create_task(flights.run("wait")) for _ in range(3)]
+    assert list(flights.flying) == ["wait"]
+    gate.set()
+    assert await asyncio.gather(*waiting) == ["wait"] * 3
+    assert (flights.flying, flights._ends) == ({}, {})
