@@ -195,9 +195,11 @@ class PluginManager:
 
     async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
         self._tokens.prepare()  # while the driver is imported: the first login waits for both at once
-        made = (await drivers.load(name))(self._around, self._attempts)
-        reader = made.reader(self.option_names, self._options)
-        return self._adapters.setdefault(name, (made, reader))
+        adapter = await drivers.load(name)
+        if name not in self._adapters:  # for the first of all who have waited for it
+            made = adapter(self._around, self._attempts)
+            self._adapters[name] = made, made.reader(self.option_names, self._options)
+        return self._adapters[name]
 
     def _around(self, terminal: ConnectNext) -> ConnectNext:
         if self._closed:

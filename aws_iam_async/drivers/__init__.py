@@ -70,11 +70,10 @@ async def load(name: str) -> "type[Driver]":
     Raises:
         DriverNotFoundError: The driver is not installed.
     """
-    if name in _loaded:
-        return _loaded[name]
-    module, _ = ADAPTERS[name]
-    await importing.off_the_loop(module)
-    return load_now(name)
+    if name not in _loaded:
+        module, _ = ADAPTERS[name]
+        await importing.off_the_loop(module)
+    return _loaded.get(name) or load_now(name)
 
 
 def load_now(name: str) -> "type[Driver]":
