@@ -136,7 +136,7 @@ def _normalise(host: str, option: str) -> str:
         return str(ipaddress.ip_address(host))
     name = (host if host.isascii() else _to_ascii(host, option)).lower().removesuffix(".")
     if wrong := re.search(_NOT_IN_A_HOST, name):
-        raise ConfigurationError(f"{option} holds {wrong[0]!r}, which no host name does; {_advice(wrong[0])}")
+        raise ConfigurationError(f"{option} holds {wrong[0]!r}, which no host name does; {_advice(wrong[0], option)}")
     labels = name.split(".")
     if not all(labels):
         raise ConfigurationError(f"{option} has an empty part between, before or after its dots")
@@ -155,10 +155,11 @@ def _to_ascii(host: str, option: str) -> str:
         raise ConfigurationError(f"{option} is not a valid internationalised host name; pass its xn-- form") from None
 
 
-def _advice(wrong: str) -> str:
+def _advice(wrong: str, option: str) -> str:
     match wrong:
         case ":" | "[" | "]":
-            return "pass the name alone: no https:// or ARN, the port as `port`, an IPv6 address without brackets"
+            port = "iam_default_port" if option == "iam_host" else "port"
+            return f"pass the name alone: no https:// or ARN, the port as `{port}`, an IPv6 address without brackets"
         case "/" | "@":
             return "pass a bare host name: no URL, no user, no path of a Unix socket"
         case ",":

@@ -33,6 +33,14 @@ class Opening(Coroutine[Any, Any, T]):
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()
 
+    if not TYPE_CHECKING:  # which refuse it
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("use 'async with': connections and pools are opened and closed asynchronously")
+
+        def __exit__(self, *_: object) -> NoReturn:
+            raise AssertionError("nothing was entered")
+
     async def __aenter__(self) -> T:
         self._opened = await self._coroutine
         return self._opened

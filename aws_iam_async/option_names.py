@@ -24,6 +24,8 @@ FOREIGN_NAMES = {
     "enabletelemetry": WITH_TELEMETRY,
     "sslca": "sslrootcert",
     "connecttimeout": "timeout",
+    "timeout": "connect_timeout",
+    "dbname": "database",
     "username": "user",
     "db": "database",
     "sslcontext": "ssl",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_iam_async import offload
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
+from aws_iam_async.option_names import nearest
 from aws_iam_async.plugins.protocol import Plugin
 
 if TYPE_CHECKING:
@@ -157,7 +158,9 @@ def _entry_point(code: str) -> Factory:
         factory: Factory = entry_point.load()
         return factory
     known = sorted({*_BUILT_IN, *_registered, *found.names})
+    meant = nearest(code, known)
+    hint = f"did you mean {meant!r}? Known" if meant else "known"
     raise PluginNotFoundError(
-        f"plugins: nobody knows {code!r}; known: {', '.join(known)}."
+        f"plugins: nobody knows {code!r}; {hint}: {', '.join(known)}."
         " Install the package that brings it, or call register_plugin() first."
     )

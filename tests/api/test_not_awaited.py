@@ -20,6 +20,13 @@ def test_a_forgotten_await_is_named(opening: Any, name: str) -> None:
     pool.close()
 
 
+def test_a_forgotten_async_is_named() -> None:
+    connection = aws_iam_async.connect("postgresql://app@db/shop")
+    with pytest.raises(TypeError, match="use 'async with'"):
+        connection.__enter__()  # type: ignore[attr-defined]  # what `with` calls
+    connection.close()
+
+
 async def test_it_is_a_coroutine_all_the_same() -> None:
     opening = aws_iam_async.connect("postgresql://app@db/shop?iam_regoin=x")
     assert asyncio.iscoroutine(opening)

@@ -64,6 +64,11 @@ def test_an_unknown_plugin_is_refused() -> None:
         create_async_engine(POSTGRESQL, plugins="geo,iam")
 
 
+def test_a_misspelt_plugin_is_told_the_right_code() -> None:
+    with pytest.raises(PluginNotFoundError, match=r"nobody knows 'iamm'; did you mean 'iam'\? Known: iam, otel"):
+        create_async_engine(POSTGRESQL, plugins="iamm")
+
+
 def test_options_of_the_engine_come_too_late_for_arming() -> None:
     with pytest.raises(ConfigurationError, match="unknown option 'pool_size'"):
         arm(create_plain_engine(POSTGRESQL), pool_size=3)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aws_iam_async import PluginManager
+from aws_iam_async import Credentials, PluginManager
 from tests.login.conftest import CredentialsEndpoint, Rds
 
 
@@ -54,6 +54,19 @@ async def test_a_rejected_new_token_is_not_retried_and_is_explained(rds: Rds) ->
     for fact in ("'app'", f"{rds.emulator.host}:{rds.emulator.port}", "us-east-1", str(login.access_key_id), "rds_iam"):
         assert fact in notes
     assert "X-Amz-Signature" not in notes
+
+
+@pytest.mark.parametrize("session_token", [None, "example"])
+async def test_a_temporary_key_without_its_session_token_is_told(rds: Rds, session_token: str | None) -> None:
+    async def temporary() -> Credentials:
+        return Credentials("ASIAIOSFODNN7EXAMPLE", "example", session_token)
+
+    async with PluginManager(credentials=temporary) as manager:
+        with pytest.raises(rds.refusal) as caught:
+            await manager.connect(rds.dsn, **rds.options)
+    notes = "\n".join(caught.value.__notes__)
+    assert "the access key is active" in notes
+    assert ("set AWS_SESSION_TOKEN" in notes) is (session_token is None)
 
 
 async def test_a_rejected_cached_token_is_retried_exactly_once(rds: Rds) -> None:

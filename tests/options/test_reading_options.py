@@ -204,6 +204,8 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("postgresql://db", {"timeout": math.nan}, "timeout is not a number"),
         ("mysql://db?connect_timeout=nan", {}, "connect_timeout is not a number"),
         ("postgresql://db", {"timeout": 10**400}, "far too large"),
+        ("mysql://db", {"timeout": 5}, "did you mean connect_timeout"),
+        ("mysql://db", {"dbname": "shop"}, "did you mean database"),
     ],
 )
 def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any], hint: str) -> None:

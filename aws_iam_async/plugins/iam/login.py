@@ -107,6 +107,11 @@ def _region(
         return endpoint.region
     if pattern is not None and pattern.region is not None:
         return pattern.region
+    if endpoint is None:
+        raise RegionError(
+            f"iam_host {signed_host!r} is not the name of an RDS endpoint, so it does not say the region: pass the"
+            " endpoint's own name, such as name.xyz.us-east-1.rds.amazonaws.com"
+        )
     # Never the environment's default region: a token for the wrong one fails at the server, with no reason given.
     raise RegionError(
         f"the region cannot be told from {signed_host!r}: pass iam_region=, for example iam_region='us-east-1'"

@@ -107,10 +107,16 @@ def _explain(error: Exception, key: TokenKey, token: Token) -> None:
     endpoint = endpoints.parse(key.host)
     if endpoint is not None and endpoint.region not in {None, key.region}:
         error.add_note(f"The host is in {endpoint.region} by its name: leave iam_region out, or correct it.")
+    if token.access_key_id.startswith("ASIA") and "X-Amz-Security-Token=" not in token.value:
+        error.add_note(
+            "An access key that begins with ASIA is temporary and counts only with its session token, which is missing:"
+            " set AWS_SESSION_TOKEN as well."
+        )
     error.add_note(
         "Check that the database user was granted rds_iam (PostgreSQL) or identified with AWSAuthenticationPlugin"
         " (MySQL); that the identity may do rds-db:connect on"
         f" arn:aws:rds-db:{key.region}:<account>:dbuser:<resource id>/{key.user};"
-        " that host, port and region are the database's own; and that this machine's clock is right."
+        " that host, port and region are the database's own; that the access key is active and the secret key its own;"
+        " and that this machine's clock is right."
         " The command aws-iam-async check (extra cli) looks into all of it."
     )
