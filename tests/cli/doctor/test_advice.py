@@ -6,7 +6,7 @@ import pytest
 
 from aws_iam_async import endpoints
 from aws_iam_async.cli.doctor import sts
-from aws_iam_async.cli.doctor.advice import network, policy, sql, tls
+from aws_iam_async.cli.doctor.advice import login, network, policy, sql, tls
 from aws_iam_async.cli.doctor.advice.clock import clock_skew
 from aws_iam_async.cli.doctor.advice.credentials import no_credentials
 from aws_iam_async.cli.doctor.certificate import Certificate
@@ -113,6 +113,37 @@ def test_only_an_endpoints_name_is_copied_out_of_a_certificate(name: str, code: 
     (advice,) = tls.refused_certificate(62, name="db.example", chain=[leaf], trusted=None)
     assert name in advice.text
     assert advice.code == code
+
+
+def test_what_has_expired_in_the_environment_is_not_mended_by_signing_in() -> None:
+    advice = no_credentials("the default chain gave credentials (env, AKIAEXAMPLE) that expired at ...", None)
+    assert advice.cause == "credentials-expired"
+    assert "AWS_CREDENTIAL_EXPIRATION" in advice.text
+    assert advice.code is None
+
+
+@pytest.mark.parametrize(("dialled", "causes"), [(5432, []), (6000, ["signed-port"])])
+def test_another_port_than_the_endpoints_own_was_signed_for(dialled: int, causes: list[str]) -> None:
+    advice = login.advise(
+        Refusal.TOKEN,
+        login.Evidence(
+            driver="asyncpg",
+            user="app",
+            database="shop",
+            region="us-east-1",
+            port=5432,
+            default_port=5432,
+            dialled_port=dialled,
+            port_is_dialled=False,
+            host_is_endpoint=True,
+            endpoint=endpoints.parse("shop.c9akciq32.us-east-1.rds.amazonaws.com"),
+            identity=None,
+            session_token_mismatch=None,
+            server_settings=(),
+            complaint="PAM authentication failed",
+        ),
+    )
+    assert [cause.cause for cause in advice if cause.cause.endswith("-port")] == causes
 
 
 def test_a_profiles_name_is_quoted_for_the_shell() -> None:

@@ -144,6 +144,12 @@ def test_a_region_that_nothing_says(doctor: Doctor, postgresql: Emulator) -> Non
     assert report.status("tcp") == "passed"
 
 
+def test_what_is_no_region(doctor: Doctor, postgresql: Emulator) -> None:
+    report = doctor.examine(postgresql, "--iam-region", "us-east1")
+    assert report.failed == ["region"]
+    assert report.causes("region") == ["region-malformed"]
+
+
 def test_a_wrong_region(doctor: Doctor, postgresql: Emulator) -> None:
     report = doctor.examine(postgresql, "--iam-region", "eu-west-1")
     assert postgresql.logins[0].reason is Reason.WRONG_REGION

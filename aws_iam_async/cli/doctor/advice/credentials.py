@@ -55,6 +55,12 @@ def no_credentials(complaint: str, profile: str | None) -> Advice:
         profile: The profile asked for.
     """
     suffix = f" --profile {shlex.quote(profile)}" if profile else ""
+    if "expired" in complaint.lower() and "(env," in complaint:
+        return Advice(
+            "credentials-expired",
+            "The credentials in the environment variables have expired, by AWS_CREDENTIAL_EXPIRATION. Export new ones, "
+            "that one and AWS_SESSION_TOKEN included; or unset them all, and the next source in the chain is asked.",
+        )
     if "expired" in complaint.lower():
         return Advice(
             "credentials-expired",
@@ -106,8 +112,8 @@ def credentials_unknown() -> Advice:
     """The credentials might be void."""
     return Advice(
         "credentials-unknown",
-        "Credentials that were deactivated or have expired make tokens that look right. STS could not be asked about "
-        "these.",
+        "Credentials that were deactivated or have expired, and a wrong secret key, make tokens that look right. STS "
+        "has not told about these.",
         "aws sts get-caller-identity",
     )
 

@@ -2,7 +2,15 @@
 
 from aws_iam_async.cli.doctor.outcome import Advice
 
-__all__ = ["iam_host_missing", "not_an_rds_name", "region_missing", "tunnel_port", "wrong_region"]
+__all__ = [
+    "iam_host_missing",
+    "not_an_rds_name",
+    "region_malformed",
+    "region_missing",
+    "signed_port",
+    "tunnel_port",
+    "wrong_region",
+]
 
 
 def iam_host_missing(behind: str | None) -> Advice:
@@ -46,12 +54,31 @@ def region_missing() -> Advice:
     )
 
 
+def region_malformed() -> Advice:
+    """The region that was given is none."""
+    return Advice(
+        "region-malformed",
+        "Correct the region that was given, or leave it out: an endpoint's name says its own.",
+        "--iam-region us-east-1",
+    )
+
+
 def wrong_region(signed: str, named: str) -> Advice:
     """The region that is signed for is not the endpoint's."""
     return Advice(
         "wrong-region",
-        f"The token is signed for {signed}, but the endpoint is in {named}: leave iam_region out.",
+        f"The token is signed for {signed}, but the endpoint is in {named}: leave iam_region out, or correct it.",
         f"--iam-region {named}",
+    )
+
+
+def signed_port(signed: int, dialled: int) -> Advice:
+    """The endpoint itself is dialled, at another port than the token is signed for."""
+    return Advice(
+        "signed-port",
+        f"The token is signed for port {signed}, but the endpoint itself is dialled at port {dialled}: leave "
+        "iam_default_port out.",
+        f"--iam-default-port {dialled}",
     )
 
 

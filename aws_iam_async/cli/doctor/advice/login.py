@@ -31,7 +31,8 @@ class Evidence:
         region: The region that was signed for.
         port: The port that was signed for.
         default_port: The driver's default port.
-        port_is_dialled: The port was not given for signing: it is the one of the host that is dialled.
+        dialled_port: The port that is dialled.
+        port_is_dialled: The port was not given for signing: it is the one that is dialled.
         host_is_endpoint: The host that is dialled is the one that is signed for.
         endpoint: What the name says that was signed for.
         identity: What STS said, if it was asked and answered.
@@ -46,6 +47,7 @@ class Evidence:
     region: str
     port: int
     default_port: int
+    dialled_port: int | None
     port_is_dialled: bool
     host_is_endpoint: bool
     endpoint: RdsEndpoint | None
@@ -117,8 +119,11 @@ def _with_evidence(evidence: Evidence) -> list[Advice]:
         causes.append(endpoint_advice.not_an_rds_name("What was signed for"))
     elif endpoint.region is not None and endpoint.region != evidence.region:
         causes.append(endpoint_advice.wrong_region(evidence.region, endpoint.region))
-    if evidence.port_is_dialled and not evidence.host_is_endpoint and evidence.port != evidence.default_port:
-        causes.append(endpoint_advice.tunnel_port(evidence.port, evidence.default_port))
+    signed, dialled, default = evidence.port, evidence.dialled_port, evidence.default_port
+    if evidence.host_is_endpoint and dialled is not None and dialled != signed:
+        causes.append(endpoint_advice.signed_port(signed, dialled))
+    if evidence.port_is_dialled and not evidence.host_is_endpoint and signed != default:
+        causes.append(endpoint_advice.tunnel_port(signed, default))
     return causes
 
 

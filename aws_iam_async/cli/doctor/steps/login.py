@@ -52,6 +52,7 @@ def _evidence(found: Findings, error: Exception) -> Evidence:
         region=signed.region,
         port=signed.port,
         default_port=drivers.loaded(found.driver).default_port,
+        dialled_port=request.port,
         port_is_dialled="iam_default_port" not in request.options,
         host_is_endpoint=signed.server_name is None,
         endpoint=found.endpoint,

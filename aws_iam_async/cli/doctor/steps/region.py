@@ -12,7 +12,9 @@ __all__ = ["run"]
 async def run(found: Findings) -> Passed:
     """Compare it with the one in the endpoint's name."""
     if isinstance(found.login, RegionError):
-        raise StepFailedError(spelt_for_the_shell(str(found.login)), advice.region_missing())
+        given = "iam_region" in found.request.options
+        reason = advice.region_malformed() if given else advice.region_missing()
+        raise StepFailedError(spelt_for_the_shell(str(found.login)), reason)
     found.signed = found.login
     region, named = found.signed.region, None if found.endpoint is None else found.endpoint.region
     if named is None:
