@@ -9,7 +9,7 @@ from aws_iam_async.errors import AwsIamError
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-# How a flight ended. A failure is a result too, so that no exception object is ever raised in two tasks.
+# How a flight ended. A failure is a result too, to be raised for each waiter by itself.
 _Landed: TypeAlias = tuple[T | None, Exception | None]
 
 
@@ -41,7 +41,7 @@ class SingleFlight(Generic[K, T]):
         self._ends: dict[K, asyncio.Event] = {}
 
     async def cancelled_ones_end(self) -> None:
-        """Wait until every run that was cancelled has ended."""
+        """Wait until every run that was cancelled has ended, or the next one for its key waits for that."""
         while ends := [end for key, end in self._ends.items() if key not in self.flying]:
             await ends[0].wait()
 
@@ -54,9 +54,10 @@ class SingleFlight(Generic[K, T]):
         while True:
             flight = self.flying.get(key)
             if flight is None:
-                # There before its task is: an eager one (CPython 3.12) may have landed by the time it is returned.
-                flight = self.flying[key] = _Flight()
-                flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight))
+                flight = _Flight()
+                # Not by create_task(): an eager one (CPython 3.12) would run before anybody could join it.
+                flight.task = asyncio.Task(self._fly(key, flight), loop=asyncio.get_running_loop())
+                self.flying[key] = flight
             flight.waiters += 1
             try:
                 value, error = await asyncio.shield(flight.task)
@@ -64,8 +65,7 @@ class SingleFlight(Generic[K, T]):
                 if flight.waiters == 1 or flight.task.done():
                     self._land(key, flight)
                     flight.task.cancel()
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+                if _cancelled():
                     raise
                 continue  # somebody cancelled the flight's own task, not this waiter
             finally:
@@ -90,10 +90,17 @@ class SingleFlight(Generic[K, T]):
                 end.set()
         finally:
             self._land(key, flight)
+            del flight  # whose task holds the exception, whose traceback holds this frame
 
     def _land(self, key: K, flight: _Flight[T]) -> None:
         if self.flying.get(key) is flight:
             del self.flying[key]
+
+
+def _cancelled() -> bool:
+    """Whether somebody wants to cancel the current task."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _own(error: AwsIamError) -> AwsIamError:

@@ -1,6 +1,8 @@
 """One run for all who ask, whatever becomes of it: slow to end after it was cancelled, ended by others, or at once."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -136,17 +138,46 @@ async def test_who_waits_is_not_cancelled_with_a_run_that_others_cancel(passes: 
 @pytest.mark.skipif(EAGER is None, reason="eager tasks came with CPython 3.12")
 async def test_eager_tasks() -> None:
     asyncio.get_running_loop().set_task_factory(EAGER)
-    gate = asyncio.Event()
+    joined: list[asyncio.Task[str]] = []
 
     async def function(key: str) -> str:
-        if key == "wait":
-            await gate.wait()
+        if key == "joined" and not joined:
+            joined.append(asyncio.create_task(flights.run(key)))  # before the first wait
         return key
 
     flights = SingleFlight(function)
-    assert await flights.run("at once") == "at once"
-    waiting = [asyncio.create_task(flights.run("wait")) for _ in range(3)]
-    assert list(flights.flying) == ["wait"]
-    gate.set()
-    assert await asyncio.gather(*waiting) == ["wait"] * 3
+    assert await asyncio.create_task(flights.run("at once")) == "at once"
+    assert await asyncio.create_task(flights.run("joined")) == "joined"
+    assert await joined[0] == "joined"
     assert (flights.flying, flights._ends) == ({}, {})
+
+
+@pytest.mark.parametrize("end", ["fails", "is cancelled"])
+async def test_what_a_run_held_is_let_go_at_once(end: str) -> None:
+    class Held:
+        pass
+
+    held: list[weakref.ref[Held]] = []
+
+    async def function(_: str) -> None:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        await asyncio.sleep(0)
+        if end == "fails":
+            raise CredentialsError("no")
+        await asyncio.sleep(3600)
+
+    flights = SingleFlight(function)
+    gc.disable()  # no cycle keeps it until the collector comes
+    try:
+        waiting = asyncio.create_task(flights.run("a"))
+        await settle()
+        if end == "is cancelled":
+            waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled() or isinstance(waiting.exception(), CredentialsError)
+        del waiting
+        await settle()
+        assert [reference() for reference in held] == [None]
+    finally:
+        gc.enable()
