@@ -21,41 +21,25 @@ _imports: "dict[tuple[int, str], Future[None]]" = {}
 _ends: "LoopLocal[dict[Future[None], asyncio.Event]]" = LoopLocal(dict)
 
 
-def begin(module: str) -> "Future[None] | None":
-    """Have a module imported in a thread, once for all who ask.
+async def off_the_loop(module: str) -> None:
+    """Import a module in a thread, once for all who ask.
+
+    Import it afterwards. That takes no time, unless the import failed or no thread could be started, as at the end of
+    the interpreter: then it is tried there and then, and raises what there is to say.
 
     Args:
         module: Its full name.
-
-    Returns:
-        What tells when that is over; ``None`` if it is, or if no thread can be started, as at the interpreter's end.
     """
     # The process is part of the key: a thread that ran when the process forked never ends in the child.
     key = os.getpid(), module
     future = _imports.get(key)
-    if future is not None and not future.done():
-        return future
-    if module in sys.modules:
-        return None
-    try:
-        future = _imports[key] = offload.start(lambda: _try(module), name=f"import {module}")
-    except RuntimeError:
-        return None
-    return future
-
-
-async def off_the_loop(module: str) -> None:
-    """Wait until a module was imported in a thread.
-
-    Import it afterwards. That takes no time, unless no thread could be started or the import failed: then it is tried
-    there and then, and raises what there is to say.
-
-    Args:
-        module: Its full name.
-    """
-    future = begin(module)
-    if future is None:
-        return
+    if future is None or future.done():
+        if module in sys.modules:
+            return
+        try:
+            future = _imports[key] = offload.start(lambda: _try(module), name=f"import {module}")
+        except RuntimeError:
+            return
     ends = _ends[asyncio.get_running_loop()]
     end = ends.get(future)
     if end is None:

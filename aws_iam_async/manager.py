@@ -194,7 +194,6 @@ class PluginManager:
         )
 
     async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
-        self._tokens.prepare()  # while the driver is imported: the first login waits for both at once
         adapter = await drivers.load(name)
         if name not in self._adapters:  # for the first of all who have waited for it
             made = adapter(self._around, self._attempts)

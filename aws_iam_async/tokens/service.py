@@ -74,10 +74,6 @@ class TokenService:
             )
         )
 
-    def prepare(self) -> None:
-        """Have what makes tokens imported, in a thread, while something else is waited for."""
-        importing.begin(_ON_LOOP)
-
     def get(self, key: TokenKey) -> Coroutine[Any, Any, tuple[Token, bool]]:
         """Return (awaitably) a token, and whether both it and the credentials behind it were got for this very call.
 

@@ -1,7 +1,6 @@
 """What makes tokens is imported for the first one, in another thread: leaving meanwhile changes nothing for others.
 
-Who waits when a provider is closed still gets a token; no timer is set for it. A connect has it imported while its
-driver is.
+Who waits when a provider is closed still gets a token; no timer is set for it.
 """
 
 import subprocess
@@ -73,39 +72,3 @@ def test_where_no_thread_can_be_started() -> None:
     command = [sys.executable, "-W", "error", "-c", WITHOUT_THREADS]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("AKIAEXAMPLE\n", "")
-
-
-AT_ONCE = """if True:
-    import asyncio, os, sys, threading
-    import aws_iam_async
-
-    class Finder:
-        def find_spec(self, name, path=None, target=None):
-            if name == "aws_iam_async.tokens.on_loop":
-                # Goes on when the driver's thread is there as well.
-                while not any("drivers.asyncpg" in thread.name for thread in threading.enumerate()):
-                    assert not done.wait(0.001)
-                print("both at once")
-
-    done = threading.Event()
-    sys.meta_path.insert(0, Finder())
-    os.environ |= {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
-
-    async def main():
-        # Nobody listens on that port.
-        host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
-        try:
-            await aws_iam_async.connect(driver="asyncpg", host="127.0.0.1", port=1, iam_host=host, user="app")
-        except OSError as error:
-            print(type(error).__name__)
-        finally:
-            done.set()
-
-    asyncio.run(asyncio.wait_for(main(), 20))
-"""
-
-
-def test_a_connect_imports_it_and_its_driver_at_once() -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", AT_ONCE]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("both at once\nConnectionRefusedError\n", "")
