@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from aws_iam_async import offload
 from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.fork import Undivided
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
 
 RDS_CA_BUNDLE = os.path.join(os.path.dirname(__file__), "rds-ca-bundle.pem")  # noqa: PTH118, PTH120 - pathlib would be imported for this alone
+
+
+_building = Undivided()
 
 
 class Setting(NamedTuple):
@@ -112,7 +116,8 @@ class ContextCache:
     def _build_and_keep(self, setting: Setting) -> SSLContext:
         context = None
         try:
-            context = self._build(setting)
+            with _building.work():
+                context = self._build(setting)
             return context
         finally:
             with self._lock:
