@@ -80,7 +80,13 @@ class Reader:
             remembered = False
         if not remembered:
             _, variables, complete = self._read(dsn, pool, **keywords)
-        return complete(*map(os.environ.get, variables))
+        values: list[str | None] = []
+        for name in variables:
+            try:  # by get() what is not there, as it mostly is, takes two exceptions
+                values.append(os.environ[name])
+            except KeyError:
+                values.append(None)
+        return complete(*values)
 
     def _read(
         self,
