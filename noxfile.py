@@ -39,7 +39,6 @@ def tests(session: nox.Session) -> None:
         archive.extractall(folder)  # noqa: S202 - by the filter, where there are any
     copy = folder / sdist.name.removesuffix(".tar.gz")
     shutil.rmtree(copy / "aws_iam_async")
-    (copy / "_aws_iam_async_pytest.py").unlink()
     with session.chdir(copy):
         # The distributions can be built in the checkout only: the next session.
         session.run("python", "-m", "pytest", "--ignore=tests/packaging", *session.posargs)

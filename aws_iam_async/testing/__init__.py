@@ -1,11 +1,11 @@
-"""RDS IAM login without AWS: an emulator in front of real database servers, for tests, demos and laptops.
+"""Emulator of RDS IAM login in front of real database servers, for tests, demos and development.
 
     with PostgresServer() as server, Emulator(server) as emulator:
         server.create_user("app")
         ...  # await aws_iam_async.connect(emulator.dsn("app"), **emulator.options)
 
-Needs the extra ``testing``. The names are loaded when they are first used: what verifies tokens needs no certificates,
-and what serves MySQL no PostgreSQL.
+Needs the extra ``testing``. Each public name is imported on first use, so that code which needs one of them does not
+pay for the drivers, certificates and servers of the others.
 """
 
 import importlib
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from aws_iam_async.testing.account import AccessKey, Account
     from aws_iam_async.testing.emulator import Emulator
     from aws_iam_async.testing.faults import CertificateKind, Faults, Stage
-    from aws_iam_async.testing.login import Login, Reason
+    from aws_iam_async.testing.record import LoginRecord, Reason
+    from aws_iam_async.testing.servers import Upstream
     from aws_iam_async.testing.servers.mariadb import MariadbServer
     from aws_iam_async.testing.servers.postgres import PostgresServer
-    from aws_iam_async.testing.servers.upstream import Upstream
 
 __all__ = [
     "AccessKey",
@@ -26,7 +26,7 @@ __all__ = [
     "CertificateKind",
     "Emulator",
     "Faults",
-    "Login",
+    "LoginRecord",
     "MariadbServer",
     "PostgresServer",
     "Reason",
@@ -34,26 +34,26 @@ __all__ = [
     "Upstream",
 ]
 
-_HOMES = {
+_MODULES = {
     "AccessKey": "account",
     "Account": "account",
     "CertificateKind": "faults",
     "Emulator": "emulator",
     "Faults": "faults",
-    "Login": "login",
+    "LoginRecord": "record",
     "MariadbServer": "servers.mariadb",
     "PostgresServer": "servers.postgres",
-    "Reason": "login",
+    "Reason": "record",
     "Stage": "faults",
-    "Upstream": "servers.upstream",
+    "Upstream": "servers",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{name} needs {error.name!r}, which is not installed: pip install 'aws-iam-async[testing]'",

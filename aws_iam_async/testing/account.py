@@ -1,4 +1,4 @@
-"""A made-up AWS account: the access keys that the emulator knows."""
+"""The fictitious AWS account whose access keys the emulator accepts."""
 
 import base64
 import functools
@@ -15,12 +15,12 @@ _BASE32 = string.ascii_uppercase + "234567"
 
 @dataclass(frozen=True)
 class AccessKey:
-    """An access key as AWS hands it out, with its secret parts redacted in ``repr``.
+    """An access key in the format of AWS. Its ``repr`` does not contain the secret parts.
 
     Attributes:
-        access_key: The access key id: ``AKIA...`` for a lasting key, ``ASIA...`` for a temporary one.
+        access_key: The access key id. ``AKIA...`` is a long-term key, ``ASIA...`` a temporary key.
         secret_key: The secret access key.
-        session_token: The session token of a temporary key, else None.
+        session_token: The session token of a temporary key. None for a long-term key.
     """
 
     access_key: str
@@ -29,7 +29,7 @@ class AccessKey:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables in which every AWS SDK, and this package, look for a key first."""
+        """The environment variables from which AWS SDKs and this package read the key."""
         variables = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
         if self.session_token is not None:
             variables["AWS_SESSION_TOKEN"] = self.session_token
@@ -37,10 +37,10 @@ class AccessKey:
 
 
 class Account:
-    """A made-up AWS account that several threads may use at once.
+    """A fictitious AWS account. All methods are thread-safe.
 
     Attributes:
-        id: The twelve digits of the account's number.
+        id: The account number, 12 digits.
     """
 
     def __init__(self) -> None:
@@ -51,28 +51,29 @@ class Account:
 
     @functools.cached_property
     def access_key(self) -> AccessKey:
-        """A temporary key that is made when it is first asked for: the one for tests that do not care which."""
+        """The default key of the account: a temporary key, created on first access."""
         return self.create_access_key(session=True)
 
     async def credentials(self) -> Credentials:
-        """Return `access_key` in the form that the option ``credentials`` asks for."""
+        """Return `access_key` as credentials. Pass this method as the option ``credentials``."""
         key = self.access_key
         return Credentials(key.access_key, key.secret_key, key.session_token)
 
     def create_access_key(self, *, session: bool = False) -> AccessKey:
-        """Make a new random access key that is valid at once.
+        """Create a random access key that is valid immediately.
 
         Args:
-            session: True for a temporary key with a session token, as STS, EKS, ECS and EC2 hand out.
+            session: True for a temporary key with a session token, like those of STS, EKS, ECS and EC2. Default: False,
+                a long-term key.
 
         Returns:
-            The key. Nothing of it exists anywhere else, so it is safe in files and environments of tests.
+            The key. It is valid for this account only, so tests may write it to files and environment variables.
         """
         prefix = "ASIA" if session else "AKIA"
         key = AccessKey(
             access_key=prefix + "".join(secrets.choice(_BASE32) for _ in range(16)),
             secret_key=Secret(base64.b64encode(secrets.token_bytes(30)).decode()),
-            # A real one is some hundred characters of base64, whose + / = have to survive the URL encoding.
+            # AWS session tokens are several hundred base64 characters. Their + / = must survive URL encoding.
             session_token=Secret(base64.b64encode(secrets.token_bytes(400)).decode()) if session else None,
         )
         with self._lock:
@@ -80,13 +81,13 @@ class Account:
         return key
 
     def revoke(self, access_key: str) -> None:
-        """Refuse tokens signed with this key from now on, those made before included.
+        """Refuse tokens that are signed with this key, including tokens signed before this call.
 
         Args:
             access_key: The access key id.
 
         Raises:
-            KeyError: The account never had such a key.
+            KeyError: The account has no key with this id.
         """
         with self._lock:
             self._revoked.add(self._keys[access_key].access_key)
@@ -95,10 +96,10 @@ class Account:
         """Accept a revoked key again.
 
         Args:
-            access_key: The access key id; default: every revoked key.
+            access_key: The access key id. Default: all revoked keys.
 
         Raises:
-            KeyError: The account never had such a key.
+            KeyError: The account has no key with this id.
         """
         with self._lock:
             if access_key is None:
@@ -107,7 +108,7 @@ class Account:
                 self._revoked.discard(self._keys[access_key].access_key)
 
     def find(self, access_key: str) -> AccessKey | None:
-        """Return the key with this id, revoked or not, or None.
+        """Return the key with this id, revoked or not. None if there is no such key.
 
         Args:
             access_key: The access key id.
@@ -116,7 +117,7 @@ class Account:
             return self._keys.get(access_key)
 
     def is_revoked(self, access_key: str) -> bool:
-        """Tell whether this key has been revoked.
+        """Return whether this key is revoked.
 
         Args:
             access_key: The access key id.

@@ -1,4 +1,4 @@
-"""The emulator: an endpoint that logs clients in with IAM tokens as RDS does, in front of a real server."""
+"""The emulator: an endpoint with the IAM login of RDS in front of a real server."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Faults
 from aws_iam_async.testing.gatekeeper import Gatekeeper
-from aws_iam_async.testing.login import Login
 from aws_iam_async.testing.mysql import MysqlFront
 from aws_iam_async.testing.postgres import PostgresFront
+from aws_iam_async.testing.record import LoginRecord
+from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.servers.process import ServerProcess
-from aws_iam_async.testing.servers.upstream import Upstream
 from aws_iam_async.testing.streams import MalformedMessageError, hang_up
 from aws_iam_async.testing.verification import Endpoint
 
@@ -35,31 +35,35 @@ _ACCEPT_PAUSE = 0.1
 
 
 class Emulator:
-    """RDS IAM login without AWS: a context manager that listens on this machine only, from a thread of its own.
+    """An RDS endpoint with IAM login, without AWS: a context manager that serves from its own thread.
 
-    It may be used from tests with any number of event loops, or with none, and from several threads at once.
+    The emulator listens on a loopback address only. Tests can use it from any number of threads and event loops, and
+    without an event loop. Entering and leaving the ``with`` block may block for seconds.
 
     Args:
-        upstream: The real server behind it; its protocol is the one spoken to clients.
-        host: The RDS name that the emulator answers for: tokens have to be signed for it, and it is the name in the
-            certificate.
-        region: The region tokens have to be signed for; default: the one in ``host``.
-        account: Whose access keys count; default: a new account.
-        signed_port: The port tokens have to be signed for; default: the listening port.
-        dial_host: The loopback address to listen on: ``127.0.0.1`` or, for IPv6, ``::1``.
-        port: The port to listen on; default: 0, any free one.
+        upstream: The real server. Its protocol is also the protocol of the clients.
+        host: The RDS host name. Tokens must be signed for it, and the certificate is issued for it. Default: a cluster
+            endpoint in us-east-1.
+        region: The region that tokens must be signed for. Default: the region in ``host``.
+        account: The account whose access keys are valid. Default: a new account.
+        signed_port: The port that tokens must be signed for. Default: the listening port.
+        dial_host: The loopback address to listen on, ``"127.0.0.1"`` or ``"::1"``. Default: ``"127.0.0.1"``.
+        port: The port to listen on. Default: 0, any free port.
 
     Attributes:
-        dial_host: The address to connect to.
-        port: The port to connect to, once the block is entered.
-        host: The RDS name, in lower case.
-        region: The region.
-        account: The account.
-        faults: What goes wrong on demand.
-        clock: Returns the emulator's idea of the seconds since the epoch; may be replaced at any time.
+        upstream: The address of the real server.
+        dial_host: The address that clients connect to.
+        port: The port that clients connect to. Within the ``with`` block it is never 0.
+        host: The RDS host name, in lower case.
+        region: The AWS region.
+        account: The AWS account.
+        faults: The fault switches.
+        clock: The emulator's clock, a function that returns seconds since the epoch. It can be replaced at any time.
 
     Raises:
-        ValueError: No region was given and none is in ``host``.
+        ValueError: ``region`` is missing and ``host`` contains no region.
+        OSError: On entering the ``with`` block, the emulator cannot listen on the port.
+        RuntimeError: On leaving the ``with`` block, the emulator met an unexpected error or did not stop.
     """
 
     clock: Callable[[], float]
@@ -85,8 +89,8 @@ class Emulator:
         self.dial_host: str = dial_host
         self.port: int = port
         self._sessions: dict[asyncio.Task[None], socket.socket] = {}
-        self._changed = threading.Condition()
-        self._defect: BaseException | None = None
+        self._sessions_changed = threading.Condition()
+        self._unexpected_error: BaseException | None = None
 
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="iam-")
@@ -104,7 +108,7 @@ class Emulator:
         front = MysqlFront if self.upstream.protocol == "mysql" else PostgresFront
         self._front = front(self.upstream, self._gatekeeper, certificates)
         self._loop = asyncio.new_event_loop()
-        self._serving = self._loop.create_task(self._serve())
+        self._server_task = self._loop.create_task(self._serve())
         self._thread = threading.Thread(target=self._run, name=f"emulator of {self.host}", daemon=True)
         self._thread.start()
         return self
@@ -112,60 +116,63 @@ class Emulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._serving.cancel)
+        self._loop.call_soon_threadsafe(self._server_task.cancel)
         self._thread.join(_STOP_TIMEOUT)
         self._directory.cleanup()
         if self._thread.is_alive():
-            raise RuntimeError(f"the emulator's thread did not end within {_STOP_TIMEOUT:.0f} s")
-        if self._defect is not None:
-            raise RuntimeError("the emulator met an error that it does not know: please report it") from self._defect
+            raise RuntimeError(f"the emulator did not stop within {_STOP_TIMEOUT:.0f} s")
+        if self._unexpected_error is not None:
+            raise RuntimeError("unexpected error in the emulator; please report it") from self._unexpected_error
 
     @property
     def ca_file(self) -> Path:
-        """The certificate, in PEM, of the authority that clients have to trust."""
+        """The certificate authority that clients must trust, in PEM format. It exists within the ``with`` block."""
         return Path(self._directory.name, "ca.pem")
 
     @property
-    def logins(self) -> list[Login]:
-        """Every login that was decided on, in order, since the start or the last ``reset``."""
+    def logins(self) -> list[LoginRecord]:
+        """The logins that were accepted or refused since the start or the last ``reset()``, in order."""
         return list(self._gatekeeper.logins)
 
     @property
     def connections(self) -> int:
-        """How many clients are connected now, logged in or not yet."""
-        with self._changed:
+        """The number of connected clients, including those that have not logged in yet."""
+        with self._sessions_changed:
             return len(self._sessions)
 
     def wait_for_connections(self, count: int, *, timeout: float = 10.0) -> None:
         """Block until exactly ``count`` clients are connected.
 
         Args:
-            count: How many.
-            timeout: Seconds to wait for it at most.
+            count: The number of clients.
+            timeout: The maximum time to wait, in seconds. Default: 10.
 
         Raises:
-            TimeoutError: It does not come to that; the message says how many there are.
+            TimeoutError: The number was different for the whole time. The message has the current number.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._sessions) == count, timeout):
-                raise TimeoutError(f"{len(self._sessions)} connections, not {count}, after {timeout:g} s")
+        with self._sessions_changed:
+            if not self._sessions_changed.wait_for(lambda: len(self._sessions) == count, timeout):
+                raise TimeoutError(f"{len(self._sessions)} connections instead of {count} after {timeout:g} s")
 
     def cut_connections(self) -> None:
-        """Break off every connection at once, without a word, as a failover does."""
+        """Abort all connections, like a failover. Clients receive no error message."""
         self._loop.call_soon_threadsafe(self._cut_all)
 
     def reset(self) -> None:
-        """Turn off all faults, forget all logins, and set the clock right."""
+        """Switch all faults off, delete all login records and reset the clock. Revoked keys stay revoked."""
         self.faults.reset()
         self.clock = time.time
         self._gatekeeper.reset()
 
     def dsn(self, user: str, database: str | None = None) -> str:
-        """Return the address of this endpoint for a driver: ``postgresql://user@127.0.0.1:port/database``.
+        """Return the address of this endpoint as a DSN, for example ``postgresql://app@127.0.0.1:54321/shop``.
 
         Args:
             user: The database user.
-            database: The database; default: none, and then the server's own.
+            database: The database. Default: none, the server chooses it.
+
+        Returns:
+            A DSN that every driver accepts. It contains nothing about TLS or tokens.
         """
         path = f"/{quote(database, safe='')}" if database else ""
         host = f"[{self.dial_host}]" if ":" in self.dial_host else self.dial_host
@@ -173,24 +180,29 @@ class Emulator:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What it takes to log in here, beside the address: keywords for this package's ``connect()`` and its like."""
-        return {**self._address, "credentials": self.account.credentials}
+        """The options to log in here, as keyword arguments for ``aws_iam_async.connect()`` and ``create_pool()``."""
+        return {**self._options_without_credentials, "credentials": self.account.credentials}
 
     def iam_dsn(self, user: str, database: str | None = None, *, scheme: str | None = None) -> str:
-        """Return the address with all that it takes to log in here, but for credentials, in its query.
+        """Return a DSN for this package with all options to log in here, except credentials, in its query.
 
-        This is for services that read one setting; the address alone, which every client understands, is :meth:`dsn`.
+        Use it for services that read a single setting. Other clients need the DSN of `dsn`.
 
         Args:
             user: The database user.
-            database: The database.
-            scheme: For example ``mysql+aiomysql``; default: ``postgresql`` or ``mysql``.
+            database: The database. Default: none, the server chooses it.
+            scheme: The scheme, for example ``"mysql+aiomysql"``. Default: ``"postgresql"`` or ``"mysql"``.
+
+        Returns:
+            The DSN. The host in it is the loopback address.
         """
-        _, _, place = self.dsn(user, database).partition("://")
-        return f"{scheme or self.upstream.protocol}://{place}?{urlencode(self._address, safe='/')}"
+        _, _, address = self.dsn(user, database).partition("://")
+        return (
+            f"{scheme or self.upstream.protocol}://{address}?{urlencode(self._options_without_credentials, safe='/')}"
+        )
 
     @property
-    def _address(self) -> dict[str, str]:
+    def _options_without_credentials(self) -> dict[str, str]:
         return {
             "iam_host": self.host,
             "iam_default_port": str(self._signed_port or self.port),
@@ -206,7 +218,7 @@ class Emulator:
 
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._serving)
+            self._loop.run_until_complete(self._server_task)
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -214,21 +226,21 @@ class Emulator:
             while True:
                 try:
                     client, _ = await self._loop.sock_accept(self._listener)
-                except OSError:  # out of file descriptors, for one
+                except OSError:  # for example, too many open files
                     await asyncio.sleep(_ACCEPT_PAUSE)
                     continue
-                session = self._loop.create_task(self._talk(client))
-                with self._changed:
+                session = self._loop.create_task(self._serve_client(client))
+                with self._sessions_changed:
                     self._sessions[session] = client
-                    self._changed.notify_all()
-                session.add_done_callback(self._end)
+                    self._sessions_changed.notify_all()
+                session.add_done_callback(self._end_session)
         finally:
             self._listener.close()
             self._cut_all()
             await asyncio.gather(*self._sessions, return_exceptions=True)
 
-    async def _talk(self, client: socket.socket) -> None:
-        # asyncio of Python 3.11 does it only for sockets that name their protocol, which accepted ones do not.
+    async def _serve_client(self, client: socket.socket) -> None:
+        # asyncio of Python 3.11 sets it only on sockets with a protocol number, which accepted sockets lack.
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await self._front.serve(client)
 
@@ -236,19 +248,19 @@ class Emulator:
         for session in self._sessions:
             session.cancel()
 
-    def _end(self, session: asyncio.Task[None]) -> None:
-        with self._changed:
+    def _end_session(self, session: asyncio.Task[None]) -> None:
+        with self._sessions_changed:
             hang_up(self._sessions.pop(session))
-            self._changed.notify_all()
+            self._sessions_changed.notify_all()
         error = None if session.cancelled() else session.exception()
         if isinstance(error, MalformedMessageError):
-            _logger.debug("a connection was closed for %s", error)
+            _logger.debug("closed a connection that violated the protocol: %s", error)
         elif error is not None and not isinstance(error, OSError | EOFError):
-            self._defect = error
+            self._unexpected_error = error
 
 
 def _region(host: str) -> str:
     for label in reversed(host.split(".")):
         if re.fullmatch("[a-z]{2,4}(-[a-z]+)+-[0-9]+", label):
             return label
-    raise ValueError(f"no AWS region is in the host {host!r}: pass region=")
+    raise ValueError(f"host {host!r} contains no AWS region; pass region=")

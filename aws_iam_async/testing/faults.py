@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong in the emulator when a test wants it to."""
+"""Faults that tests can switch on in the emulator."""
 
 import asyncio
 import threading
@@ -7,53 +7,56 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The points of a login at which it can be delayed or cut, in their order; the same for both protocols."""
+    """The points of a login at which the emulator can delay or cut it, in order. Both protocols have all of them."""
 
     ACCEPTED = "accepted"
-    """TCP is up, nothing was sent."""
+    """The TCP connection is open. The emulator has sent nothing."""
     TLS_AGREED = "tls-agreed"
-    """Both sides want TLS; its handshake has not begun."""
+    """Client and emulator agreed on TLS. The handshake has not begun."""
     TLS_DONE = "tls-done"
-    """The client has not yet been asked for its password."""
-    TOKEN_RECEIVED = "token-received"  # noqa: S105 - the name of a stage
-    """The token is here; the client waits for the verdict."""
+    """The TLS handshake is complete. The emulator has not requested a password."""
+    TOKEN_RECEIVED = "token-received"  # noqa: S105 - the name of a stage, not a secret
+    """The emulator has received the token. The client is waiting for the result."""
     LOGGED_IN = "logged-in"
-    """The client has heard that it is in, but the server may not yet be ready for queries."""
+    """The client has received the success message. The server may not yet accept queries."""
 
 
 class CertificateKind(StrEnum):
-    """Which certificate the emulator presents."""
+    """The kind of certificate that the emulator presents."""
 
     VALID = "valid"
+    """Issued by the emulator's authority for the emulator's host."""
     EXPIRED = "expired"
+    """Like ``VALID``, but expired one day ago."""
     NOT_YET_VALID = "not-yet-valid"
+    """Like ``VALID``, but valid from tomorrow."""
     OTHER_HOST = "other-host"
-    """From the same authority, for another RDS endpoint."""
+    """Issued by the emulator's authority for another RDS endpoint."""
     UNTRUSTED = "untrusted"
-    """For the right name, from an authority of the same name with another key."""
+    """For the emulator's host, but issued by an authority with the same name and another key."""
 
 
 class CutError(ConnectionAbortedError):
-    """The emulator cuts this connection because a test asked for it."""
+    """Raised to close a connection because of `Faults.cut`."""
 
 
 class Faults:
-    """The switches. Every one may be set at any time and from any thread; ``reset`` puts all of them back.
+    """The fault switches of an emulator. They can be changed at any time and from any thread.
 
-    A name that is none of them is an ``AttributeError``, for a misspelt fault would be a test of nothing.
+    Setting any other attribute raises ``AttributeError``, because a misspelled fault would test nothing.
 
     Attributes:
-        max_token_age: Refuse valid tokens older than this many seconds. Default: None, they live their full 900 s.
-        throttle: How many distinct tokens a second may log in, by the emulator's clock. Logins with a token that got
-            in before are exempt. RDS allows about 200 ("Limitations for IAM database authentication", Amazon RDS
-            User Guide). Default: None, any number.
-        offer_tls: False makes the server one without TLS. It still refuses to log anyone in.
-        certificate: What to present in the TLS handshake.
-        password_users: Users who are not set up for IAM: without rds_iam (PostgreSQL) or AWSAuthenticationPlugin
-            (MySQL). Their passwords are asked for, not tokens, as RDS also does with users who do not exist.
+        max_token_age: Refuse valid tokens that are older than this many seconds. Default: None, tokens are accepted for
+            their full lifetime of 900 seconds.
+        throttle: The number of new tokens that may log in per second, by the emulator's clock. Tokens that logged in
+            before are exempt. RDS allows about 200 ("Limitations for IAM database authentication", Amazon RDS User
+            Guide). Default: None, no limit.
+        offer_tls: Whether the emulator offers TLS. Without TLS it refuses every login. Default: True.
+        certificate: The certificate to present in the TLS handshake. Default: ``CertificateKind.VALID``.
+        password_users: The users without rds_iam (PostgreSQL) or AWSAuthenticationPlugin (MySQL). The emulator requests
+            their passwords instead of tokens, as RDS also does for users that do not exist. Default: none.
     """
 
-    # Nothing else can be set: see above.
     __slots__ = (
         "_cuts",
         "_delays",
@@ -71,7 +74,7 @@ class Faults:
         self.reset()
 
     def reset(self) -> None:
-        """Turn every fault off."""
+        """Switch all faults off."""
         with self._lock:
             self.max_token_age: float | None = None
             self.throttle: int | None = None
@@ -83,12 +86,20 @@ class Faults:
             self._delays: dict[Stage, float] = {}
 
     def reject_next(self, count: int = 1) -> None:
-        """Refuse the next ``count`` logins whose token is valid, as if it were not."""
+        """Refuse the next logins with valid tokens. Logins with invalid tokens do not count.
+
+        Args:
+            count: The number of logins to refuse. It replaces the number of an earlier call.
+        """
         with self._lock:
             self._rejections = count
 
     def cut(self, stage: Stage, *, times: int = 1) -> None:
-        """Close the next ``times`` connections, without a word, when they reach ``stage``.
+        """Close the next connections that reach a stage. The client receives no error message.
+
+        Args:
+            stage: The stage at which to close them.
+            times: The number of connections to close. It replaces the number of an earlier call for this stage.
 
         Raises:
             ValueError: There is no such stage.
@@ -97,11 +108,11 @@ class Faults:
             self._cuts[Stage(stage)] = times
 
     def delay(self, stage: Stage, seconds: float) -> None:
-        """Let every login wait at ``stage`` from now on.
+        """Delay every login at a stage.
 
         Args:
-            stage: Where.
-            seconds: How long; 0 for no longer, ``math.inf`` for a server that never answers.
+            stage: The stage at which logins wait.
+            seconds: The delay in seconds. 0 ends the delay. ``math.inf`` emulates a server that never answers.
 
         Raises:
             ValueError: There is no such stage.
@@ -110,16 +121,24 @@ class Faults:
             self._delays[Stage(stage)] = seconds
 
     def take_rejection(self) -> bool:
-        """Use up one of the rejections asked for; False when none is left."""
+        """Use up one rejection of `reject_next`. The emulator calls this.
+
+        Returns:
+            True if a rejection was left.
+        """
         with self._lock:
-            self._rejections, due = max(self._rejections - 1, 0), self._rejections > 0
-        return due
+            is_rejected = self._rejections > 0
+            self._rejections = max(self._rejections - 1, 0)
+        return is_rejected
 
     async def reach(self, stage: Stage) -> None:
-        """Come to ``stage`` of a login: wait as long as asked for, then go on.
+        """Apply the faults of a stage: the delay, then the cut. The emulator calls this.
+
+        Args:
+            stage: The stage that the login has reached.
 
         Raises:
-            CutError: This connection is to be closed here.
+            CutError: The connection must be closed here.
         """
         if seconds := self._delays.get(stage, 0):
             await asyncio.sleep(seconds)
@@ -127,4 +146,4 @@ class Faults:
             if not self._cuts[stage]:
                 return
             self._cuts[stage] -= 1
-        raise CutError(f"cut at stage {stage} on demand")
+        raise CutError(f"connection cut at stage {stage}, as set by Faults.cut()")

@@ -1,23 +1,27 @@
-"""Who may log in: the verification and the faults together, and the record of what was decided."""
+"""Decisions on logins, from token verification and faults, and the records of these decisions."""
 
+import hashlib
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from aws_iam_async.secret import Secret
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.faults import Faults
-from aws_iam_async.testing.login import Login, Reason
-from aws_iam_async.testing.throttle import Throttle
+from aws_iam_async.testing.record import LoginRecord, Reason
 from aws_iam_async.testing.verification import Endpoint, Verdict, verify
+
+_REMEMBERED_TOKENS = 4096
 
 
 class Gatekeeper:
-    """Decides on each login and keeps the record.
+    """Decides on each login and records the decision.
 
     Args:
-        endpoint: What tokens have to be signed for.
-        account: Whose access keys count.
-        faults: The switches to honour.
+        endpoint: The endpoint that tokens must be signed for.
+        account: The account with the valid access keys.
+        faults: The fault switches.
         clock: Returns the seconds since the epoch.
     """
 
@@ -26,16 +30,16 @@ class Gatekeeper:
         self.account = account
         self.faults = faults
         self.clock = clock
-        self.logins: list[Login] = []
-        self._throttle = Throttle()
+        self.logins: list[LoginRecord] = []
+        self._throttle = _Throttle()
 
     def reset(self) -> None:
-        """Forget every login."""
+        """Delete all records and reset the throttle."""
         self.logins = []
         self._throttle.reset()
 
     def admit(self, token: Secret, *, protocol: str, user: str, database: str | None) -> bool:
-        """Decide on a login with a token, and write the decision down."""
+        """Decide on a login with a token and record the decision."""
         now = self.clock()
         verdict = verify(
             token,
@@ -45,18 +49,18 @@ class Gatekeeper:
             now=datetime.fromtimestamp(now, UTC),
             max_age=self.faults.max_token_age,
         )
-        reason = verdict.reason or self._whim(token, now)
+        reason = verdict.reason or self._reason_by_fault(token, now)
         self._record(protocol, user, database, reason, verdict, now)
         return reason is None
 
     def refuse(self, reason: Reason, *, protocol: str, user: str, database: str | None) -> None:
-        """Write down that a client was refused without having been asked for a token."""
+        """Record the refusal of a client from which no token was requested."""
         self._record(protocol, user, database, reason, Verdict(reason), self.clock())
 
-    def _whim(self, token: Secret, now: float) -> Reason | None:
+    def _reason_by_fault(self, token: Secret, now: float) -> Reason | None:
         if self.faults.take_rejection():
             return Reason.REJECTED_ON_DEMAND
-        if not self._throttle.lets_pass(token, now=now, limit=self.faults.throttle):
+        if not self._throttle.allow(token, now=now, limit=self.faults.throttle):
             return Reason.THROTTLED
         return None
 
@@ -64,7 +68,7 @@ class Gatekeeper:
         self, protocol: str, user: str, database: str | None, reason: Reason | None, verdict: Verdict, now: float
     ) -> None:
         self.logins.append(
-            Login(
+            LoginRecord(
                 protocol=protocol,
                 user=user,
                 database=database,
@@ -74,3 +78,34 @@ class Gatekeeper:
                 at=datetime.fromtimestamp(now, UTC),
             )
         )
+
+
+class _Throttle:
+    """Limits the number of new tokens per second. It stores digests of tokens, never the tokens."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known_digests: OrderedDict[bytes, None] = OrderedDict()
+        self._recent_times: deque[float] = deque()
+
+    def reset(self) -> None:
+        with self._lock:
+            self._known_digests.clear()
+            self._recent_times.clear()
+
+    def allow(self, token: str, *, now: float, limit: int | None) -> bool:
+        """Return whether a valid token may log in at ``now``, and count it if so."""
+        digest = hashlib.sha256(token.encode()).digest()
+        with self._lock:
+            if digest not in self._known_digests:
+                # Tests may set the clock back, so times after now are dropped as well.
+                while self._recent_times and not now - 1 < self._recent_times[0] <= now:
+                    self._recent_times.popleft()
+                if limit is not None and len(self._recent_times) >= limit:
+                    return False
+                self._recent_times.append(now)
+            self._known_digests[digest] = None
+            self._known_digests.move_to_end(digest)
+            if len(self._known_digests) > _REMEMBERED_TOKENS:
+                self._known_digests.popitem(last=False)
+            return True

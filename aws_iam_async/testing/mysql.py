@@ -1,4 +1,4 @@
-"""The emulator's front for MySQL: TLS, a token asked for in clear, login to the real server, then a relay."""
+"""The emulator's MySQL front end: TLS, token login, login to the real server, then a relay."""
 
 import dataclasses
 import secrets
@@ -10,29 +10,29 @@ from aws_iam_async.testing import mysql_packets as packets
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
 from aws_iam_async.testing.gatekeeper import Gatekeeper
-from aws_iam_async.testing.login import Reason
-from aws_iam_async.testing.relay import relay
-from aws_iam_async.testing.servers.upstream import Upstream
+from aws_iam_async.testing.record import Reason
+from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.streams import (
     Channel,
     MalformedMessageError,
     aborted_at_exit,
     open_channel,
     receive_exactly,
+    relay,
     send,
 )
 
-# Salts must hold no zero byte; servers keep to seven bits as well.
+# Salts must not contain a zero byte. Servers use 7-bit characters only.
 _SALT_CHARACTERS = (string.ascii_letters + string.digits).encode()
 
 
 class MysqlFront:
-    """Speaks MySQL's protocol to clients.
+    """Serves clients with MySQL's protocol.
 
     Args:
         upstream: The real server.
-        gatekeeper: Decides who may log in.
-        certificates: What to present.
+        gatekeeper: Decides on logins.
+        certificates: The certificates to present.
     """
 
     def __init__(self, upstream: Upstream, gatekeeper: Gatekeeper, certificates: Certificates) -> None:
@@ -42,22 +42,22 @@ class MysqlFront:
         self._certificates = certificates
 
     async def serve(self, client: socket.socket) -> None:
-        """Serve one client until either side has finished.
+        """Serve a client until it or the server disconnects.
 
         Raises:
-            MalformedMessageError: The client does not speak the protocol.
-            OSError: The connection broke, or is to be cut, or the real server is not reachable.
-            EOFError: The client or the server went away during the login.
+            MalformedMessageError: The client violates the protocol.
+            OSError: The connection broke, a fault cut it, or the real server is not reachable.
+            EOFError: The client or the server disconnected during the login.
         """
         await self._faults.reach(Stage.ACCEPTED)
-        # First the server: its greeting names the connection that a client's KILL has to hit.
+        # The server comes first, because the client needs the thread id in its greeting for KILL.
         with aborted_at_exit(await self._upstream.connect()) as server:
             _, payload = await _receive(server)
-            if payload[0] == packets.ERROR:  # too many connections, say
+            if payload[0] == packets.ERROR:  # for example "too many connections"
                 await send(client, packets.packet(payload, 0))
                 return
             greeting = packets.read_greeting(payload)
-            await send(client, packets.packet(packets.write_greeting(self._own_greeting(greeting)), 0))
+            await send(client, packets.packet(packets.write_greeting(self._greeting_for_client(greeting)), 0))
             length, sequence = packets.read_header(await receive_exactly(client, 4))
             payload = await receive_exactly(client, length)
             if not packets.is_ssl_request(payload):
@@ -69,7 +69,7 @@ class MysqlFront:
                 await self._faults.reach(Stage.TLS_DONE)
                 await self._log_in(channel, server, greeting)
 
-    def _own_greeting(self, greeting: packets.Greeting) -> packets.Greeting:
+    def _greeting_for_client(self, greeting: packets.Greeting) -> packets.Greeting:
         capabilities = greeting.capabilities & ~packets.CLIENT_SSL
         if self._faults.offer_tls:
             capabilities |= packets.CLIENT_SSL
@@ -77,8 +77,8 @@ class MysqlFront:
             greeting,
             capabilities=capabilities,
             salt=bytes(secrets.choice(_SALT_CHARACTERS) for _ in greeting.salt),
-            # RDS's default too; accounts with IAM then switch to another method.
-            method=packets.NATIVE_PASSWORD,
+            # The default of RDS. Users with IAM then switch to another method.
+            method=packets.METHOD_NATIVE,
         )
 
     async def _refuse_plaintext(self, client: socket.socket, payload: bytes, sequence: int) -> None:
@@ -91,24 +91,19 @@ class MysqlFront:
         sequence, response = await _receive_response(client)
         address = client.writer.get_extra_info("peername")[0]
         if response.user in self._faults.password_users:
-            # The client has answered for the method that the greeting names, which is the one of such users here.
+            # The client has already answered the method in the greeting, which these users have in the emulator.
             self._refuse(Reason.NOT_FOR_IAM, response)
             denied = packets.access_denied(response.user, address, password=bool(response.scramble))
             await client.send(packets.packet(denied, sequence + 1))
             await client.close()
             return
-        if response.method == packets.CLEAR_PASSWORD:
+        if response.method == packets.METHOD_CLEARTEXT:
             token = _token(response.scramble)
         else:
-            await client.send(packets.packet(packets.clear_password_request(), sequence + 1))
+            await client.send(packets.packet(packets.cleartext_password_request(), sequence + 1))
             sequence, token = await _receive_token(client)
         await self._faults.reach(Stage.TOKEN_RECEIVED)
-        if not self._gatekeeper.admit(
-            token,
-            protocol="mysql",
-            user=response.user,
-            database=response.database,
-        ):
+        if not self._gatekeeper.admit(token, protocol="mysql", user=response.user, database=response.database):
             await client.send(packets.packet(packets.access_denied(response.user, address), sequence + 1))
             await client.close()
             return
@@ -124,20 +119,20 @@ class MysqlFront:
         self._gatekeeper.refuse(reason, protocol="mysql", user=response.user, database=response.database)
 
     async def _log_in_to_server(self, server: Channel, greeting: packets.Greeting, response: packets.Response) -> bytes:
-        """Log in as the client's user, with all that the client asked for, and return the server's last word."""
+        """Log in as the client's user with the client's options. Return the server's final packet."""
         password = self._upstream.password
-        own = dataclasses.replace(
+        server_response = dataclasses.replace(
             response,
             scramble=packets.scramble_native_password(password, greeting.salt),
-            method=packets.NATIVE_PASSWORD,
+            method=packets.METHOD_NATIVE,
         )
-        await server.send(packets.packet(packets.write_response(own), 1))
+        await server.send(packets.packet(packets.write_response(server_response), 1))
         sequence, answer = await _receive(server)
         if answer[0] == packets.AUTH_SWITCH:
             method, salt = packets.read_auth_switch(answer)
-            if method != packets.NATIVE_PASSWORD:
+            if method != packets.METHOD_NATIVE:
                 raise MalformedMessageError(
-                    f"the server behind the emulator asks for {method}: give its users {packets.NATIVE_PASSWORD}"
+                    f"the server requests {method}, but its users must have {packets.METHOD_NATIVE}"
                 )
             scramble = packets.scramble_native_password(password, salt)
             await server.send(packets.packet(scramble, sequence + 1))
@@ -161,5 +156,5 @@ async def _receive_token(client: Channel) -> tuple[int, Secret]:
 
 
 def _token(password: bytes) -> Secret:
-    # What is no UTF-8 cannot be a token, and is refused as malformed.
+    # Bytes that are not UTF-8 cannot be a token. Verification refuses the replacement characters as malformed.
     return Secret(password.removesuffix(b"\0").decode(errors="replace"))

@@ -1,6 +1,6 @@
-"""Packets of the MySQL protocol, as far as a login needs them: pure reading and writing of bytes.
+"""Packets of the MySQL protocol that a login needs, parsed from and encoded to bytes.
 
-Layouts are those of "Connection Phase Packets" in the MySQL source documentation and of "Connection" in the MariaDB
+The layouts are from "Connection Phase Packets" in the MySQL source documentation and "Connection" in the MariaDB
 knowledge base.
 """
 
@@ -21,15 +21,15 @@ OK = 0x00
 AUTH_SWITCH = 0xFE
 ERROR = 0xFF
 
-CLEAR_PASSWORD = "mysql_clear_password"  # noqa: S105 - the name of a method
-NATIVE_PASSWORD = "mysql_native_password"  # noqa: S105 - the name of a method
+METHOD_CLEARTEXT = "mysql_clear_password"
+METHOD_NATIVE = "mysql_native_password"
 
 MAX_LOGIN_PACKET = 1 << 16
 
 _ACCESS_DENIED = 1045
 _SALT_SIZE = 20
-# Capabilities, packet size, character set, reserved: the fixed part of an answer, and the whole of an SSLRequest.
-_RESPONSE_HEAD = struct.Struct("<IIB23s")
+# Capabilities, packet size, character set and reserved bytes. An SSLRequest has only these.
+_RESPONSE_HEADER = struct.Struct("<IIB23s")
 _GREETING_TAIL = struct.Struct("<HBHHB10s")
 
 
@@ -38,14 +38,14 @@ class Greeting:
     """A server's first packet, protocol version 10.
 
     Attributes:
-        version: The server's version text.
-        thread_id: The number of the connection, which ``KILL`` takes.
-        salt: The twenty bytes for the scrambling of passwords.
-        capabilities: What the server can do, one bit each.
-        charset: The number of its default collation.
+        version: The server's version string.
+        thread_id: The connection id, for ``KILL``.
+        salt: 20 bytes, with which clients scramble passwords.
+        capabilities: The server's capability flags.
+        charset: The number of the default collation.
         status: The status flags.
-        reserved: Ten bytes, in the last four of which MariaDB keeps capabilities of its own.
-        method: The authentication method that the server would like.
+        reserved: 10 bytes. MariaDB has its own capability flags in the last 4.
+        method: The server's preferred authentication method.
     """
 
     version: bytes
@@ -60,53 +60,53 @@ class Greeting:
 
 @dataclass(frozen=True)
 class Response:
-    """A client's answer to the greeting.
+    """A client's HandshakeResponse41.
 
     Attributes:
-        head: Capabilities, packet size, character set and reserved bytes as they came.
-        capabilities: What the client will use, one bit each.
-        user: Who wants to log in.
-        scramble: The client's authentication data for ``method``.
-        database: The database to start in; None if none was named.
-        method: The authentication method that the client used; empty if it does not say.
-        rest: What follows that, connection attributes mostly, as it came.
+        header: Capabilities, packet size, character set and reserved bytes as received.
+        capabilities: The client's capability flags.
+        user: The user to log in as.
+        scramble: The authentication data for ``method``.
+        database: The initial database. None if the client names none.
+        method: The authentication method of ``scramble``. Empty if the client names none.
+        attributes: The bytes after ``method`` as received, usually connection attributes.
     """
 
-    head: bytes
+    header: bytes
     capabilities: int
     user: str
     scramble: bytes = field(repr=False)
     database: str | None
     method: str
-    rest: bytes
+    attributes: bytes
 
 
 def packet(payload: bytes, sequence: int) -> bytes:
-    """Frame a packet of less than 16 MiB."""
+    """Encode a packet. The payload must be shorter than 16 MiB."""
     return struct.pack("<I", len(payload))[:3] + bytes([sequence % 256]) + payload
 
 
 def read_header(header: bytes) -> tuple[int, int]:
-    """Return the length and the sequence number in a packet's header.
+    """Return the payload length and the sequence number from a packet's header.
 
     Raises:
-        MalformedMessageError: No packet of a login is that long.
+        MalformedMessageError: The length is out of range for a login.
     """
     length = int.from_bytes(header[:3], "little")
     if not 0 < length <= MAX_LOGIN_PACKET:
-        raise MalformedMessageError("a packet of impossible length in a login")
+        raise MalformedMessageError("invalid length of a login packet")
     return length, header[3]
 
 
 def read_greeting(payload: bytes) -> Greeting:
-    """Take a server's greeting apart.
+    """Parse a server's greeting.
 
     Raises:
-        MalformedMessageError: It is none of protocol version 10.
+        MalformedMessageError: The packet is not a greeting of protocol version 10.
     """
     fields = _Fields(payload)
     if fields.take(1) != b"\x0a":
-        raise MalformedMessageError("a greeting that is not of protocol version 10")
+        raise MalformedMessageError("the greeting is not of protocol version 10")
     version = fields.take_until_zero()
     thread_id = int.from_bytes(fields.take(4), "little")
     salt = fields.take(8)
@@ -119,7 +119,7 @@ def read_greeting(payload: bytes) -> Greeting:
 
 
 def write_greeting(greeting: Greeting) -> bytes:
-    """Put a greeting together."""
+    """Encode a greeting."""
     tail = _GREETING_TAIL.pack(
         greeting.capabilities & 0xFFFF,
         greeting.charset,
@@ -140,67 +140,69 @@ def write_greeting(greeting: Greeting) -> bytes:
 
 
 def is_ssl_request(payload: bytes) -> bool:
-    """Tell whether a client's first packet asks for TLS before it says who it is."""
-    return len(payload) == _RESPONSE_HEAD.size and bool(int.from_bytes(payload[:4], "little") & CLIENT_SSL)
+    """Return whether a client's first packet is an SSLRequest."""
+    return len(payload) == _RESPONSE_HEADER.size and bool(int.from_bytes(payload[:4], "little") & CLIENT_SSL)
 
 
 def read_response(payload: bytes) -> Response:
-    """Take a client's answer to the greeting apart.
+    """Parse a client's HandshakeResponse41.
 
     Raises:
-        MalformedMessageError: It is none, or lacks what every client of the last twenty years sends.
+        MalformedMessageError: The packet is something else, or lacks a capability that MySQL 5.5 clients have.
     """
     fields = _Fields(payload)
-    head = fields.take(_RESPONSE_HEAD.size)
-    capabilities = int.from_bytes(head[:4], "little")
-    for needed in (CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH):
-        if not capabilities & needed:
-            raise MalformedMessageError("a client that cannot switch to another authentication method")
+    header = fields.take(_RESPONSE_HEADER.size)
+    capabilities = int.from_bytes(header[:4], "little")
+    for required in (CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH):
+        if not capabilities & required:
+            raise MalformedMessageError("the client cannot switch to another authentication method")
     user = _text(fields.take_until_zero())
     scramble = fields.take(fields.take_length() if capabilities & CLIENT_PLUGIN_AUTH_LENENC else fields.take(1)[0])
     database = _text(fields.take_until_zero()) if capabilities & CLIENT_CONNECT_WITH_DB else None
     method = _text(fields.take_until_zero())
-    return Response(head, capabilities, user, scramble, database or None, method, fields.rest())
+    return Response(header, capabilities, user, scramble, database or None, method, fields.remaining())
 
 
 def write_response(response: Response) -> bytes:
-    """Put an answer together for the real server, which is spoken to without TLS."""
+    """Encode a HandshakeResponse41 for the real server, without the flag for TLS."""
     parts = [
-        struct.pack("<I", response.capabilities & ~CLIENT_SSL) + response.head[4:],
+        struct.pack("<I", response.capabilities & ~CLIENT_SSL) + response.header[4:],
         response.user.encode() + b"\0",
-        bytes([len(response.scramble)]) + response.scramble,  # a length below 251 reads the same both ways
+        bytes([len(response.scramble)]) + response.scramble,  # below 251 both encodings of a length are one byte
     ]
     if response.capabilities & CLIENT_CONNECT_WITH_DB:
         parts.append((response.database or "").encode() + b"\0")
-    return b"".join([*parts, response.method.encode() + b"\0", response.rest])
+    return b"".join([*parts, response.method.encode() + b"\0", response.attributes])
 
 
-def clear_password_request() -> bytes:
-    """Return the server's request to send the password in clear."""
-    return bytes([AUTH_SWITCH]) + CLEAR_PASSWORD.encode() + b"\0"
+def cleartext_password_request() -> bytes:
+    """Return an AuthSwitchRequest to mysql_clear_password."""
+    return bytes([AUTH_SWITCH]) + METHOD_CLEARTEXT.encode() + b"\0"
 
 
 def read_auth_switch(payload: bytes) -> tuple[str, bytes]:
-    """Return the method and the salt of a server's request to authenticate in another way.
+    """Return the method and the salt of an AuthSwitchRequest.
 
     Raises:
-        MalformedMessageError: The packet makes no sense.
+        MalformedMessageError: The packet ends too early.
     """
     fields = _Fields(payload)
     fields.take(1)
-    return _text(fields.take_until_zero()), fields.rest().removesuffix(b"\0")
+    return _text(fields.take_until_zero()), fields.remaining().removesuffix(b"\0")
 
 
 def access_denied(user: str, address: str, *, password: bool = True) -> bytes:
-    """Return what RDS answers to a token that it does not accept, whatever the reason.
+    """Return RDS's error for a token that it refuses. It is the same for every reason.
 
     Args:
-        user: Who wanted in.
-        address: From where.
-        password: Whether the client sent anything to prove it.
+        user: The user that the client named.
+        address: The address of the client.
+        password: Whether the client sent a password.
     """
-    used = "YES" if password else "NO"
-    return _error(_ACCESS_DENIED, "28000", f"Access denied for user '{user}'@'{address}' (using password: {used})")
+    using_password = "YES" if password else "NO"
+    return _error(
+        _ACCESS_DENIED, "28000", f"Access denied for user '{user}'@'{address}' (using password: {using_password})"
+    )
 
 
 def _error(number: int, sqlstate: str, text: str) -> bytes:
@@ -208,11 +210,11 @@ def _error(number: int, sqlstate: str, text: str) -> bytes:
 
 
 def scramble_native_password(password: str, salt: bytes) -> bytes:
-    """Prove a password with ``mysql_native_password``: SHA1(password) xor SHA1(salt + SHA1(SHA1(password)))."""
+    """Return SHA1(password) xor SHA1(salt + SHA1(SHA1(password))), the proof of mysql_native_password."""
     if not password:
         return b""
-    once = _sha1(password.encode())
-    return bytes(a ^ b for a, b in zip(once, _sha1(salt + _sha1(once)), strict=True))
+    digest = _sha1(password.encode())
+    return bytes(a ^ b for a, b in zip(digest, _sha1(salt + _sha1(digest)), strict=True))
 
 
 def _sha1(data: bytes) -> bytes:
@@ -223,36 +225,36 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise MalformedMessageError("a name in a login packet that is not in UTF-8") from None
+        raise MalformedMessageError("a name in the login packet is not in UTF-8") from None
 
 
 class _Fields:
-    """Reads a packet from left to right."""
+    """Reads the fields of a packet in order."""
 
     def __init__(self, payload: bytes) -> None:
         self._payload = payload
-        self._at = 0
+        self._position = 0
 
     def take(self, size: int) -> bytes:
-        taken = self._payload[self._at : self._at + size]
-        if len(taken) < size:
-            raise MalformedMessageError("a login packet that ends too early")
-        self._at += size
-        return taken
+        data = self._payload[self._position : self._position + size]
+        if len(data) < size:
+            raise MalformedMessageError("the login packet ends too early")
+        self._position += size
+        return data
 
     def take_until_zero(self) -> bytes:
-        end = self._payload.find(b"\0", self._at)
+        end = self._payload.find(b"\0", self._position)
         if end < 0:
-            raise MalformedMessageError("a login packet that ends within a text")
-        taken = self._payload[self._at : end]
-        self._at = end + 1
-        return taken
+            raise MalformedMessageError("the login packet ends within a string")
+        data = self._payload[self._position : end]
+        self._position = end + 1
+        return data
 
     def take_length(self) -> int:
-        """A "length-encoded integer"."""
+        """Read a "length-encoded integer"."""
         first = self.take(1)[0]
         size = {0xFC: 2, 0xFD: 3, 0xFE: 8}.get(first)
         return first if size is None else int.from_bytes(self.take(size), "little")
 
-    def rest(self) -> bytes:
-        return self._payload[self._at :]
+    def remaining(self) -> bytes:
+        return self._payload[self._position :]

@@ -1,4 +1,4 @@
-"""The emulator's front for PostgreSQL: TLS, a token asked for in clear, login to the real server, then a relay."""
+"""The emulator's PostgreSQL front end: TLS, token login, login to the real server, then a relay."""
 
 import socket
 import struct
@@ -8,10 +8,9 @@ from aws_iam_async.testing import postgres_messages as messages
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
 from aws_iam_async.testing.gatekeeper import Gatekeeper
-from aws_iam_async.testing.login import Reason
 from aws_iam_async.testing.postgres_password import PasswordDialog
-from aws_iam_async.testing.relay import relay
-from aws_iam_async.testing.servers.upstream import Upstream
+from aws_iam_async.testing.record import Reason
+from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.streams import (
     Channel,
     MalformedMessageError,
@@ -19,6 +18,7 @@ from aws_iam_async.testing.streams import (
     open_channel,
     peek,
     receive_exactly,
+    relay,
     send,
 )
 
@@ -26,12 +26,12 @@ _TLS_RECORD = b"\x16"
 
 
 class PostgresFront:
-    """Speaks PostgreSQL's protocol to clients.
+    """Serves clients with PostgreSQL's protocol.
 
     Args:
         upstream: The real server.
-        gatekeeper: Decides who may log in.
-        certificates: What to present.
+        gatekeeper: Decides on logins.
+        certificates: The certificates to present.
     """
 
     def __init__(self, upstream: Upstream, gatekeeper: Gatekeeper, certificates: Certificates) -> None:
@@ -41,16 +41,16 @@ class PostgresFront:
         self._certificates = certificates
 
     async def serve(self, client: socket.socket) -> None:
-        """Serve one client until either side has finished.
+        """Serve a client until it or the server disconnects.
 
         Raises:
-            MalformedMessageError: The client does not speak the protocol.
-            OSError: The connection broke, or is to be cut.
-            EOFError: The client went away during the login.
+            MalformedMessageError: The client violates the protocol.
+            OSError: The connection broke, or a fault cut it.
+            EOFError: The client disconnected during the login.
         """
         await self._faults.reach(Stage.ACCEPTED)
         if await peek(client) != _TLS_RECORD:
-            if not await self._agree_on_tls(client):
+            if not await self._negotiate_tls(client):
                 return
             await self._faults.reach(Stage.TLS_AGREED)
         tls = self._certificates.context(self._faults.certificate)
@@ -58,18 +58,18 @@ class PostgresFront:
             await self._faults.reach(Stage.TLS_DONE)
             await self._log_in(channel)
 
-    async def _agree_on_tls(self, client: socket.socket) -> bool:
-        """Answer what comes before TLS; False if it does not come to TLS."""
+    async def _negotiate_tls(self, client: socket.socket) -> bool:
+        """Answer the packets before the TLS handshake. Return False if the connection ends without TLS."""
         while True:
             length, code = messages.HEADER.unpack(await receive_exactly(client, messages.HEADER.size))
-            rest = await receive_exactly(client, messages.first_packet_size(length))
+            body = await receive_exactly(client, messages.first_packet_size(length))
             if code == messages.SSL_REQUEST and self._faults.offer_tls:
                 await send(client, b"S")
                 return True
             if code in {messages.SSL_REQUEST, messages.GSSENC_REQUEST}:
                 await send(client, b"N")
                 continue
-            packet = messages.HEADER.pack(length, code) + rest
+            packet = messages.HEADER.pack(length, code) + body
             if code == messages.CANCEL_REQUEST:
                 await self._cancel(packet)
             else:
@@ -81,9 +81,9 @@ class PostgresFront:
             return False
 
     async def _log_in(self, client: Channel) -> None:
-        head = await client.reader.readexactly(messages.HEADER.size)
-        length, code = messages.HEADER.unpack(head)
-        packet = head + await client.reader.readexactly(messages.first_packet_size(length))
+        header = await client.reader.readexactly(messages.HEADER.size)
+        length, code = messages.HEADER.unpack(header)
+        packet = header + await client.reader.readexactly(messages.first_packet_size(length))
         if code == messages.CANCEL_REQUEST:
             await self._cancel(packet)
             return
@@ -119,7 +119,7 @@ class PostgresFront:
         self._gatekeeper.refuse(reason, protocol="postgresql", user=startup.user, database=startup.database)
 
     async def _forward_login(self, client: Channel, server: Channel) -> bool:
-        """Log in to the real server, and pass its answer on; False if that is a refusal."""
+        """Log in to the real server and forward its answer. Return False if the server refuses."""
         dialog = PasswordDialog(self._upstream.password)
         while True:
             kind, length = struct.unpack("!cI", await server.reader.readexactly(5))
@@ -132,7 +132,7 @@ class PostgresFront:
                 return bool(kind == b"R")
 
     async def _cancel(self, packet: bytes) -> None:
-        """Pass a cancel request on; the server closes the connection when it has dealt with it."""
+        """Forward a cancel request. The server closes the connection when it has processed the request."""
         with aborted_at_exit(await self._upstream.connect()) as server:
             await server.send(packet)
             await server.reader.read()
@@ -140,8 +140,8 @@ class PostgresFront:
 
 async def _receive_password(client: Channel) -> Secret:
     kind, length = struct.unpack("!cI", await client.reader.readexactly(5))
-    if kind != b"p" or not 5 <= length <= messages.MAX_PASSWORD:  # noqa: PLR2004 - the length and a zero byte
-        raise MalformedMessageError("no password message where one was asked for")
+    if kind != b"p" or length not in messages.PASSWORD_LENGTHS:
+        raise MalformedMessageError("the client did not answer the password request with a PasswordMessage")
     body = await client.reader.readexactly(length - 4)
-    # What is no UTF-8 cannot be a token, and is refused as malformed.
+    # Bytes that are not UTF-8 cannot be a token. Verification refuses the replacement characters as malformed.
     return Secret(body.removesuffix(b"\0").decode(errors="replace"))

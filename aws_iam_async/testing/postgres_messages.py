@@ -1,7 +1,7 @@
-"""Messages of the PostgreSQL protocol, as far as a login needs them: pure reading and writing of bytes.
+"""Messages of the PostgreSQL protocol that a login needs, parsed from and encoded to bytes.
 
-Layouts are those of "Message Formats" in the PostgreSQL 18 documentation; the limits are the server's own
-(``MAX_STARTUP_PACKET_LENGTH`` in pqcomm.h, ``PG_MAX_AUTH_TOKEN_LENGTH`` in auth.h).
+The layouts are from "Message Formats" in the PostgreSQL 18 documentation. The size limits are the server's
+``MAX_STARTUP_PACKET_LENGTH`` in pqcomm.h and ``PG_MAX_AUTH_TOKEN_LENGTH`` in auth.h.
 """
 
 import base64
@@ -17,16 +17,17 @@ SSL_REQUEST = 80877103
 GSSENC_REQUEST = 80877104
 
 AUTHENTICATION_OK = 0
-_CLEARTEXT_PASSWORD = 3
-_SASL = 10
-_SASL_CONTINUE = 11
+AUTHENTICATION_CLEARTEXT = 3
+AUTHENTICATION_SASL = 10
+AUTHENTICATION_SASL_CONTINUE = 11
+AUTHENTICATION_SASL_FINAL = 12
+SCRAM_SHA_256 = b"SCRAM-SHA-256"
 
-_MAX_STARTUP = 10_000
-MAX_PASSWORD = 65_535
+PASSWORD_LENGTHS = range(5, 65_535 + 1)
+"""The length field of a PasswordMessage: itself (4 bytes), the password and a zero byte."""
 
-_INVALID_AUTHORIZATION = "28000"
-_INVALID_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
-_CANNOT_CONNECT_NOW = "57P03"
+_MAX_STARTUP_LENGTH = 10_000
+_PROTOCOL_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Startup:
     """A StartupMessage.
 
     Attributes:
-        packet: The whole message as it came, to be passed on.
-        user: The role that wants to log in.
-        database: The database it asks for; PostgreSQL's default is the one named like the role.
+        packet: The whole message as received, to forward it.
+        user: The role to log in as.
+        database: The database. If the message names none, it is PostgreSQL's default, the name of the role.
     """
 
     packet: bytes
@@ -45,85 +46,85 @@ class Startup:
 
 
 def first_packet_size(length: int) -> int:
-    """Return how many bytes follow the header of a first packet, from the length in it.
+    """Return how many bytes follow the header of a first packet, from the length field in the header.
 
     Raises:
-        MalformedMessageError: No first packet is that long.
+        MalformedMessageError: The length is out of range.
     """
-    if not HEADER.size <= length <= _MAX_STARTUP:
-        raise MalformedMessageError("a first packet of impossible length")
+    if not HEADER.size <= length <= _MAX_STARTUP_LENGTH:
+        raise MalformedMessageError("invalid length of the first packet")
     return length - HEADER.size
 
 
 def read_startup(packet: bytes) -> Startup:
-    """Take a StartupMessage apart.
+    """Parse a StartupMessage.
 
     Raises:
-        MalformedMessageError: It is none, or names no user.
+        MalformedMessageError: The packet is not a StartupMessage or names no user.
     """
     _, version = HEADER.unpack_from(packet)
     fields = packet[HEADER.size :].split(b"\0")
-    # Names and values, each ended by a zero byte, and one more at the end.
-    if version >> 16 != 3 or fields[-2:] != [b"", b""] or len(fields) % 2:  # noqa: PLR2004 - protocol 3
-        raise MalformedMessageError("a first packet that is no StartupMessage of protocol 3")
+    # Names and values, each ended by a zero byte, then a final zero byte.
+    if version >> 16 != _PROTOCOL_VERSION or fields[-2:] != [b"", b""] or len(fields) % 2:
+        raise MalformedMessageError("the first packet is not a StartupMessage of protocol 3")
     parameters = dict(zip(fields[:-2:2], fields[1:-2:2], strict=True))
     try:
         user = parameters.get(b"user", b"").decode()
         database = parameters.get(b"database", b"").decode() or user
     except UnicodeDecodeError:
-        raise MalformedMessageError("a StartupMessage that is not in UTF-8") from None
+        raise MalformedMessageError("the StartupMessage is not in UTF-8") from None
     if not user:
-        raise MalformedMessageError("a StartupMessage without a user")
+        raise MalformedMessageError("the StartupMessage names no user")
     return Startup(packet, user, database)
 
 
 def message(kind: bytes, body: bytes) -> bytes:
-    """Frame a message."""
+    """Encode a message."""
     return kind + struct.pack("!I", len(body) + 4) + body
 
 
 def cleartext_password_request() -> bytes:
-    """Return the server's question for a password in clear."""
-    return message(b"R", struct.pack("!I", _CLEARTEXT_PASSWORD))
+    """Return AuthenticationCleartextPassword."""
+    return message(b"R", struct.pack("!I", AUTHENTICATION_CLEARTEXT))
 
 
 def scram_request() -> bytes:
-    """Return the server's question for a proof that the client knows the user's password."""
-    return message(b"R", struct.pack("!I", _SASL) + b"SCRAM-SHA-256\0\0")
+    """Return AuthenticationSASL with SCRAM-SHA-256 as the only mechanism."""
+    return message(b"R", struct.pack("!I", AUTHENTICATION_SASL) + SCRAM_SHA_256 + b"\0\0")
 
 
-def scram_challenge(opening: str) -> bytes:
-    """Return what a server says next, whether it knows the user or not: the proof is to be made with this salt.
+def scram_challenge(client_first: str) -> bytes:
+    """Return AuthenticationSASLContinue with a random salt, as PostgreSQL does also for users that do not exist.
 
     Args:
-        opening: The client's first message, with its nonce (RFC 5802).
+        client_first: The client's first SCRAM message, with its nonce (RFC 5802).
     """
-    nonce = opening.rpartition("r=")[2] + base64.b64encode(secrets.token_bytes(18)).decode()
+    nonce = client_first.rpartition("r=")[2] + base64.b64encode(secrets.token_bytes(18)).decode()
     salt = base64.b64encode(secrets.token_bytes(16)).decode()
-    return message(b"R", struct.pack("!I", _SASL_CONTINUE) + f"r={nonce},s={salt},i=4096".encode())
+    return message(b"R", struct.pack("!I", AUTHENTICATION_SASL_CONTINUE) + f"r={nonce},s={salt},i=4096".encode())
 
 
 def password_refused(user: str) -> bytes:
-    """Return what a server answers to a wrong password, and to a user who does not exist."""
-    return _fatal(_INVALID_PASSWORD, f'password authentication failed for user "{user}"')
+    """Return PostgreSQL's error for a wrong password and for a user that does not exist."""
+    return _fatal("28P01", f'password authentication failed for user "{user}"')  # invalid_password
 
 
 def authentication_refused(user: str) -> bytes:
-    """Return what RDS answers to a token that it does not accept, whatever the reason."""
-    return _fatal(_INVALID_AUTHORIZATION, f'PAM authentication failed for user "{user}"')
+    """Return RDS's error for a token that it refuses. It is the same for every reason."""
+    return _fatal("28000", f'PAM authentication failed for user "{user}"')  # invalid_authorization_specification
 
 
 def encryption_required(address: str, user: str, database: str) -> bytes:
-    """Return what RDS with ``rds.force_ssl`` answers to a client without TLS."""
-    return _fatal(
-        _INVALID_AUTHORIZATION,
+    """Return the error of RDS with ``rds.force_ssl`` for a client without TLS."""
+    return _fatal(  # invalid_authorization_specification
+        "28000",
         f'no pg_hba.conf entry for host "{address}", user "{user}", database "{database}", no encryption',
     )
 
 
 def starting_up() -> bytes:
-    """Return what a server answers that is up but not ready."""
-    return _fatal(_CANNOT_CONNECT_NOW, "the database system is starting up")
+    """Return the error of a server that does not yet accept connections."""
+    return _fatal("57P03", "the database system is starting up")  # cannot_connect_now
 
 
 def _fatal(sqlstate: str, text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Byte streams of the emulator: the client's, which begins as a bare socket, and the server's behind it."""
+"""Byte streams of the emulator: bare client sockets, TLS channels, and the relay between client and server."""
 
 import asyncio
 import contextlib
@@ -8,20 +8,22 @@ from collections.abc import Iterator
 
 from aws_iam_async.abort import abort
 
-_BUFFER = 1 << 18
+BUFFER_SIZE = 1 << 18
+"""The limit of a StreamReader in bytes."""
+_CHUNK_SIZE = 1 << 16
 _HANDSHAKE_TIMEOUT = 30.0
 
 
 class MalformedMessageError(Exception):
-    """A peer does not keep to the protocol. The message says how, and never quotes what was received."""
+    """A peer violated the protocol. The message never quotes received bytes."""
 
 
 class Channel:
     """A connected pair of a reader and a writer.
 
     Attributes:
-        reader: What the peer sends.
-        writer: What goes to the peer.
+        reader: Reads from the peer.
+        writer: Writes to the peer.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,12 +31,12 @@ class Channel:
         self.writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Write ``data`` and wait until the peer can take more."""
+        """Write ``data`` and wait until the write buffer has space again."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def close(self) -> None:
-        """Send what is left and close."""
+        """Flush the write buffer and close the connection."""
         self.writer.close()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
@@ -42,7 +44,7 @@ class Channel:
 
 @contextlib.contextmanager
 def aborted_at_exit(channel: Channel) -> Iterator[Channel]:
-    """Leave no socket behind, whatever happens; harmless after a clean close."""
+    """Abort the channel's transport at exit, on every path. After a clean close this does nothing."""
     try:
         yield channel
     finally:
@@ -50,16 +52,17 @@ def aborted_at_exit(channel: Channel) -> Iterator[Channel]:
 
 
 async def open_channel(connected: socket.socket, tls: ssl.SSLContext) -> Channel:
-    """Do the server's part of a TLS handshake on a socket from which only whole messages were read so far.
+    """Do the server's part of a TLS handshake on a bare socket.
 
-    Since nothing is read ahead before this, bytes that someone slips in before the handshake become part of it and
-    break it.
+    All earlier reads from the socket must have stopped at the end of a message. Bytes that an attacker injects before
+    the handshake then become part of it and break it.
 
-    The transport has a file descriptor of its own: when this is cancelled as the handshake succeeds, asyncio of Python
-    3.11 goes on to say goodbye in the background, and must not do so on what is another connection's by then.
+    The transport gets a duplicate of the file descriptor. If this coroutine is cancelled just as the handshake
+    succeeds, asyncio of Python 3.11 still sends a TLS shutdown in the background. The original descriptor may belong to
+    another connection by then.
     """
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=_BUFFER, loop=loop)
+    reader = asyncio.StreamReader(limit=BUFFER_SIZE, loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     transport, _ = await loop.connect_accepted_socket(
         lambda: protocol, connected.dup(), ssl=tls, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT
@@ -68,14 +71,14 @@ async def open_channel(connected: socket.socket, tls: ssl.SSLContext) -> Channel
 
 
 def hang_up(connected: socket.socket) -> None:
-    """Close a bare socket, and end the connection for whoever else has a descriptor of it."""
-    with contextlib.suppress(OSError):  # the peer was faster
+    """Shut down and close a bare socket. This also ends the connection for duplicates of its descriptor."""
+    with contextlib.suppress(OSError):  # the peer has already disconnected
         connected.shutdown(socket.SHUT_RDWR)
     connected.close()
 
 
 async def receive_exactly(connected: socket.socket, size: int) -> bytes:
-    """Read ``size`` bytes from a bare socket, and not one more.
+    """Read exactly ``size`` bytes from a bare socket.
 
     Raises:
         EOFError: The peer closed the connection before.
@@ -83,10 +86,10 @@ async def receive_exactly(connected: socket.socket, size: int) -> bytes:
     loop = asyncio.get_running_loop()
     data = bytearray()
     while len(data) < size:
-        piece = await loop.sock_recv(connected, size - len(data))
-        if not piece:
+        chunk = await loop.sock_recv(connected, size - len(data))
+        if not chunk:
             raise EOFError
-        data += piece
+        data += chunk
     return bytes(data)
 
 
@@ -96,17 +99,48 @@ async def send(connected: socket.socket, data: bytes) -> None:
 
 
 async def peek(connected: socket.socket) -> bytes:
-    """Wait for the first byte on a bare socket and return it without taking it; empty if the peer closed."""
+    """Wait for the first byte on a bare socket and return it without consuming it. Empty if the peer closed."""
     loop = asyncio.get_running_loop()
     readable: asyncio.Future[None] = loop.create_future()
 
-    def notice() -> None:
+    def set_readable() -> None:
         if not readable.done():
             readable.set_result(None)
 
-    loop.add_reader(connected, notice)
+    loop.add_reader(connected, set_readable)
     try:
         await readable
     finally:
         loop.remove_reader(connected)
     return connected.recv(1, socket.MSG_PEEK)
+
+
+async def relay(client: Channel, server: Channel) -> None:
+    """Copy bytes in both directions until one side closes, deliver what it sent, then close both.
+
+    If one side does not read, the other side is slowed down. asyncio has no half-closed TLS connections, so neither has
+    the relay.
+
+    Raises:
+        OSError: One side aborted the connection.
+    """
+    copies = {
+        asyncio.ensure_future(_copy(client.reader, server.writer)),
+        asyncio.ensure_future(_copy(server.reader, client.writer)),
+    }
+    try:
+        finished, _ = await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+        for copy in finished:
+            copy.result()
+    finally:
+        for copy in copies:
+            copy.cancel()
+        await asyncio.gather(*copies, return_exceptions=True)
+    await server.close()
+    await client.close()
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(_CHUNK_SIZE):
+        sink.write(data)
+        await sink.drain()

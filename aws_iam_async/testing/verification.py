@@ -1,7 +1,7 @@
-"""Decide whether a token is one that RDS would accept: pure functions of the token, the account and the time.
+"""Verification of tokens by the rules of RDS: pure functions of the token, the account and the time.
 
-Written from AWS's description of Signature Version 4 ("Create a signed AWS API request" in the IAM User Guide), on
-purpose without a line of the code that signs tokens in this package: it is there to check that code.
+It follows AWS's description of Signature Version 4 ("Create a signed AWS API request", IAM User Guide). It shares no
+code with the signer of this package, because it exists to check that signer.
 """
 
 import hashlib
@@ -12,16 +12,17 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
 from aws_iam_async.testing.account import Account
-from aws_iam_async.testing.login import Reason
+from aws_iam_async.testing.record import Reason
 
-_LIFE = timedelta(seconds=900)
-"""How long RDS accepts a token ("Each token has a lifetime of 15 minutes", Amazon RDS User Guide)."""
+_MAX_LIFETIME = timedelta(seconds=900)
+""""Each token has a lifetime of 15 minutes", Amazon RDS User Guide."""
 
-_SKEW = timedelta(minutes=5)
-"""How far in the future a token may be signed: the clock difference that Signature Version 4 allows."""
+_MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""The clock difference that Signature Version 4 allows."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_REQUIRED = {
+_HTTPS_PORT = 443
+_REQUIRED_PARAMETERS = {
     "Action",
     "DBUser",
     "X-Amz-Algorithm",
@@ -36,11 +37,11 @@ _EMPTY_BODY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a token has to be signed for.
+    """The endpoint that a token must be signed for.
 
     Attributes:
-        host: The RDS name of the endpoint, in lower case.
-        port: The port of the endpoint, which need not be the one that is dialled.
+        host: The RDS host name, in lower case.
+        port: The port of the endpoint. It may differ from the port that clients connect to.
         region: The AWS region of the endpoint.
     """
 
@@ -51,12 +52,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found out about a token.
+    """The result of verifying a token.
 
     Attributes:
-        reason: Why it is refused; None if it is accepted.
-        access_key_id: The access key id that it names; None if it is malformed.
-        issued_at: When it says it was signed; None if it is malformed.
+        reason: Why the token is refused. None if it is accepted.
+        access_key_id: The access key id in the token. None if the token is malformed.
+        issued_at: The signing time in the token. None if the token is malformed.
     """
 
     reason: Reason | None
@@ -66,7 +67,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Claims:
-    """A token taken apart; nothing here is verified yet."""
+    """The parsed, unverified content of a token."""
 
     host: str
     port: int
@@ -76,7 +77,7 @@ class _Claims:
     region: str
     service: str
     issued_at: datetime
-    life: timedelta
+    lifetime: timedelta
 
 
 class _MalformedTokenError(ValueError):
@@ -86,48 +87,48 @@ class _MalformedTokenError(ValueError):
 def verify(
     token: str, *, endpoint: Endpoint, user: str, account: Account, now: datetime, max_age: float | None = None
 ) -> Verdict:
-    """Judge a token.
+    """Verify a token.
 
-    The signature comes first, over what the token itself claims: only of a token that is genuine can be said that it
-    is genuine for another host. So a token with two faults has the reason that a person would look for first.
+    The signature is checked first, over the token's own claims. Reasons such as ``WRONG_HOST`` therefore mean that the
+    token is genuine, but for another host.
 
     Args:
-        token: What the client sent as its password.
-        endpoint: What the token has to be signed for.
-        user: The database user who wants to log in.
-        account: Whose access keys count.
-        now: The time, aware.
-        max_age: Refuse tokens older than this many seconds, though they be valid; default: none is too old.
+        token: The password that the client sent.
+        endpoint: The endpoint that the token must be signed for.
+        user: The database user that the client named.
+        account: The account with the valid access keys.
+        now: The current time, timezone-aware.
+        max_age: Refuse tokens older than this many seconds. Default: no limit below the token's lifetime.
 
     Returns:
-        The verdict. No token makes this function raise.
+        The verdict. This function does not raise for any token.
     """
     try:
-        claims = _read(token)
+        claims = _parse(token)
     except _MalformedTokenError:
         return Verdict(Reason.MALFORMED)
     reason = (
-        _doubt_about_key(claims, account)
-        or _doubt_about_purpose(claims, endpoint, user)
-        or _doubt_about_time(claims, now, max_age)
+        _refusal_of_key(claims, account)
+        or _refusal_of_target(claims, endpoint, user)
+        or _refusal_of_age(claims, now, max_age)
     )
     return Verdict(reason, claims.access_key_id, claims.issued_at)
 
 
-def _doubt_about_key(claims: _Claims, account: Account) -> Reason | None:
+def _refusal_of_key(claims: _Claims, account: Account) -> Reason | None:
     key = account.find(claims.access_key_id)
     if key is None:
         return Reason.UNKNOWN_ACCESS_KEY
-    if not _same(_signature(claims, key.secret_key), claims.parameters["X-Amz-Signature"]):
+    if not _equal(_signature(claims, key.secret_key), claims.parameters["X-Amz-Signature"]):
         return Reason.BAD_SIGNATURE
-    if not _same(key.session_token or "", claims.parameters.get("X-Amz-Security-Token", "")):
+    if not _equal(key.session_token or "", claims.parameters.get("X-Amz-Security-Token", "")):
         return Reason.WRONG_SESSION_TOKEN
     if account.is_revoked(claims.access_key_id):
         return Reason.REVOKED_ACCESS_KEY
     return None
 
 
-def _doubt_about_purpose(claims: _Claims, endpoint: Endpoint, user: str) -> Reason | None:
+def _refusal_of_target(claims: _Claims, endpoint: Endpoint, user: str) -> Reason | None:
     if claims.service != "rds-db":
         return Reason.WRONG_SERVICE
     if claims.region != endpoint.region:
@@ -141,37 +142,38 @@ def _doubt_about_purpose(claims: _Claims, endpoint: Endpoint, user: str) -> Reas
     return None
 
 
-def _doubt_about_time(claims: _Claims, now: datetime, max_age: float | None) -> Reason | None:
+def _refusal_of_age(claims: _Claims, now: datetime, max_age: float | None) -> Reason | None:
     age = now - claims.issued_at
-    if age < -_SKEW:
+    if age < -_MAX_CLOCK_SKEW:
         return Reason.NOT_YET_VALID
-    if age > min(claims.life, _LIFE):
+    if age > min(claims.lifetime, _MAX_LIFETIME):
         return Reason.EXPIRED
     if max_age is not None and age > timedelta(seconds=max_age):
         return Reason.TOO_OLD
     return None
 
 
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+def _equal(expected: str, actual: str) -> bool:
+    return hmac.compare_digest(expected.encode(), actual.encode())
 
 
-def _read(token: str) -> _Claims:
+def _parse(token: str) -> _Claims:
     target = re.fullmatch(r"([^/?#@:\s]+):([0-9]{1,5})/\?([!-~]+)", token)
     if target is None:
         raise _MalformedTokenError
-    parameters = _parameters(target[3])
-    # "<access key id>/<date>/<region>/<service>/aws4_request"
-    scope = parameters["X-Amz-Credential"].split("/")
+    parameters = _parse_query(target[3])
+    match parameters["X-Amz-Credential"].split("/"):
+        case [access_key_id, scope_date, region, service, "aws4_request"]:
+            pass
+        case _:
+            raise _MalformedTokenError
     if (
-        len(scope) != 5  # noqa: PLR2004 - the five parts above
-        or scope[4] != "aws4_request"
-        or parameters["Action"] != "connect"
+        parameters["Action"] != "connect"
         or parameters["X-Amz-Algorithm"] != _ALGORITHM
         or parameters["X-Amz-SignedHeaders"] != "host"
         or not re.fullmatch("[0-9]{8}T[0-9]{6}Z", parameters["X-Amz-Date"])
         or not re.fullmatch("[0-9]{1,6}", parameters["X-Amz-Expires"])
-        or scope[1] != parameters["X-Amz-Date"][:8]
+        or scope_date != parameters["X-Amz-Date"][:8]
     ):
         raise _MalformedTokenError
     try:
@@ -182,16 +184,16 @@ def _read(token: str) -> _Claims:
         host=target[1],
         port=int(target[2]),
         parameters=parameters,
-        access_key_id=scope[0],
-        scope_date=scope[1],
-        region=scope[2],
-        service=scope[3],
+        access_key_id=access_key_id,
+        scope_date=scope_date,
+        region=region,
+        service=service,
         issued_at=issued_at,
-        life=timedelta(seconds=int(parameters["X-Amz-Expires"])),
+        lifetime=timedelta(seconds=int(parameters["X-Amz-Expires"])),
     )
 
 
-def _parameters(query: str) -> dict[str, str]:
+def _parse_query(query: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for pair in query.split("&"):
         name, separator, value = pair.partition("=")
@@ -202,7 +204,7 @@ def _parameters(query: str) -> dict[str, str]:
         if not separator or name in parameters:
             raise _MalformedTokenError
         parameters[name] = value
-    if not parameters.keys() >= _REQUIRED:
+    if not parameters.keys() >= _REQUIRED_PARAMETERS:
         raise _MalformedTokenError
     return parameters
 
@@ -213,14 +215,16 @@ def _signature(claims: _Claims, secret_key: str) -> str:
         for name, value in claims.parameters.items()
         if name != "X-Amz-Signature"
     )
-    # The SDKs sign as if for https, whose own port does not stand in a Host header.
-    host = claims.host.lower() if claims.port == 443 else f"{claims.host.lower()}:{claims.port}"  # noqa: PLR2004
-    request = "\n".join(
+    # SDKs sign tokens as https URLs, so the Host header omits the port of https.
+    host = claims.host.lower() if claims.port == _HTTPS_PORT else f"{claims.host.lower()}:{claims.port}"
+    canonical_request = "\n".join(
         ["GET", "/", "&".join(f"{name}={value}" for name, value in query), f"host:{host}", "", "host", _EMPTY_BODY]
     )
     scope = f"{claims.scope_date}/{claims.region}/{claims.service}/aws4_request"
-    text = "\n".join([_ALGORITHM, claims.parameters["X-Amz-Date"], scope, hashlib.sha256(request.encode()).hexdigest()])
+    string_to_sign = "\n".join(
+        [_ALGORITHM, claims.parameters["X-Amz-Date"], scope, hashlib.sha256(canonical_request.encode()).hexdigest()]
+    )
     key = f"AWS4{secret_key}".encode()
     for part in (claims.scope_date, claims.region, claims.service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return hmac.digest(key, string_to_sign.encode(), "sha256").hex()

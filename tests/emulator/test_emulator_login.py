@@ -7,7 +7,7 @@ import asyncpg
 import botocore.session
 from pymysql.constants import CLIENT
 
-from aws_iam_async.testing import Emulator, Login
+from aws_iam_async.testing import Emulator, LoginRecord
 from tests.emulator.conftest import Front, sign, trust
 
 
@@ -90,7 +90,7 @@ async def test_the_record_tells_who_logged_in_with_which_key(front: Front) -> No
     session = await front.connect(front.token(at=1_999_999_990))
     await session.close()
     assert front.emulator.logins == [
-        Login(
+        LoginRecord(
             protocol=front.emulator.upstream.protocol,
             user="app",
             database="shop",

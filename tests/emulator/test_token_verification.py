@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aws_iam_async.testing.account import AccessKey, Account
-from aws_iam_async.testing.login import Reason
+from aws_iam_async.testing.record import Reason
 from aws_iam_async.testing.verification import Endpoint, Verdict, verify
 
 ENDPOINT = Endpoint("shop.c9akciq32.eu-central-1.rds.amazonaws.com", 3306, "eu-central-1")

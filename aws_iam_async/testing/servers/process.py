@@ -1,4 +1,4 @@
-"""A server process with a directory of its own, both gone when it is no longer needed."""
+"""The base class of database servers that run as child processes, each in its own temporary directory."""
 
 import contextlib
 import os
@@ -12,13 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from aws_iam_async.testing.servers.upstream import Upstream
+from aws_iam_async.testing.servers import Upstream
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 30.0
-_POLL = 0.02
+_POLL_INTERVAL = 0.02
+_LOG_LINES = 20
 
-_KEEPER = """
+_REAPER_SCRIPT = """
 while read -r line; do pid=$line; done
 if [ -n "$pid" ]; then
     kill -s "$2" "$pid"
@@ -27,40 +28,40 @@ if [ -n "$pid" ]; then
 fi
 rm -rf "$1"
 """
-"""Hears the process ids of the server line by line, an empty line when it has stopped, and clears up at the end of
-its input: that comes even when this process is killed and cannot say anything any more."""
+"""Reads the server's process id from stdin, or an empty line after a stop. At the end of its input it kills the server
+and removes the directory. The input also ends if this process is killed."""
 
 
 class ServerProcess(ABC):
-    """Base of the real servers: a context manager that starts one and removes it with all its data.
+    """Base class of the real servers: a context manager that starts a server and removes it with its data.
 
-    The methods block, for up to seconds: call them outside an event loop, or through ``asyncio.to_thread``.
+    All methods block, some for seconds. In a coroutine, call them through ``asyncio.to_thread``.
     """
 
-    _polite_signal = signal.SIGTERM
+    _stop_signal = signal.SIGTERM
     _crash_signal = signal.SIGKILL
 
     def __init__(self) -> None:
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
 
     @property
     @abstractmethod
     def upstream(self) -> Upstream:
-        """How the emulator reaches this server."""
+        """The address of this server, for the emulator."""
 
     @abstractmethod
     def execute(self, sql: str) -> None:
-        """Run SQL as the server's administrator.
+        """Execute SQL as the server's administrator.
 
         Raises:
-            RuntimeError: The server refuses it.
+            RuntimeError: The server refuses the statement.
         """
 
     @abstractmethod
     def create_user(self, name: str) -> None:
-        """Create a user who may log in through the emulator."""
+        """Create a user that can log in through the emulator."""
 
     @abstractmethod
     def drop_user(self, name: str) -> None:
@@ -68,11 +69,11 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def create_database(self, name: str, *, owner: str) -> None:
-        """Create a database in which the user ``owner`` may do everything."""
+        """Create a database and give a user all privileges on it."""
 
     @abstractmethod
     def _initialise(self) -> None:
-        """Fill the empty data directory."""
+        """Create the data directory."""
 
     @abstractmethod
     def _command(self) -> list[str]:
@@ -80,32 +81,29 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def _is_ready(self) -> bool:
-        """Tell whether the running process accepts connections."""
+        """Return whether the running process accepts connections."""
 
     @property
     def directory(self) -> Path:
-        """The directory of this server's data, socket and log, while it exists."""
+        """The directory with the server's data, socket and log. It exists within the ``with`` block.
+
+        Raises:
+            RuntimeError: The ``with`` block has not been entered, or has ended.
+        """
         if self._directory is None:
             raise RuntimeError(f"{type(self).__name__} is used outside its 'with' block")
         return self._directory
 
     @property
     def _owner(self) -> pwd.struct_passwd | None:
-        """The account that the processes run as, if it is not the one of this process."""
+        """The account that the processes run as. None for the account of this process."""
         return None
 
     def __enter__(self) -> Self:
-        # A short path: those of unix sockets may have little more than 100 characters.
+        # The path must be short: unix socket paths are limited to about 100 characters.
         self._directory = Path(tempfile.mkdtemp(prefix="iam-"))
         try:
-            self._keeper = subprocess.Popen(  # noqa: S603 - our own script
-                ["/bin/sh", "-c", _KEEPER, "keeper", str(self._directory), self._crash_signal.name.removeprefix("SIG")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                start_new_session=True,
-            )
+            self._start_reaper(self._directory)
             if self._owner is not None:
                 os.chown(self._directory, self._owner.pw_uid, self._owner.pw_gid)
             self._initialise()
@@ -118,62 +116,80 @@ class ServerProcess(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # What it has in memory need not be saved: the data go with it.
+        # The server need not save its data, because they are removed.
         self.stop(crash=True)
-        if self._keeper is not None:
-            self._keeper.communicate(timeout=_STOP_TIMEOUT)
-        self._keeper = self._directory = None
+        if self._reaper is not None:
+            self._reaper.communicate(timeout=_STOP_TIMEOUT)
+        self._reaper = self._directory = None
 
     def start(self) -> None:
-        """Start the server on its data and wait until it accepts connections; nothing if it is running.
+        """Start the server on its data and wait until it accepts connections. Do nothing if it is running.
 
         Raises:
-            RuntimeError: It stops again, or is not ready within a minute; the end of its log is in the message.
+            RuntimeError: The server exits, or is not ready within 60 seconds. The message has the end of its log.
         """
         if self._process is not None:
             return
         with self._log() as log:
             self._process = self._spawn(self._command(), log)
-        self._tell_keeper(str(self._process.pid))
+        self._notify_reaper(str(self._process.pid))
         deadline = time.monotonic() + _START_TIMEOUT
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop(crash=True)
                 raise RuntimeError(f"{type(self).__name__} does not start. The end of its log:\n{self._log_end()}")
-            time.sleep(_POLL)
+            time.sleep(_POLL_INTERVAL)
 
     def stop(self, *, crash: bool = False) -> None:
-        """Stop the server, breaking off its connections; nothing if it is not running.
+        """Stop the server and close its connections. Do nothing if it is not running.
 
         Args:
-            crash: Without any tidying up, as in a crash.
+            crash: True to stop it without a clean shutdown, as in a crash.
         """
         if self._process is None:
             return
-        self._process.send_signal(self._crash_signal if crash else self._polite_signal)
+        self._process.send_signal(self._crash_signal if crash else self._stop_signal)
         try:
             self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(_STOP_TIMEOUT)
         self._process = None
-        self._tell_keeper("")
+        self._notify_reaper("")
 
     def restart(self, *, crash: bool = False) -> None:
-        """Stop the server and start it again on the same data."""
+        """Stop the server and start it again with the same data.
+
+        Args:
+            crash: True to stop it without a clean shutdown, as in a crash.
+
+        Raises:
+            RuntimeError: The server does not start again.
+        """
         self.stop(crash=crash)
         self.start()
 
-    def _tell_keeper(self, line: str) -> None:
-        if self._keeper is not None and self._keeper.stdin is not None:
-            self._keeper.stdin.write(f"{line}\n".encode())
-            self._keeper.stdin.flush()
+    def _start_reaper(self, directory: Path) -> None:
+        signal_name = self._crash_signal.name.removeprefix("SIG")
+        self._reaper = subprocess.Popen(  # noqa: S603 - the script is a constant of this module
+            ["/bin/sh", "-c", _REAPER_SCRIPT, "reaper", str(directory), signal_name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def _notify_reaper(self, line: str) -> None:
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.write(f"{line}\n".encode())
+            self._reaper.stdin.flush()
 
     def _run(self, command: list[str], stdin: IO[bytes] | None = None) -> None:
-        """Run a program of the server to its end.
+        """Run a program of the server until it exits.
 
         Raises:
-            RuntimeError: It fails; the end of what it said is in the message.
+            RuntimeError: The program fails. The message has the end of its output.
         """
         with self._log() as log:
             process = self._spawn(command, log, stdin)
@@ -184,20 +200,22 @@ class ServerProcess(ABC):
                 process.wait()
                 raise
         if status:
-            raise RuntimeError(f"{Path(command[0]).name} fails. The end of what it says:\n{self._log_end()}")
+            raise RuntimeError(f"{Path(command[0]).name} fails. The end of its output:\n{self._log_end()}")
 
-    def _spawn(self, command: list[str], log: IO[bytes], stdin: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, command: list[str], output: IO[bytes] | int, stdin: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes]:
         owner = self._owner
-        return subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
+        return subprocess.Popen(  # noqa: S603 - programs of the database server
             command,
             stdin=stdin or subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             cwd=self.directory,
             user=owner and owner.pw_uid,
             group=owner and owner.pw_gid,
             extra_groups=owner and [],
-            # Ctrl-C in a terminal is for the tests, which then stop the server in their own order.
+            # Ctrl-C in a terminal must reach only the tests, which then stop the server in the right order.
             start_new_session=True,
         )
 
@@ -206,5 +224,5 @@ class ServerProcess(ABC):
 
     def _log_end(self) -> str:
         with contextlib.suppress(OSError):
-            return "\n".join((self.directory / "log").read_text(errors="replace").splitlines()[-20:])
+            return "\n".join((self.directory / "log").read_text(errors="replace").splitlines()[-_LOG_LINES:])
         return "(no log)"
