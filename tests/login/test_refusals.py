@@ -1,6 +1,7 @@
 """What the server refuses, and for which reason; what is refused here before anything is sent."""
 
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -14,7 +15,6 @@ from aws_iam_async import (
     CredentialsError,
     InsecureTransportError,
     RegionError,
-    drivers,
 )
 from aws_iam_async.testing import CertificateKind, Reason
 from tests.credentials.conftest import AwsHome
@@ -130,13 +130,24 @@ async def test_a_server_without_tls_gets_no_token(rds: Rds) -> None:
     assert rds.emulator.logins == []
 
 
-@pytest.mark.parametrize("name", ["aiomysql", "asyncpg"])
-async def test_a_missing_driver_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drivers, "_loaded", {})
-    monkeypatch.setitem(sys.modules, name, None)
-    for module in [module for module in sys.modules if module.startswith(f"aws_iam_async.drivers.{name}")]:
-        monkeypatch.delitem(sys.modules, module)
-    scheme = {"asyncpg": "postgresql", "aiomysql": "mysql"}[name]
-    with pytest.raises(ImportError, match=rf"aws-iam-async\[{name}\]") as caught:
-        await aws_iam_async.connect(f"{scheme}://app@x.c9akciq32.us-east-1.rds.amazonaws.com/shop")
-    assert isinstance(caught.value, ConfigurationError)
+WITHOUT_DRIVER = """
+import asyncio, sys
+sys.modules[{name!r}] = None
+import aws_iam_async
+
+async def main():
+    try:
+        await aws_iam_async.connect("{scheme}://app@x.c9akciq32.us-east-1.rds.amazonaws.com/shop")
+    except ImportError as error:
+        assert isinstance(error, aws_iam_async.ConfigurationError)
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("name", "scheme"), [("aiomysql", "mysql"), ("asyncpg", "postgresql")])
+def test_a_missing_driver_names_the_extra(name: str, scheme: str) -> None:
+    program = WITHOUT_DRIVER.format(name=name, scheme=scheme)
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert f"pip install 'aws-iam-async[{name}]'" in process.stdout
