@@ -4,8 +4,8 @@
         server.create_user("app")
         ...  # await aws_iam_async.connect(emulator.dsn("app"), **emulator.options)
 
-Needs the extra ``testing``. Each public name is imported on first use, so that code which needs one of them does not
-pay for the drivers, certificates and servers of the others.
+Needs the extra ``testing``. Each public name is imported on first use. Importing this package therefore loads no
+driver, certificate library or database server.
 """
 
 import importlib

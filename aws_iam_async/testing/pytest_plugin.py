@@ -1,8 +1,8 @@
 """Pytest fixtures for tests that connect to databases with IAM tokens.
 
-pytest loads this module by entry point in every run in an environment that has this package, whether or not a test
-uses a fixture. Importing it must therefore load no AWS SDK, driver, certificate library or database server. The
-fixtures access those through ``aws_iam_async.testing``, which imports each public name on first use.
+Where this package is installed, pytest loads this module by entry point in every run, even if no test uses a fixture.
+Importing it must therefore load no AWS SDK, driver, certificate library or database server. The fixtures import late:
+they use the names of ``aws_iam_async.testing``, each of which is imported on first use.
 
 Emulators and their servers start once per session, with the first test that uses them.
 """

@@ -94,22 +94,22 @@ def test_no_length_makes_a_front_wait_for_gigabytes(length: int) -> None:
         assert not 0 < length % 2**24 <= mysql_packets.MAX_LOGIN_PACKET
 
 
-async def _say(emulator: Emulator, said: bytes, tls: ssl.SSLContext | None = None) -> bytes:
-    """Say something to a front, say that this was all, and return its answer, which has to end."""
+async def _exchange(emulator: Emulator, payload: bytes, tls: ssl.SSLContext | None = None) -> bytes:
+    """Send bytes and an end of stream to a front end. Return its whole answer."""
     reader, writer = await asyncio.open_connection(emulator.dial_host, emulator.port)
     try:
         if tls is not None:
             writer.write(b"\0\0\0\x08\x04\xd2\x16\x2f")
             assert await reader.readexactly(1) == b"S"
             await writer.start_tls(tls, server_hostname=emulator.host)
-        writer.write(said)
+        writer.write(payload)
         if tls is None:
             writer.write_eof()
         else:
             writer.write(b"\0" * 100_000)
         async with asyncio.timeout(10):
             return await reader.read()
-    except OSError:  # broken off by the front, at any point
+    except OSError:  # the front end aborted the connection
         return b""
     finally:
         writer.transport.abort()
@@ -121,17 +121,17 @@ SLOW = settings(
 
 
 @SLOW
-@given(said=st.binary(max_size=200))
-async def test_whatever_a_client_says_the_connection_ends_and_nobody_is_in(front: Front, said: bytes) -> None:
-    await _say(front.emulator, said)
+@given(payload=st.binary(max_size=200))
+async def test_whatever_a_client_says_the_connection_ends_and_nobody_is_in(front: Front, payload: bytes) -> None:
+    await _exchange(front.emulator, payload)
     assert front.emulator.logins == []
     await asyncio.to_thread(front.emulator.wait_for_connections, 0)
 
 
 @SLOW
-@given(said=st.binary(min_size=1, max_size=200))
-async def test_whatever_a_client_says_within_tls_the_connection_ends(rds_postgres: Emulator, said: bytes) -> None:
-    await _say(rds_postgres, said, trust(rds_postgres))
+@given(payload=st.binary(min_size=1, max_size=200))
+async def test_whatever_a_client_says_within_tls_the_connection_ends(rds_postgres: Emulator, payload: bytes) -> None:
+    await _exchange(rds_postgres, payload, trust(rds_postgres))
     assert not any(login.accepted for login in rds_postgres.logins)
     await asyncio.to_thread(rds_postgres.wait_for_connections, 0)
 
@@ -139,7 +139,7 @@ async def test_whatever_a_client_says_within_tls_the_connection_ends(rds_postgre
 async def test_bytes_slipped_in_before_tls_break_the_handshake(rds_postgres: Emulator) -> None:
     startup = struct.pack("!II", 0, 3 << 16) + b"user\0app\0\0"
     packet = struct.pack("!I", len(startup)) + startup[4:]
-    answer = await _say(rds_postgres, b"\0\0\0\x08\x04\xd2\x16\x2f" + packet)
+    answer = await _exchange(rds_postgres, b"\0\0\0\x08\x04\xd2\x16\x2f" + packet)
     assert answer[:1] == b"S"
     assert b"PAM" not in answer
     assert b"no encryption" not in answer

@@ -65,14 +65,14 @@ def _strings_reachable_from(start: object) -> set[str]:
     seen: dict[int, object] = {id(start): start}
     pending, strings = [start], set()
     while pending:
-        for found in gc.get_referents(pending.pop()):
-            if isinstance(found, str):
-                strings.add(str(found))
-            elif isinstance(found, bytes | bytearray):
-                strings.add(found.decode(errors="replace"))
-            elif id(found) not in seen and not isinstance(found, CODE):
-                seen[id(found)] = found
-                pending.append(found)
+        for referent in gc.get_referents(pending.pop()):
+            if isinstance(referent, str):
+                strings.add(str(referent))
+            elif isinstance(referent, bytes | bytearray):
+                strings.add(referent.decode(errors="replace"))
+            elif id(referent) not in seen and not isinstance(referent, CODE):
+                seen[id(referent)] = referent
+                pending.append(referent)
     return strings
 
 
