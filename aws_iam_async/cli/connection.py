@@ -1,59 +1,76 @@
-"""How to reach a database and as whom: the arguments that commands share."""
+"""What the commands for a database share: its DSN, the options of ``connect()``, and reading both without dialling."""
 
 import functools
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-__all__ = ["connection_arguments", "spelt_for_the_shell"]
+from aws_iam_async import ConnectNext, ConnectRequest
 
-# Options of connect() by their names there.
+__all__ = ["OPTIONS", "RequestOnly", "connection_arguments", "keywords_as_flags"]
+
+# Options of connect() by their names there, each with its placeholder and its help.
 OPTIONS = {
-    "driver": click.option("--driver", metavar="NAME", help="asyncpg or aiomysql; default: what the scheme says."),
-    "host": click.option("--host", metavar="HOST", help="The host to dial."),
-    "port": click.option("--port", type=int, metavar="PORT", help="The port to dial."),
-    "user": click.option("--user", metavar="NAME", help="The database user."),
-    "database": click.option("--database", metavar="NAME", help="The database."),
-    "iam_host": click.option("--iam-host", metavar="HOST", help="The RDS endpoint to sign for, if another is dialled."),
-    "iam_default_port": click.option(
-        "--iam-default-port", metavar="PORT", help="The port to sign for, if another is dialled."
-    ),
-    "iam_region": click.option("--iam-region", metavar="REGION", help="The region to sign for."),
-    "profile": click.option("--profile", metavar="NAME", help="The AWS profile; default: the SDK's default chain."),
-    "sslmode": click.option("--sslmode", metavar="MODE", help="verify-full (default), verify-ca or require."),
-    "sslrootcert": click.option("--sslrootcert", metavar="FILE", help="The only certificates to trust, in PEM."),
+    "driver": ("NAME", "asyncpg or aiomysql; default: from the DSN's scheme."),
+    "host": ("HOST", "Host to dial."),
+    "port": ("PORT", "Port to dial."),
+    "user": ("NAME", "Database user."),
+    "database": ("NAME", "Database."),
+    "iam_host": ("HOST", "RDS endpoint to sign for, if another host is dialled."),
+    "iam_default_port": ("PORT", "Port to sign for, if another port is dialled."),
+    "iam_region": ("REGION", "Region to sign for."),
+    "profile": ("NAME", "AWS profile; default: the SDK's default chain."),
+    "sslmode": ("MODE", "verify-full (default), verify-ca or require."),
+    "sslrootcert": ("FILE", "The only certificates to trust, in PEM."),
 }
 
 
 def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the argument ``dsn``, and ``options`` with those that were given, as ``connect()`` takes them.
+    """Pass the argument ``dsn`` and a dict ``options`` to a command, as ``connect()`` takes them.
 
-    An option wins over the DSN, whose query may hold all the others that ``connect()`` knows.
+    ``options`` holds the options on the command line, which win over the DSN's query.
     """
 
     @functools.wraps(command)
     def with_options(dsn: str, **parameters: Any) -> None:
-        given = {name: parameters.pop(name) for name in OPTIONS}
-        command(dsn, options={name: value for name, value in given.items() if value is not None}, **parameters)
+        values = {name: parameters.pop(name) for name in OPTIONS}
+        command(dsn, options={name: value for name, value in values.items() if value is not None}, **parameters)
 
-    for decorator in reversed(OPTIONS.values()):
-        with_options = decorator(with_options)
+    for name, (placeholder, text) in reversed(OPTIONS.items()):
+        value_type = int if name == "port" else str
+        with_options = click.option(_flag(name), type=value_type, metavar=placeholder, help=text)(with_options)
     return click.argument("dsn")(with_options)
 
 
-# ``name=``, ``name='value'``: how the library's messages spell an option that is to be passed. Not ``?name=value``.
+@dataclass(frozen=True)
+class RequestOnly:
+    """The innermost plugin: returns the request that the driver would get, and dials nothing.
+
+    Attributes:
+        option_names: The options that it accepts in place of another plugin.
+    """
+
+    option_names: frozenset[str] = frozenset()
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> ConnectRequest:
+        """Return the request."""
+        del call_next  # dials
+        return request
+
+
+# ``name=``, ``name='value'``: how the library's messages spell an option to pass. ``?name=value`` does not match.
 _KEYWORD = re.compile(rf"\b({'|'.join(OPTIONS)})=(?:'([^']*)'|(?=[\s,;:.)]|$))")
 
 
-def spelt_for_the_shell(message: str) -> str:
-    """Return a message of the library with the keywords of ``connect()`` as options of the command line."""
-    # The one option of the credentials that no shell can give.
+def keywords_as_flags(message: str) -> str:
+    """Return a message of the library with the keywords of ``connect()`` spelled as command-line options."""
+    # A shell cannot pass credentials=.
     message = message.replace("profile= or credentials=", "profile=")
-    return _KEYWORD.sub(_flag, message)
+    return _KEYWORD.sub(lambda match: _flag(match[1]) + ("" if match[2] is None else f" {match[2]}"), message)
 
 
-def _flag(keyword: re.Match[str]) -> str:
-    name, value = keyword.groups()
-    return f"--{name.replace('_', '-')}" + ("" if value is None else f" {value}")
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

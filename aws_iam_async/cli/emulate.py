@@ -1,26 +1,29 @@
-"""``emulate``: keep databases that ask for IAM tokens running on this machine."""
+"""``emulate``: run local databases that log in with IAM; and the same servers for ``demo``."""
 
 import contextlib
 import shlex
 import signal
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import click
 
-from aws_iam_async.cli.local_endpoint import DATABASE, USER, Protocol, local_endpoint
-
 if TYPE_CHECKING:
-    from aws_iam_async.testing import AccessKey, Emulator
+    from aws_iam_async.testing import Emulator
 
-# What goes with another account's access key, and would be taken to go with the emulator's.
-LEFT_BEHIND = "AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION"
+__all__ = ["DATABASE", "USER", "CommandError", "emulate", "local_endpoints"]
 
-SERVERS: dict[str, tuple[Protocol, ...]] = {
-    "postgresql": ("postgresql",),
-    "mysql": ("mysql",),
-    "both": ("postgresql", "mysql"),
-}
+USER = "app"
+DATABASE = "shop"
+
+SERVERS = {"postgresql": ("postgresql",), "mysql": ("mysql",), "both": ("postgresql", "mysql")}
+# Variables of another account's access key. The SDK would use them with the emulator's key.
+STALE_VARIABLES = "AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION"
+
+
+class CommandError(Exception):
+    """A command cannot go on; the user sees the message and no traceback."""
 
 
 @click.command(short_help="Run local databases that log in with IAM as RDS does.")
@@ -31,26 +34,52 @@ def emulate(server: str) -> None:
     SERVER is postgresql (default), mysql (MariaDB, from the system's package mariadb-server-core), or both. Prints
     shell lines to source.
     """
-    from aws_iam_async.testing import Account  # noqa: PLC0415 - of the extra testing
-
-    account = Account()
-    key = account.create_access_key()
-    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
-        emulators = [stack.enter_context(local_endpoint(protocol, account=account)) for protocol in SERVERS[server]]
-        click.echo("\n".join(_shell_lines(key, emulators)))
+    with contextlib.suppress(KeyboardInterrupt), local_endpoints(SERVERS[server]) as emulators:
+        click.echo("\n".join(_shell_lines(emulators)))
         while True:
             signal.pause()
 
 
-def _shell_lines(key: "AccessKey", emulators: "list[Emulator]") -> list[str]:
-    lines = [
-        "# Source these lines in another shell. Ctrl-C here stops the servers and removes them.",
-        f"unset {LEFT_BEHIND}",
-    ]
+@contextlib.contextmanager
+def local_endpoints(protocols: Iterable[str]) -> "Iterator[list[Emulator]]":
+    """Start servers with an emulator in front of each, and remove them afterwards.
+
+    They share one AWS account. Each has a database ``shop`` that belongs to the user ``app``.
+
+    Args:
+        protocols: ``"postgresql"`` or ``"mysql"``, one for each server.
+
+    Raises:
+        CommandError: A server does not start.
+        ModuleNotFoundError: The extra ``testing`` is not installed.
+    """
+    from aws_iam_async import testing  # noqa: PLC0415 - needs the extra testing
+
+    account = testing.Account()
+    with contextlib.ExitStack() as stack:
+        emulators = []
+        for protocol in protocols:
+            try:
+                server = testing.PostgresServer() if protocol == "postgresql" else testing.MariadbServer()
+                stack.enter_context(server)
+                server.create_user(USER)
+                server.create_database(DATABASE, owner=USER)
+                emulators.append(stack.enter_context(testing.Emulator(server, account=account)))
+            except (OSError, RuntimeError) as error:
+                raise CommandError(str(error)) from error
+        yield emulators
+
+
+def _shell_lines(emulators: "list[Emulator]") -> list[str]:
+    key = emulators[0].account.create_access_key()
     variables = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
     for emulator in emulators:
         query = urlencode({"iam_host": emulator.host, "sslrootcert": emulator.ca_file}, safe="/")
         protocol = emulator.upstream.protocol.upper()
         variables[f"{protocol}_DSN"] = f"{emulator.dsn(USER, DATABASE)}?{query}"
         variables[f"{protocol}_CA_FILE"] = str(emulator.ca_file)
-    return [*lines, *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
+    return [
+        "# Source these lines in another shell. Ctrl-C here stops the servers and removes them.",
+        f"unset {STALE_VARIABLES}",
+        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+    ]

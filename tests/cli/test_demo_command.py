@@ -28,7 +28,7 @@ def steps(output: str) -> dict[str, dict[str, int]]:
 def test_it_succeeds_in_silence_on_stderr(demo: subprocess.CompletedProcess[str]) -> None:
     assert demo.stderr == ""
     assert demo.returncode == 0
-    assert demo.stdout.endswith("Everything held. Servers stopped, their files removed.\n")
+    assert demo.stdout.endswith("All checks passed. The servers are stopped and their files removed.\n")
 
 
 def test_a_hundred_connects_share_one_token(demo: subprocess.CompletedProcess[str]) -> None:
@@ -41,7 +41,7 @@ def test_a_hundred_connects_share_one_token(demo: subprocess.CompletedProcess[st
 
 def test_open_connections_outlive_the_key_that_opened_them(demo: subprocess.CompletedProcess[str]) -> None:
     assert steps(demo.stdout)["3"] == {
-        "queries that they answer as before": 100,
+        "queries answered": 100,
         "connections made": 0,
         "tokens generated": 0,
         "times the credentials were read": 0,
@@ -50,7 +50,7 @@ def test_open_connections_outlive_the_key_that_opened_them(demo: subprocess.Comp
 
 def test_a_refused_token_is_replaced_once_for_all(demo: subprocess.CompletedProcess[str]) -> None:
     counts = steps(demo.stdout)["4"]
-    assert 1 <= counts.pop("logins that the endpoint refused") <= 100
+    assert 1 <= counts.pop("logins refused by the endpoint") <= 100
     assert counts == {"connections made": 100, "tokens generated": 1, "times the credentials were read": 1}
 
 
@@ -98,12 +98,12 @@ def test_an_interrupted_demo_tidies_up(program: Program, moment: str, number: si
     ("change", "complaint"),
     [
         (
-            "from aws_iam_async.cli import demo; demo._CredentialsSource.rotate = lambda source: None",
-            "the endpoint refused no login, though the access key had been revoked",
+            "from aws_iam_async.cli import demo; demo.RotatingCredentials.rotate = lambda source: None",
+            "the endpoint refused no login, although the access key was revoked",
         ),
         (
             "from aws_iam_async.plugins.iam import login; login.DEFAULT_EXPIRATION = 0",
-            "tokens generated: 100, where 1 should be",
+            "tokens generated: 100, expected 1",
         ),
     ],
 )
@@ -111,5 +111,5 @@ def test_what_does_not_hold_is_named(program: Program, change: str, complaint: s
     done = program.run("demo", preparation=change)
     assert done.stderr == f"aws-iam-async demo: {complaint}\n"
     assert done.returncode == 1
-    assert "Everything held" not in done.stdout
+    assert "All checks passed" not in done.stdout
     assert program.left_behind() == []

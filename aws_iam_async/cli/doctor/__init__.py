@@ -1,1 +1,1 @@
-"""The doctor behind ``check``: examines the way to a database step by step, and says what to do where it ends."""
+"""The doctor behind ``check``: examines a login step by step, and gives advice on each problem."""

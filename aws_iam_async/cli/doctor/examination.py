@@ -1,129 +1,129 @@
-"""The examination: which steps there are, what each needs, and how far it comes."""
+"""The examination: runs the steps in order, skips those that would prove nothing, and redacts their results."""
 
+import re
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import NamedTuple
 
-from aws_iam_async.cli.connection import spelt_for_the_shell
-from aws_iam_async.cli.doctor.findings import Findings, Target
-from aws_iam_async.cli.doctor.outcome import Advice, Passed, Status, StepFailedError, StepResult
-from aws_iam_async.cli.doctor.redaction import redacted
-from aws_iam_async.cli.doctor.steps import (
-    credentials,
-    dns,
-    driver,
-    endpoint,
-    identity,
-    login,
-    options,
-    query,
-    region,
-    tcp,
-    tls,
-    token,
-)
+from aws_iam_async.cli.connection import keywords_as_flags
+from aws_iam_async.cli.doctor import steps
+from aws_iam_async.cli.doctor.findings import Advice, Findings, Passed, Status, StepFailedError, StepResult, Target
 from aws_iam_async.errors import ConfigurationError
 
-__all__ = ["STEPS", "Step", "examine"]
+__all__ = ["STEPS", "examine", "redacted"]
 
 
 class Step(NamedTuple):
-    """A step of the examination.
-
-    Attributes:
-        name: What it looks at.
-        run: Does it.
-        needs: The steps without whose success it would prove nothing.
-    """
+    """A step of the examination."""
 
     name: str
     run: Callable[[Findings], Awaitable[Passed]]
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # the steps without whose success this one would prove nothing
 
 
 STEPS = (
-    Step("driver", driver.run),
-    Step("options", options.run, ("driver",)),
-    Step("endpoint", endpoint.run, ("options",)),
-    Step("region", region.run, ("endpoint",)),
-    Step("credentials", credentials.run, ("options",)),
-    Step("identity", identity.run, ("region", "credentials")),
-    Step("token", token.run, ("region", "credentials")),
-    Step("dns", dns.run, ("endpoint",)),
-    Step("tcp", tcp.run, ("dns",)),
-    Step("tls", tls.run, ("tcp", "region")),
-    Step("login", login.run, ("token", "tls")),
-    Step("query", query.run, ("login",)),
+    Step("driver", steps.check_driver),
+    Step("options", steps.check_options, ("driver",)),
+    Step("endpoint", steps.check_endpoint, ("options",)),
+    Step("region", steps.check_region, ("endpoint",)),
+    Step("credentials", steps.check_credentials, ("options",)),
+    Step("identity", steps.check_identity, ("region", "credentials")),
+    Step("token", steps.check_token, ("region", "credentials")),
+    Step("dns", steps.check_dns, ("endpoint",)),
+    Step("tcp", steps.check_tcp, ("dns",)),
+    Step("tls", steps.check_tls, ("tcp", "region")),
+    Step("login", steps.check_login, ("token", "tls")),
+    Step("query", steps.check_query, ("login",)),
 )
 
 
 async def examine(
     target: Target,
     *,
-    begun: Callable[[str], None] = lambda _name: None,
-    ended: Callable[[StepResult], None] = lambda _result: None,
-    clock: Callable[[], float] = time.perf_counter,
+    on_start: Callable[[str], None] = lambda _name: None,
+    on_end: Callable[[StepResult], None] = lambda _result: None,
 ) -> tuple[StepResult, ...]:
-    """Go through all the steps, leaving out those that would prove nothing.
-
-    Args:
-        target: What is examined.
-        begun: Told the name of each step that begins.
-        ended: Told the result of each step, the ones not reached included.
-        clock: Measures the steps, in seconds.
-    """
+    """Run the steps. ``on_start`` is called for each step that runs, ``on_end`` for every step."""
     results: list[StepResult] = []
     async with AsyncExitStack() as closing:
-        found = Findings(target, closing)
+        findings = Findings(target, closing)
         for step in STEPS:
-            if any(other.name in step.needs and other.status in UNSUCCESSFUL for other in results):
-                result = StepResult(step.name, Status.NOT_REACHED)
+            unsuccessful = {one.name for one in results if one.status in {Status.FAILED, Status.NOT_REACHED}}
+            if unsuccessful.isdisjoint(step.needs):
+                on_start(step.name)
+                result = await _result(step, findings)
             else:
-                begun(step.name)
-                start = clock()
-                result = await _outcome(step, found)
-                result = _fit_to_be_shown(replace(result, seconds=clock() - start), found)
+                result = StepResult(step.name, Status.NOT_REACHED)
             results.append(result)
-            ended(result)
+            on_end(result)
     return tuple(results)
 
 
-UNSUCCESSFUL = {Status.FAILED, Status.NOT_REACHED}
+async def _result(step: Step, findings: Findings) -> StepResult:
+    start = time.perf_counter()
+    try:
+        passed = await _run(step, findings)
+    except StepFailedError as failure:
+        status, detail, advice = Status.FAILED, failure.detail, failure.advice
+    else:
+        status = Status.WARNING if passed.warnings else Status.PASSED
+        detail, advice = passed.detail, passed.warnings
+    seconds = time.perf_counter() - start
+    # The advice is the doctor's own text and holds no secret. A secret that is a common word would tear holes in it.
+    advice = tuple(
+        replace(one, text=redacted(one.text), code=None if one.code is None else redacted(one.code)) for one in advice
+    )
+    return StepResult(step.name, status, redacted(detail, _secrets(findings)), advice, seconds)
 
 
-async def _outcome(step: Step, found: Findings) -> StepResult:
+async def _run(step: Step, findings: Findings) -> Passed:
+    """Run a step, with every error as a StepFailedError."""
     try:
         with warnings.catch_warnings():
-            # The library's own: the step that is in charge tells them.
+            # The steps report what the library's own warnings say.
             warnings.simplefilter("ignore", UserWarning)
-            passed = await step.run(found)
-    except StepFailedError as failure:
-        return StepResult(step.name, Status.FAILED, detail=failure.detail, advice=failure.advice)
+            return await step.run(findings)
+    except StepFailedError:
+        raise
     except ConfigurationError as error:
         advice = Advice("configuration", "Correct the option that is named above.")
-        return StepResult(step.name, Status.FAILED, detail=spelt_for_the_shell(str(error)), advice=(advice,))
-    except Exception as error:  # noqa: BLE001 - a doctor that falls over helps nobody
-        advice = Advice("unexpected", "Nothing is known about this; please report it together with this output.")
-        return StepResult(step.name, Status.FAILED, detail=f"{type(error).__name__}: {error}", advice=(advice,))
-    status = Status.WARNING if passed.warnings else Status.PASSED
-    return StepResult(step.name, status, detail=passed.detail, advice=passed.warnings)
+        raise StepFailedError(keywords_as_flags(str(error)), advice) from error
+    except Exception as error:
+        advice = Advice(
+            "unexpected", "The doctor does not know this error. Please report it together with this output."
+        )
+        raise StepFailedError(f"{type(error).__name__}: {error}", advice) from error
 
 
-def _fit_to_be_shown(result: StepResult, found: Findings) -> StepResult:
-    # Advice is the doctor's own words, which no secret is put into; one that is a common word would tear holes in it.
-    advice = tuple(
-        replace(one, text=redacted(one.text), code=None if one.code is None else redacted(one.code))
-        for one in result.advice
-    )
-    return replace(result, detail=redacted(result.detail, _secrets(found)), advice=advice)
+def _secrets(findings: Findings) -> Iterator[str]:
+    if hasattr(findings, "secured_request"):
+        yield str(findings.secured_request.password)
+    if hasattr(findings, "snapshot"):
+        yield str(findings.snapshot.credentials.secret_key)
+        yield str(findings.snapshot.credentials.session_token or "")
 
 
-def _secrets(found: Findings) -> Iterator[str]:
-    if (secured := getattr(found, "secured", None)) is not None:
-        yield str(secured.password)
-    if (snapshot := getattr(found, "snapshot", None)) is not None:
-        yield str(snapshot.credentials.secret_key)
-        yield str(snapshot.credentials.session_token or "")
+# The secret parts of a presigned URL, wherever the URL comes from.
+_SECRET_PARAMETER = re.compile(r"(X-Amz-(?:Signature|Security-Token)=)[^&\s\"']*", re.IGNORECASE)
+_HIDDEN = "**********"
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return text without secrets and without control characters; line breaks stay.
+
+    A server's error message may repeat what it was sent, or hold escape sequences for a terminal.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret:
+            text = text.replace(secret, _HIDDEN)
+    text = _SECRET_PARAMETER.sub(rf"\g<1>{_HIDDEN}", text)
+    return "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

@@ -1,59 +1,122 @@
-"""What is examined, and what the examination has found so far."""
+"""What the doctor examines, what its steps find out, and how each step ends."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
 
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.snapshot import Snapshot
 from aws_iam_async.endpoints import RdsEndpoint
 from aws_iam_async.errors import RegionError
-from aws_iam_async.plugins.iam.login import Login
+from aws_iam_async.plugins.iam.login import Login as SigningTarget
 from aws_iam_async.request import ConnectRequest
 
-__all__ = ["Findings", "Target"]
+System: TypeAlias = Literal["postgresql", "mysql"]
+
+
+def database_system(driver: str) -> System:
+    """Return the database system of a driver."""
+    return "postgresql" if driver == "asyncpg" else "mysql"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is examined.
-
-    Attributes:
-        dsn: As for ``connect()``.
-        options: Options of ``connect()`` that go with it, ``driver`` included.
-        timeout: Seconds that each question to the network may take.
-        asks_sts: Whether to ask AWS STS who the credentials belong to.
-    """
+    """What is examined."""
 
     dsn: str
-    options: Mapping[str, Any]
-    timeout: float
+    options: Mapping[str, Any]  # of connect()
+    timeout: float  # seconds to wait for each answer from the network
     asks_sts: bool
 
 
 class Findings:
-    """What was found, each attribute by the step that its comment names.
+    """What is known so far. The comment of each attribute names the step that sets it.
 
-    A step reads only what the steps that it needs have set.
-
-    Args:
-        target: What is examined.
-        closing: Closes what a step leaves open for the next ones.
+    A step reads only the findings of the steps that it needs. What it leaves open for later steps, ``closing`` closes.
     """
 
     driver: str  # driver
-    request: ConnectRequest  # options, and endpoint where it looks one up
-    login: Login | RegionError  # endpoint
-    endpoint: RdsEndpoint | None  # endpoint: what the name says that is signed for
-    signed: Login  # region
+    request: ConnectRequest  # options; endpoint, if it resolves an alias
+    endpoint: RdsEndpoint | None  # endpoint: the signed host, parsed
+    region_error: RegionError | None  # endpoint
+    signing_target: SigningTarget  # endpoint, unless there is a region_error
     snapshot: Snapshot  # credentials
-    identity: Identity | None  # identity; None: not asked
-    secured: ConnectRequest  # token: with the token in it, and the TLS that it needs
+    identity: Identity | None  # identity; None if STS was not asked or did not answer
+    secured_request: ConnectRequest  # token: the request with the token and its TLS settings
     addresses: tuple[str, ...]  # dns
     connection: Any  # login: the driver's own
 
     def __init__(self, target: Target, closing: AsyncExitStack) -> None:
         self.target = target
         self.closing = closing
+        self.region_error = None
         self.identity = None
+
+    @property
+    def system(self) -> System:
+        """The database system of the driver."""
+        return database_system(self.driver)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate, with the common names of its subject and issuer."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]  # host names and addresses
+    not_before: datetime
+    not_after: datetime
+
+    def __str__(self) -> str:
+        names = ", ".join(self.names) or self.subject
+        return f"a certificate for {names} from {self.issuer}, {self.not_before:%Y-%m-%d} to {self.not_after:%Y-%m-%d}"
+
+
+class Status(StrEnum):
+    """How a step ended."""
+
+    PASSED = "passed"
+    WARNING = "warning"  # passed, with a problem that does not prevent the login
+    FAILED = "failed"
+    NOT_REACHED = "not-reached"  # skipped, since a step that it needs has failed
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A likely cause and what to do about it."""
+
+    cause: str  # a name for programs, such as clock-skew
+    text: str
+    code: str | None = None  # SQL, a policy or a command to copy
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a successful step returns."""
+
+    detail: str  # what the step saw, in one line
+    warnings: tuple[Advice, ...] = ()
+
+
+class StepFailedError(Exception):
+    """A step failed: what happened, in one line, and the likely causes, most likely first."""
+
+    def __init__(self, detail: str, *advice: Advice) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.advice = advice
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How a step ended. The advice holds the likely causes of a failure, or the warnings."""
+
+    name: str
+    status: Status
+    detail: str = ""
+    advice: tuple[Advice, ...] = ()
+    seconds: float | None = None  # None if the step was not reached

@@ -1,31 +1,36 @@
-"""Read from a driver's exception what the server refused. Pure, and without importing the driver."""
+"""What a failed login says for certain."""
 
-from enum import Enum
+from enum import Enum, auto
+from typing import Any
 
-from aws_iam_async import InsecureTransportError
+from aws_iam_async import drivers
+from aws_iam_async.errors import InsecureTransportError
 
-__all__ = ["Refusal", "read"]
+__all__ = ["Refusal", "login_refusal"]
 
 
 class Refusal(Enum):
-    """What the server's answer says for certain."""
+    """The server's reason for refusing a login."""
 
-    TOKEN = "the token"  # noqa: S105 - no secret
-    NOT_IAM = "the user is not one who logs in with IAM, or does not exist"
-    NO_DATABASE = "the database does not exist"
-    NO_ACCESS_TO_DATABASE = "the user may not connect to the database"
-    SETTING = "it does not know a setting, or does not take its value"
-    TOO_MANY_CONNECTIONS = "there are too many connections"
-    NO_ENTRY = "pg_hba.conf has no entry for this"
-    NOT_READY = "the server is starting up or shutting down"
-    HOST = "the client's host is not welcome"
-    TIMEOUT = "the server did not answer in time"
-    OTHER = "something else"
+    TOKEN = auto()
+    NOT_IAM = auto()  # the user is not set up for IAM, or does not exist
+    NO_DATABASE = auto()
+    NO_ACCESS_TO_DATABASE = auto()
+    SETTING = auto()  # the server does not know a setting, or does not accept its value
+    TOO_MANY_CONNECTIONS = auto()
+    NO_ENTRY = auto()  # pg_hba.conf has no entry for this connection
+    NOT_READY = auto()  # the server is starting up or shutting down
+    HOST = auto()  # the server refuses the client's address
+    TIMEOUT = auto()
+    OTHER = auto()
 
 
+# SQLSTATEs of PostgreSQL, and error numbers of MySQL:
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
-SQLSTATES = {
-    "28P01": Refusal.NOT_IAM,  # the server wanted a password
+# https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
+REFUSALS = {
+    "28P01": Refusal.NOT_IAM,
+    "28000": Refusal.NOT_IAM,
     "3D000": Refusal.NO_DATABASE,
     "22023": Refusal.SETTING,  # its value
     "42704": Refusal.SETTING,  # its name
@@ -34,9 +39,6 @@ SQLSTATES = {
     "57P01": Refusal.NOT_READY,
     "57P02": Refusal.NOT_READY,
     "57P03": Refusal.NOT_READY,
-}
-# https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
-NUMBERS = {
     1040: Refusal.TOO_MANY_CONNECTIONS,
     1044: Refusal.NO_ACCESS_TO_DATABASE,
     1049: Refusal.NO_DATABASE,
@@ -46,36 +48,28 @@ NUMBERS = {
     1203: Refusal.TOO_MANY_CONNECTIONS,
     1226: Refusal.TOO_MANY_CONNECTIONS,
 }
-ACCESS_DENIED = 1045
 
 
-def read(error: BaseException) -> Refusal:
-    """Tell what a failed login says.
-
-    Args:
-        error: What ``connect()`` raised.
-    """
+def login_refusal(driver_name: str, error: BaseException) -> Refusal:
+    """Return the reason for an error of ``connect()``."""
+    message = str(error)
+    # PyMySQL's errors have a number. Its newer ones also have an SQLSTATE, which says less.
+    number = error.args[0] if error.args else None
+    code = number if isinstance(number, int) else getattr(error, "sqlstate", None)
     if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
         return Refusal.TIMEOUT
     if isinstance(error, InsecureTransportError):
-        return Refusal.NOT_IAM  # TLS has been seen by now: what is left is that a hash was asked for
-    number = error.args[0] if error.args else None
-    if isinstance(number, int):  # PyMySQL's; its newer errors have an SQLSTATE as well, which says less
-        return _of_mysql(number, str(error))
-    sqlstate = getattr(error, "sqlstate", None)
-    return _of_postgresql(sqlstate, str(error)) if isinstance(sqlstate, str) else Refusal.OTHER
-
-
-def _of_mysql(number: int, message: str) -> Refusal:
-    if number != ACCESS_DENIED:
-        return NUMBERS.get(number, Refusal.OTHER)
-    # Where the account is one for IAM, the server asks for the token, and says so. Else nothing was sent to it.
-    return Refusal.NOT_IAM if "using password: NO" in message else Refusal.TOKEN
-
-
-def _of_postgresql(sqlstate: str, message: str) -> Refusal:
-    if sqlstate != "28000":
-        return SQLSTATES.get(sqlstate, Refusal.OTHER)
-    if "no pg_hba.conf entry" in message:
+        return Refusal.NOT_IAM  # the tls step has passed, so the server wanted the hash of a password
+    if login_rejected(driver_name, error):
+        # In both cases the server wanted a password, so the account is not set up for IAM.
+        wants_password = code == "28P01" or "using password: NO" in message
+        return Refusal.NOT_IAM if wants_password else Refusal.TOKEN
+    if code == "28000" and "no pg_hba.conf entry" in message:
         return Refusal.NO_ENTRY
-    return Refusal.TOKEN if "authentication failed" in message else Refusal.NOT_IAM
+    return REFUSALS.get(code, Refusal.OTHER)
+
+
+def login_rejected(driver_name: str, error: BaseException) -> bool:
+    """Return whether a driver takes an error for a rejected login."""
+    adapter: Any = drivers.loaded(driver_name)
+    return bool(adapter.login_rejected(None, error))

@@ -1,4 +1,4 @@
-"""Who the credentials belong to, and how late it is by AWS's clock: one question to STS."""
+"""One request to AWS STS: the identity behind the credentials, and AWS's time."""
 
 import time
 from collections.abc import Mapping
@@ -7,93 +7,77 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from aws_iam_async.credentials.collections_held import collections_held
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.quiet import quiet
 
-__all__ = ["Identity", "StsUnreachableError", "ask", "skew"]
+__all__ = ["Identity", "StsUnreachableError", "caller_identity", "clock_skew"]
 
 
 class StsUnreachableError(Exception):
-    """STS did not answer; the message is the SDK's name for what happened."""
+    """STS did not answer; the message is the SDK's name for the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What STS answered.
-
-    Attributes:
-        arn: Whose credentials they are; ``None`` if they were refused.
-        account: The number of the AWS account; ``None`` if they were refused.
-        refusal: STS's code for why they were refused, such as ``ExpiredToken``; else ``None``.
-        skew: Seconds by which this machine's clock is ahead of STS's; negative: behind. ``None``: STS did not say.
-    """
+    """What STS answered: the identity, or why it refused the credentials."""
 
     arn: str | None = None
     account: str | None = None
-    refusal: str | None = None
-    skew: float | None = None
+    refusal: str | None = None  # an error code, such as ExpiredToken
+    skew: float | None = None  # seconds by which this machine's clock is ahead of STS's
 
 
-def ask(credentials: Credentials, *, region: str, profile: str | None, timeout: float) -> Identity:
+def caller_identity(credentials: Credentials, *, region: str, profile: str | None, timeout: float) -> Identity:
     """Call GetCallerIdentity, which needs no permission. Blocks: run it in a thread.
 
     Args:
-        credentials: Whose identity is asked for.
-        region: Which region's STS to ask: the one where the token counts.
+        credentials: The credentials to identify.
+        region: The region whose STS to ask.
         profile: The profile whose settings (a proxy's certificates, other endpoints) apply to the call.
-        timeout: Seconds for the connect, and again for the answer.
+        timeout: Seconds to connect, and again to wait for the answer.
 
     Raises:
         StsUnreachableError: There was no answer.
     """
-    with quiet(), collections_held():
-        import botocore.session  # noqa: PLC0415 - takes 0.3 s
-        from botocore.config import Config  # noqa: PLC0415 - the same
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - the same
-    # Once more, for the loggers that the import has just made: botocore 1.43 logs the headers of its requests, and the
-    # session token is one of them.
+    from botocore import config, exceptions, session  # noqa: PLC0415 - takes 0.3 s, and --no-sts does without
+
+    # botocore 1.43 logs the headers of its requests, and the session token is one of them. The loggers to silence exist
+    # only after the import.
     with quiet():
         try:
-            client: Any = botocore.session.Session(profile=profile).create_client(
+            client: Any = session.Session(profile=profile).create_client(
                 "sts",
                 region_name=region,
                 aws_access_key_id=credentials.access_key,
                 aws_secret_access_key=str(credentials.secret_key),
                 aws_session_token=None if credentials.session_token is None else str(credentials.session_token),
-                config=Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1}),
+                config=config.Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1}),
             )
-            asked_at = time.time()
+            sent_at = time.time()
             answer = client.get_caller_identity()
-            answered_at = time.time()
-            return Identity(
-                arn=answer["Arn"], account=answer["Account"], skew=skew(_date(answer), asked_at, answered_at)
-            )
-        except ClientError as error:
+            skew = clock_skew(_date(answer), sent_at, time.time())
+            return Identity(arn=answer["Arn"], account=answer["Account"], skew=skew)
+        except exceptions.ClientError as error:
             refusal = str(error.response.get("Error", {}).get("Code", "unknown"))
-            return Identity(refusal=refusal, skew=skew(_date(error.response), asked_at, time.time()))
-        except Exception as error:  # noqa: BLE001 - botocore raises anything, where a portal of the network's answers
-            raise StsUnreachableError(type(error).__name__) from None
+            return Identity(refusal=refusal, skew=clock_skew(_date(error.response), sent_at, time.time()))
+        except Exception as error:
+            # botocore raises exceptions of any type, for example if a captive portal answers.
+            raise StsUnreachableError(type(error).__name__) from error
 
 
-def skew(date: str | None, asked_at: float, answered_at: float) -> float | None:
-    """Return by how many seconds this machine's clock is ahead of the one behind an HTTP ``Date`` header.
+def clock_skew(date: str | None, sent_at: float, received_at: float) -> float | None:
+    """Return the seconds by which this machine's clock is ahead of the server behind an HTTP ``Date`` header.
 
-    It is known to a second, plus half the time that the answer took.
-
-    Args:
-        date: The header.
-        asked_at: This machine's time before the question.
-        answered_at: And after the answer.
+    The result is exact to a second plus half of the time that the answer took.
     """
     try:
-        told = parsedate_to_datetime(date or "")
+        server_time = parsedate_to_datetime(date or "")
     except ValueError:
         return None
-    if told.tzinfo is None:
-        told = told.replace(tzinfo=UTC)
-    here = datetime.fromtimestamp((asked_at + answered_at) / 2, UTC)
-    return (here - told).total_seconds()
+    if server_time.tzinfo is None:
+        server_time = server_time.replace(tzinfo=UTC)
+    local_time = datetime.fromtimestamp((sent_at + received_at) / 2, UTC)
+    return (local_time - server_time).total_seconds()
 
 
 def _date(response: Mapping[str, Any]) -> str | None:

@@ -2,15 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import aiomysql
+import asyncpg
 import pytest
 
-from aws_iam_async import endpoints
-from aws_iam_async.cli.doctor import sts
-from aws_iam_async.cli.doctor.advice import login, network, policy, sql, tls
-from aws_iam_async.cli.doctor.advice.clock import clock_skew
-from aws_iam_async.cli.doctor.advice.credentials import no_credentials
-from aws_iam_async.cli.doctor.certificate import Certificate
-from aws_iam_async.cli.doctor.refusal import Refusal, read
+from aws_iam_async import drivers, endpoints
+from aws_iam_async.cli.doctor import advice_login, advice_network, sts
+from aws_iam_async.cli.doctor.advice_setup import no_credentials, wrong_clock
+from aws_iam_async.cli.doctor.findings import Certificate
+from aws_iam_async.cli.doctor.refusal import Refusal, login_refusal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
     ],
 )
 def test_names_in_postgresql(name: str, quoted: str) -> None:
-    assert sql.grant("asyncpg", name).endswith(f"\nGRANT rds_iam TO {quoted};")
+    assert advice_login.grant("postgresql", name).endswith(f"\nGRANT rds_iam TO {quoted};")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_names_in_postgresql(name: str, quoted: str) -> None:
 )
 def test_names_in_mysql(name: str, quoted: str) -> None:
     begin = f"CREATE USER {quoted} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;"
-    assert sql.grant("aiomysql", name).startswith(begin)
+    assert advice_login.grant("mysql", name).startswith(begin)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_names_in_mysql(name: str, quoted: str) -> None:
     ],
 )
 def test_the_arn_is_of_the_regions_partition(region: str, arn: str) -> None:
-    assert policy.resource(region=region, account=None, user="app") == arn
+    assert advice_login.user_arn(region=region, account=None, user="app") == arn
 
 
 @pytest.mark.parametrize(
@@ -63,17 +63,23 @@ def test_the_arn_is_of_the_regions_partition(region: str, arn: str) -> None:
     ],
 )
 def test_the_resource_id_is_of_the_endpoints_kind(host: str, resource_id: str) -> None:
-    arn = "arn:aws:iam::123456789012:user/eve"
-    advice = policy.missing_policy(
-        region="us-east-1", account="123456789012", arn=arn, user="app", endpoint=endpoints.parse(host)
-    )
-    assert resource_id in advice.text
-    assert arn in advice.text
+    assert resource_id in advice_login.resource_id(endpoints.parse(host))
+
+
+@pytest.mark.parametrize(
+    ("arn", "owner"),
+    [
+        ("arn:aws:iam::123456789012:user/eve", "arn:aws:iam::123456789012:user/eve"),
+        ("arn:aws:sts::123456789012:assumed-role/app-role/i-0123", "role app-role"),
+    ],
+)
+def test_the_policies_of_a_session_are_those_of_its_role(arn: str, owner: str) -> None:
+    assert advice_login.policy_owner(arn) == owner
 
 
 @pytest.mark.parametrize(("skew", "words"), [(61, "1 min ahead"), (-600, "10 min behind"), (60, None), (None, None)])
 def test_a_clock_is_spoken_of_from_a_minute_on(skew: float | None, words: str | None) -> None:
-    advice = clock_skew(skew)
+    advice = wrong_clock(skew)
     assert advice is None if words is None else words in getattr(advice, "text", "")
 
 
@@ -88,14 +94,14 @@ def test_a_clock_is_spoken_of_from_a_minute_on(skew: float | None, words: str | 
 )
 def test_the_clock_is_compared_in_the_middle_of_the_answer(date: str | None, skew: float | None) -> None:
     asked = NOW.timestamp()
-    assert sts.skew(date, asked, asked + 1) == skew
+    assert sts.clock_skew(date, asked, asked + 1) == skew
 
 
 @pytest.mark.parametrize(("days", "words"), [(29, "of CA expires in 29 days"), (31, None)])
 def test_a_certificate_near_its_end_is_warned_of(days: int, words: str | None) -> None:
     leaf = Certificate("leaf", "CA", ("db.example",), NOW, NOW + timedelta(days=300))
     authority = Certificate("CA", "CA", (), NOW, NOW + timedelta(days=days))
-    advice = tls.expiring((leaf, authority), NOW)
+    advice = advice_network.expires_soon((leaf, authority), NOW)
     assert advice is None if words is None else words in getattr(advice, "text", "")
 
 
@@ -110,40 +116,16 @@ def test_a_certificate_near_its_end_is_warned_of(days: int, words: str | None) -
 )
 def test_only_an_endpoints_name_is_copied_out_of_a_certificate(name: str, code: str | None) -> None:
     leaf = Certificate("leaf", "CA", (name,), NOW, NOW)
-    (advice,) = tls.refused_certificate(62, name="db.example", chain=[leaf], trusted=None)
+    advice = advice_network.refused_certificate(62, name="db.example", chain=[leaf], trusted=None)
     assert name in advice.text
     assert advice.code == code
 
 
-def test_what_has_expired_in_the_environment_is_not_mended_by_signing_in() -> None:
+def test_signing_in_is_no_remedy_for_expired_variables() -> None:
     advice = no_credentials("the default chain gave credentials (env, AKIAEXAMPLE) that expired at ...", None)
     assert advice.cause == "credentials-expired"
     assert "AWS_CREDENTIAL_EXPIRATION" in advice.text
     assert advice.code is None
-
-
-@pytest.mark.parametrize(("dialled", "causes"), [(5432, []), (6000, ["signed-port"])])
-def test_another_port_than_the_endpoints_own_was_signed_for(dialled: int, causes: list[str]) -> None:
-    advice = login.advise(
-        Refusal.TOKEN,
-        login.Evidence(
-            driver="asyncpg",
-            user="app",
-            database="shop",
-            region="us-east-1",
-            port=5432,
-            default_port=5432,
-            dialled_port=dialled,
-            port_is_dialled=False,
-            host_is_endpoint=True,
-            endpoint=endpoints.parse("shop.c9akciq32.us-east-1.rds.amazonaws.com"),
-            identity=None,
-            session_token_mismatch=None,
-            server_settings=(),
-            complaint="PAM authentication failed",
-        ),
-    )
-    assert [cause.cause for cause in advice if cause.cause.endswith("-port")] == causes
 
 
 def test_a_profiles_name_is_quoted_for_the_shell() -> None:
@@ -154,12 +136,12 @@ def test_a_profiles_name_is_quoted_for_the_shell() -> None:
     ("address", "private"), [("10.0.3.7", True), ("172.16.0.1", True), ("fd00::1", True), ("54.1.2.3", False)]
 )
 def test_a_private_address_is_told(address: str, private: bool) -> None:
-    assert ("private address" in network.port_silent(address).text) is private
+    assert ("private address" in advice_network.port_silent(address).text) is private
 
 
 def test_the_usual_port_is_told_where_another_one_refuses() -> None:
-    assert "The usual one is 5432" in network.port_refused("db.example", 5433, 5432).text
-    assert "The usual one" not in network.port_refused("db.example", 5432, 5432).text
+    assert "The usual port is 5432" in advice_network.port_refused("db.example", 5433, 5432).text
+    assert "The usual port" not in advice_network.port_refused("db.example", 5432, 5432).text
 
 
 def test_an_sso_session_that_is_over_is_signed_in_again() -> None:
@@ -167,32 +149,42 @@ def test_an_sso_session_that_is_over_is_signed_in_again() -> None:
     assert advice.code == "aws sso login --profile dev"
 
 
-class PostgresError(Exception):
-    def __init__(self, sqlstate: str, message: str) -> None:
-        super().__init__(message)
-        self.sqlstate = sqlstate
+def postgres_error(sqlstate: str, message: str) -> Exception:
+    error: Exception = asyncpg.PostgresError.new({"C": sqlstate, "M": message})
+    return error
 
 
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
-        (PostgresError("28000", 'PAM authentication failed for user "app"'), Refusal.TOKEN),
-        (PostgresError("28000", 'role "app" does not exist'), Refusal.NOT_IAM),
-        (PostgresError("28000", 'no pg_hba.conf entry for host "10.0.3.7"'), Refusal.NO_ENTRY),
-        (PostgresError("28P01", 'password authentication failed for user "app"'), Refusal.NOT_IAM),
-        (PostgresError("42501", 'permission denied for database "shop"'), Refusal.NO_ACCESS_TO_DATABASE),
-        (PostgresError("53300", "sorry, too many clients already"), Refusal.TOO_MANY_CONNECTIONS),
-        (PostgresError("57P03", "the database system is starting up"), Refusal.NOT_READY),
-        (PostgresError("XX000", "something"), Refusal.OTHER),
-        (Exception(1045, "Access denied for user 'app'@'h' (using password: YES)"), Refusal.TOKEN),
-        (Exception(1045, "Access denied for user 'app'@'h' (using password: NO)"), Refusal.NOT_IAM),
-        (Exception(1049, "Unknown database 'shop'"), Refusal.NO_DATABASE),
-        (Exception(1130, "Host is not allowed to connect"), Refusal.HOST),
-        (Exception(1203, "has more than 'max_user_connections'"), Refusal.TOO_MANY_CONNECTIONS),
+        (postgres_error("28000", 'PAM authentication failed for user "app"'), Refusal.TOKEN),
+        (postgres_error("28000", 'role "app" does not exist'), Refusal.NOT_IAM),
+        (postgres_error("28000", 'no pg_hba.conf entry for host "10.0.3.7"'), Refusal.NO_ENTRY),
+        (postgres_error("28P01", 'password authentication failed for user "app"'), Refusal.NOT_IAM),
+        (postgres_error("42501", 'permission denied for database "shop"'), Refusal.NO_ACCESS_TO_DATABASE),
+        (postgres_error("53300", "sorry, too many clients already"), Refusal.TOO_MANY_CONNECTIONS),
+        (postgres_error("57P03", "the database system is starting up"), Refusal.NOT_READY),
+        (postgres_error("XX000", "something"), Refusal.OTHER),
         (TimeoutError(), Refusal.TIMEOUT),
         (ConnectionResetError(104, "reset"), Refusal.OTHER),
         (Exception(), Refusal.OTHER),
     ],
 )
-def test_what_a_servers_answer_says(error: Exception, refusal: Refusal) -> None:
-    assert read(error) is refusal
+def test_the_reason_in_an_answer_of_postgresql(error: Exception, refusal: Refusal) -> None:
+    drivers.load_now("asyncpg")
+    assert login_refusal("asyncpg", error) is refusal
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "refusal"),
+    [
+        (1045, "Access denied for user 'app'@'h' (using password: YES)", Refusal.TOKEN),
+        (1045, "Access denied for user 'app'@'h' (using password: NO)", Refusal.NOT_IAM),
+        (1049, "Unknown database 'shop'", Refusal.NO_DATABASE),
+        (1130, "Host is not allowed to connect", Refusal.HOST),
+        (1203, "has more than 'max_user_connections'", Refusal.TOO_MANY_CONNECTIONS),
+    ],
+)
+def test_the_reason_in_an_answer_of_mysql(number: int, message: str, refusal: Refusal) -> None:
+    drivers.load_now("aiomysql")
+    assert login_refusal("aiomysql", aiomysql.OperationalError(number, message)) is refusal

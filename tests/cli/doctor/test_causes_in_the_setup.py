@@ -168,3 +168,16 @@ def test_a_tunnel_whose_port_was_signed_for(doctor: Doctor, postgresql: Emulator
         assert report.causes("login")[0] == "tunnel-port"
         assert "--iam-default-port 5432" in report.advice("login", "tunnel-port")
         assert doctor.check(tunnel.dsn("app", "shop"), *options, "--iam-default-port", "5432").exit_code == 0
+
+
+def test_another_port_than_the_endpoints_own_was_signed_for(
+    doctor: Doctor, postgresql: Emulator, aliases: dict[str, str]
+) -> None:
+    aliases[postgresql.host] = postgresql.host
+    dsn = postgresql.dsn("app", "shop").replace("127.0.0.1", postgresql.host)
+    report = doctor.check(dsn, "--sslrootcert", str(postgresql.ca_file), "--iam-default-port", "5432")
+    assert postgresql.logins[0].reason is Reason.WRONG_PORT
+    assert report.causes("login")[0] == "signed-port"
+    assert f"--iam-default-port {postgresql.port}" in report.advice("login", "signed-port")
+    report = doctor.check(dsn, "--sslrootcert", str(postgresql.ca_file))
+    assert report.exit_code == 0

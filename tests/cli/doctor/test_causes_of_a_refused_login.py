@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import aws_iam_async
-from aws_iam_async.cli.doctor.steps import query
+from aws_iam_async.cli.doctor import steps
 from aws_iam_async.testing import Emulator, Reason, Stage
 from tests.cli.doctor.conftest import Doctor
 from tests.cli.doctor.sts_double import ACCOUNT, Sts
@@ -102,7 +102,7 @@ def test_a_database_that_does_not_exist(doctor: Doctor, postgresql: Emulator) ->
     assert "CREATE DATABASE nowhere;" in report.advice("login", "no-database")
     dsn, *options = doctor.arguments(postgresql)
     report = doctor.check(dsn.removesuffix("/shop"), *options)
-    assert "the one with the user's name was asked for" in report.advice("login", "no-database")
+    assert "the driver requested the database with the user's name" in report.advice("login", "no-database")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_too_many_connections(doctor: Doctor, full_database: Emulator) -> None:
 def test_a_connection_that_is_lost_after_the_login(
     doctor: Doctor, postgresql: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(query.QUERIES, "asyncpg", "SELECT pg_terminate_backend(pg_backend_pid())")
+    monkeypatch.setitem(steps.QUERIES, "postgresql", "SELECT pg_terminate_backend(pg_backend_pid())")
     report = doctor.examine(postgresql)
     assert report.failed == ["query"]
     assert report.causes("query") == ["query-failed"]

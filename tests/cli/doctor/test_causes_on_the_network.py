@@ -37,7 +37,7 @@ def test_a_port_on_which_nobody_listens(doctor: Doctor, postgresql: Emulator, cl
     report = doctor.examine(postgresql, "--port", str(closed_port))
     assert report.failed == ["tcp"]
     assert "refuses the connection" in report.detail("tcp")
-    assert "is the tunnel" in report.advice("tcp", "port-refused")
+    assert "Check that the tunnel, proxy or server is running" in report.advice("tcp", "port-refused")
 
 
 @pytest.fixture

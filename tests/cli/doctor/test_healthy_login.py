@@ -34,7 +34,7 @@ def test_each_step_says_what_it_found(doctor: Doctor, postgresql: Emulator, sts:
         "region": "us-east-1, from the endpoint's name",
         "credentials": f"{access_key} from environment variables, long-term",
         "identity": f"{ROLE}, clock ",
-        "token": f"for app at {postgresql.host}:{postgresql.port}, good for 15 min",
+        "token": f"for app at {postgresql.host}:{postgresql.port}, valid for 15 min",
         "dns": "127.0.0.1 is an address",
         "tcp": f"127.0.0.1:{postgresql.port} accepts connections",
         "tls": f"TLSv1.3, verified as {postgresql.host}, until ",
@@ -56,7 +56,7 @@ def test_temporary_credentials_say_when_they_expire(doctor: Doctor, rds_postgres
 
 def test_sts_is_left_alone_on_request(doctor: Doctor, postgresql: Emulator, sts: Sts) -> None:
     report = doctor.examine(postgresql, sts=False)
-    assert report.detail("identity") == "not asked for (--no-sts)"
+    assert report.detail("identity") == "skipped (--no-sts)"
     assert sts.asked == []
 
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from aws_iam_async.cli.doctor.redaction import redacted
+from aws_iam_async.cli.doctor.examination import redacted
 from aws_iam_async.secret import Secret
 from aws_iam_async.testing import Emulator, postgres_messages
 from aws_iam_async.testing.gatekeeper import Gatekeeper
@@ -39,7 +39,8 @@ def test_a_server_that_repeats_the_token_is_not_believed(
         return admit(self, token, **login)
 
     def blabbing(user: str) -> bytes:
-        return postgres_messages._fatal("28000", f"PAM authentication failed for {user} with {heard[-1]}\x1b[2J")
+        text = f"PAM authentication failed for {user} with {heard[-1]}\x1b[2J"
+        return postgres_messages.message(b"E", b"SFATAL\0VFATAL\0C28000\0M" + text.encode() + b"\0\0")
 
     monkeypatch.setattr(Gatekeeper, "admit", listening)
     monkeypatch.setattr(postgres_messages, "authentication_refused", blabbing)

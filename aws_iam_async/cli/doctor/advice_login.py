@@ -1,0 +1,268 @@
+"""Advice on a refused login and a failed query, with the SQL and the IAM policy that a login needs.
+
+RDS gives the same reason for most problems with a token. So there are several likely causes: first those with evidence.
+"""
+
+import json
+import re
+
+from aws_iam_async import drivers
+from aws_iam_async.cli.doctor import advice_setup
+from aws_iam_async.cli.doctor.advice_network import TOO_MANY_CONNECTIONS
+from aws_iam_async.cli.doctor.findings import Advice, Findings, System
+from aws_iam_async.cli.doctor.refusal import Refusal
+from aws_iam_async.endpoints import RdsEndpoint
+
+QUERY_FAILED = Advice(
+    "query-failed",
+    "The login works, but the server does not answer a query. It is overloaded or failing over, or a device in between "
+    "closes connections.",
+)
+THROTTLED = Advice(
+    "throttled",
+    "RDS accepts about 200 new tokens a second, and refuses more as if they were wrong. Share one PluginManager or one "
+    "pool, which use one token for all connections.",
+)
+# The refusals that need no findings.
+ADVICE = {
+    Refusal.NO_ENTRY: Advice(
+        "pg-hba",
+        "The server does not allow this combination of user, database, address and encryption. On RDS, the user may "
+        "not log in, or rds.force_ssl is on and a hop in between uses plaintext. Elsewhere, correct pg_hba.conf.",
+    ),
+    Refusal.TOO_MANY_CONNECTIONS: TOO_MANY_CONNECTIONS,
+    Refusal.NOT_READY: Advice(
+        "not-ready", "The server is starting up or shutting down, as in a failover. Try again shortly."
+    ),
+    Refusal.HOST: Advice(
+        "host-refused",
+        "The server refuses this client's address. The account is for another host, or the address was blocked after "
+        "many failed handshakes (FLUSH HOSTS).",
+    ),
+    Refusal.TIMEOUT: Advice(
+        "login-timeout",
+        "The server accepted the connection but did not finish the login in time. It is overloaded, or out of "
+        "processes. RDS checks tokens on the instance itself, which needs free memory and CPU.",
+    ),
+    Refusal.OTHER: Advice("login-failed", "Read the server's message above and its own log."),
+}
+
+
+def likely_causes(refusal: Refusal, findings: Findings, message: str) -> tuple[Advice, ...]:
+    """Return the likely causes of a refused login with a message of the server, most likely first."""
+    match refusal:
+        case Refusal.TOKEN:
+            return (*_causes_with_evidence(findings), *_causes_without_evidence(findings))
+        case Refusal.NOT_IAM:
+            return (_password_required(findings), _iam_not_enabled(findings))
+        case Refusal.NO_DATABASE:
+            return (_no_database(findings),)
+        case Refusal.NO_ACCESS_TO_DATABASE:
+            return (_no_access(findings),)
+        case Refusal.SETTING:
+            return (_wrong_setting(findings, message),)
+        case _:
+            return (ADVICE[refusal],)
+
+
+def _causes_with_evidence(findings: Findings) -> list[Advice]:
+    target, endpoint, credentials = findings.signing_target, findings.endpoint, findings.snapshot.credentials
+    causes: list[Advice] = []
+    if findings.identity is not None:
+        causes += advice_setup.identity_problems(findings.identity)
+    mismatch = advice_setup.session_token_mismatch(credentials.access_key, credentials.session_token)
+    if mismatch is not None:
+        causes.append(mismatch)
+    if endpoint is None:
+        causes.append(advice_setup.not_an_rds_name("The host that was signed for"))
+    elif endpoint.region is not None and endpoint.region != target.region:
+        causes.append(advice_setup.wrong_region(target.region, endpoint.region))
+    dialled, default = findings.request.port, drivers.loaded(findings.driver).default_port
+    if target.server_name is None:  # the endpoint itself is dialled
+        if dialled is not None and dialled != target.port:
+            causes.append(advice_setup.signed_port(target.port, dialled))
+    elif "iam_default_port" not in findings.request.options and target.port != default:
+        causes.append(advice_setup.tunnel_port(target.port, default))
+    return causes
+
+
+def _causes_without_evidence(findings: Findings) -> list[Advice]:
+    causes = [
+        missing_policy(findings),
+        Advice(
+            "not-granted",
+            f"The database user {findings.signing_target.user} does not exist, or is not set up for IAM. Run as an "
+            "administrator of the database:",
+            grant(findings.system, findings.signing_target.user),
+        ),
+    ]
+    if findings.identity is None:
+        causes.append(advice_setup.CREDENTIALS_UNKNOWN)
+    if findings.identity is None or findings.identity.skew is None:
+        causes.append(advice_setup.CLOCK_UNKNOWN)
+    return [*causes, THROTTLED]
+
+
+def _password_required(findings: Findings) -> Advice:
+    user = findings.signing_target.user
+    return Advice(
+        "not-granted",
+        f"The server requires a password of {user}, not a token. The user does not exist, or is not set up for IAM. "
+        "Run as an administrator of the database:",
+        grant(findings.system, user),
+    )
+
+
+def _iam_not_enabled(findings: Findings) -> Advice:
+    endpoint, region = findings.endpoint, findings.signing_target.region
+    name = "NAME" if endpoint is None else endpoint.host.partition(".")[0]
+    kind = None if endpoint is None else endpoint.kind
+    if kind in {"proxy", "proxy-endpoint"}:
+        return Advice(
+            "iam-not-enabled",
+            "Or the proxy does not require IAM. Set IAMAuth to REQUIRED in its settings for "
+            f"{findings.signing_target.user}.",
+            f"aws rds describe-db-proxies --db-proxy-name {name} --region {region}",
+        )
+    server, note = ("instance", " (for Aurora, on its cluster)") if kind == "instance" else ("cluster", "")
+    return Advice(
+        "iam-not-enabled",
+        f"Or IAM database authentication is not enabled on the {server}{note}.",
+        f"aws rds modify-db-{server} --db-{server}-identifier {name} --region {region}"
+        " --enable-iam-database-authentication --apply-immediately",
+    )
+
+
+def _no_database(findings: Findings) -> Advice:
+    database = findings.request.database
+    if database is None:
+        return Advice(
+            "no-database",
+            "The DSN names no database, so the driver requested the database with the user's name. Add a name: "
+            ".../DATABASE",
+        )
+    return Advice(
+        "no-database",
+        "The login works, but the database does not exist. Correct its name, or create it:",
+        f"CREATE DATABASE {quoted_identifier(findings.system, database)};",
+    )
+
+
+def _no_access(findings: Findings) -> Advice:
+    system, user = findings.system, findings.signing_target.user
+    database = quoted_identifier(system, findings.request.database or (user if system == "postgresql" else ""))
+    if system == "postgresql":
+        code = f"GRANT CONNECT ON DATABASE {database} TO {quoted_user(system, user)};"
+    else:
+        code = f"GRANT ALL ON {database}.* TO {quoted_user(system, user)};"
+    text = "The login works, but the user may not use this database, or the database does not exist."
+    return Advice("no-access-to-database", text, code)
+
+
+def _wrong_setting(findings: Findings, message: str) -> Advice:
+    # Spelled as in the options, since a server's message may quote anything.
+    names = [name for name in findings.request.driver_options.get("server_settings") or () if f'"{name}"' in message]
+    setting = f"the setting {names[0]}" if names else "a setting"
+    return Advice(
+        "server-setting",
+        f"The token is valid, but the server does not know {setting}, or does not accept its value. Correct the "
+        "setting, or leave it out. Names in a DSN's query that connect() does not know are sent as settings.",
+    )
+
+
+# PostgreSQL.
+PLAIN_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
+# The reserved words that could be the name of a user.
+RESERVED_WORDS = frozenset(
+    {"all", "analyse", "analyze", "any", "check", "column", "current_role", "current_user", "default", "do", "end"}
+    | {"group", "order", "primary", "references", "session_user", "table", "user", "window"}
+)
+
+
+def grant(system: System, user: str) -> str:
+    """Return the SQL that lets a user log in with IAM."""
+    name = quoted_user(system, user)
+    if system == "postgresql":
+        return f"CREATE USER {name};  -- if there is none yet\nGRANT rds_iam TO {name};"
+    return (
+        f"CREATE USER {name} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;\n"
+        f"-- or, if there is one: ALTER USER {name} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;"
+    )
+
+
+def quoted_identifier(system: System, name: str) -> str:
+    """Return an identifier, quoted if PostgreSQL needs that, and always for MySQL."""
+    if system == "mysql":
+        return "`" + name.replace("`", "``") + "`"
+    if PLAIN_IDENTIFIER.fullmatch(name) and name not in RESERVED_WORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quoted_user(system: System, user: str) -> str:
+    r"""Return a user, for MySQL as ``'user'@'%'``: a doubled apostrophe works with and without ``\`` escapes."""
+    if system == "postgresql":
+        return quoted_identifier(system, user)
+    name = user.replace("\\", "\\\\").replace("'", "''")
+    return f"'{name}'@'%'"
+
+
+PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+
+
+def user_arn(*, region: str, account: str | None, user: str) -> str:
+    """Return the ARN of a database user, with placeholders in capitals for what is not known."""
+    partition = next((name for prefix, name in PARTITIONS.items() if region.startswith(prefix)), "aws")
+    return f"arn:{partition}:rds-db:{region}:{account or 'ACCOUNT'}:dbuser:RESOURCE_ID/{user}"
+
+
+def missing_policy(findings: Findings) -> Advice:
+    """No policy allows the identity to connect as this user.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.IAMPolicy.html
+    """
+    target, endpoint, identity = findings.signing_target, findings.endpoint, findings.identity
+    arn = None if identity is None else identity.arn
+    statement = {
+        "Effect": "Allow",
+        "Action": "rds-db:connect",
+        "Resource": user_arn(
+            # The signing region may be the mistake.
+            region=(None if endpoint is None else endpoint.region) or target.region,
+            account=None if identity is None else identity.account,
+            user=target.user,
+        ),
+    }
+    return Advice(
+        "missing-policy",
+        f"The policies of {'the identity' if arn is None else policy_owner(arn)} do not allow rds-db:connect to this "
+        f"user of this database. Attach the statement below. RESOURCE_ID is {resource_id(endpoint)}, not a name.",
+        json.dumps(statement, indent=2),
+    )
+
+
+def policy_owner(arn: str) -> str:
+    """Return the identity whose policies count: for the session of an assumed role, the role."""
+    role = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.*", arn)
+    return f"role {role[1]}" if role else arn
+
+
+def resource_id(endpoint: RdsEndpoint | None) -> str:
+    """Describe the resource id in a policy for an endpoint."""
+    match None if endpoint is None else endpoint.kind:
+        case "instance":
+            return "the DbiResourceId of the instance (db-...), or for Aurora the DbClusterResourceId (cluster-...)"
+        case "proxy" | "proxy-endpoint":
+            return "the last part of the proxy's ARN (prx-...)"
+        case None:
+            return "the id of the instance (db-...), the cluster (cluster-...) or the proxy (prx-...)"
+        case _:
+            return "the DbClusterResourceId of the cluster (cluster-...)"

@@ -1,0 +1,224 @@
+"""Advice on what precedes the network: driver, options, endpoint, region, credentials and clock."""
+
+import shlex
+
+from aws_iam_async.cli.doctor.findings import Advice
+from aws_iam_async.cli.doctor.sts import Identity
+
+# The prefixes of temporary access keys and of IAM users' ("IAM identifiers" in the IAM User Guide).
+TEMPORARY = "ASIA"
+LONG_TERM = "AKIA"
+# Seconds. Signature Version 4 allows 5 minutes; a synchronised clock is never a minute off.
+TOLERATED_SKEW = 60.0
+
+SEVERAL_HOSTS = Advice("several-hosts", "Check the hosts one at a time. --host and --port select one.")
+USER_MISSING = Advice("configuration", "Pass the database user that is set up for IAM.", "--user NAME")
+PASSWORD_IGNORED = Advice(
+    "password-ignored", "Leave the password out. It is ignored, because the IAM token takes its place."
+)
+REGION_MISSING = Advice(
+    "region-missing",
+    "Pass the database's region. The environment's default region is not used, because a token for a wrong region is "
+    "refused without a reason.",
+    "--iam-region us-east-1",
+)
+REGION_MALFORMED = Advice(
+    "region-malformed",
+    "Correct the region, or leave it out if the endpoint's name contains it.",
+    "--iam-region us-east-1",
+)
+PROFILE_NOT_FOUND = Advice("profile-not-found", "Pass the name of an existing profile.", "aws configure list-profiles")
+CREDENTIALS_UNKNOWN = Advice(
+    "credentials-unknown",
+    "STS has not checked these credentials. Deactivated or expired credentials and wrong secret keys make tokens that "
+    "look valid.",
+    "aws sts get-caller-identity",
+)
+STS_UNREACHABLE = Advice(
+    "sts-unreachable",
+    "The login does not need STS. To check the credentials and the clock, allow HTTPS to STS (in a VPC, through an "
+    "interface endpoint for sts). To skip STS, pass --no-sts.",
+)
+CLOCK_UNKNOWN = Advice(
+    "clock-unknown",
+    "This machine's clock could not be compared with AWS's. A clock that is more than 5 minutes off makes every token "
+    "invalid.",
+    "date -u",
+)
+
+
+def driver_not_installed(driver: str) -> Advice:
+    """The driver's module is missing."""
+    return Advice("driver-not-installed", "Install the driver.", f"pip install 'aws-iam-async[{driver}]'")
+
+
+def not_verified(sslmode: str) -> Advice:
+    """TLS verifies less than it could."""
+    unverified = "the host name is not" if sslmode == "verify-ca" else "nothing is"
+    return Advice(
+        "not-verified",
+        f"Leave sslmode out. With sslmode={sslmode} {unverified} verified, so an attacker between this machine and the "
+        "database can take the token.",
+    )
+
+
+def iam_host_missing(endpoint_name: str | None) -> Advice:
+    """The host is no RDS endpoint, perhaps an alias of one, and there is no ``iam_host``."""
+    if endpoint_name is None:
+        return Advice(
+            "iam-host-missing",
+            "RDS accepts tokens only for its own endpoint names. Pass the endpoint that this host, address or tunnel "
+            "leads to, as the RDS console shows it.",
+            "--iam-host NAME.XYZ.REGION.rds.amazonaws.com",
+        )
+    return Advice(
+        "iam-host-missing",
+        "RDS accepts tokens only for its own endpoint names, and this host is an alias of an endpoint. Pass that "
+        "endpoint, or --iam-host auto to look it up for each connection.",
+        f"--iam-host {endpoint_name}",
+    )
+
+
+def not_an_rds_name(name: str) -> Advice:
+    """The signed host is no RDS endpoint."""
+    return Advice(
+        "not-an-rds-endpoint",
+        f"{name} is not the name of an RDS endpoint, and RDS accepts tokens only for its own endpoint names. Pass the "
+        "endpoint's name, as the RDS console shows it.",
+        "--iam-host NAME.XYZ.REGION.rds.amazonaws.com",
+    )
+
+
+def wrong_region(signed: str, named: str) -> Advice:
+    """The signing region is not the region in the endpoint's name."""
+    return Advice(
+        "wrong-region",
+        f"The token is signed for {signed}, but the endpoint is in {named}. Leave iam_region out, or correct it.",
+        f"--iam-region {named}",
+    )
+
+
+def signed_port(signed: int, dialled: int) -> Advice:
+    """The endpoint itself is dialled, at another port than the signed one."""
+    return Advice(
+        "signed-port",
+        f"The token is signed for port {signed}, but the endpoint itself is dialled at port {dialled}. Leave "
+        "iam_default_port out.",
+        f"--iam-default-port {dialled}",
+    )
+
+
+def tunnel_port(signed: int, default: int) -> Advice:
+    """The token is signed for the dialled port, which may be a tunnel's."""
+    return Advice(
+        "tunnel-port",
+        f"The token is signed for port {signed}, because that port is dialled. If a tunnel or a forwarder listens "
+        f"there, pass the database's own port, usually {default}.",
+        f"--iam-default-port {default}",
+    )
+
+
+def is_temporary(access_key: str) -> bool:
+    """Return whether an access key id belongs to temporary credentials."""
+    return access_key.startswith(TEMPORARY)
+
+
+def is_temporary_without_token(access_key: str, session_token: str | None) -> bool:
+    """Return whether the session token of temporary credentials is missing."""
+    return is_temporary(access_key) and not session_token
+
+
+def session_token_mismatch(access_key: str, session_token: str | None) -> Advice | None:
+    """The session token is missing or belongs to another key; ``None`` if neither is the case."""
+    if is_temporary_without_token(access_key, session_token):
+        return Advice(
+            "session-token-missing",
+            "An access key that begins with ASIA is temporary and works only with its session token. Set "
+            "AWS_SESSION_TOKEN as well.",
+        )
+    if access_key.startswith(LONG_TERM) and session_token:
+        return Advice(
+            "session-token-left-behind",
+            "An access key that begins with AKIA is long-term and has no session token. Unset the session token, which "
+            "belongs to another key and makes this key invalid.",
+            "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
+        )
+    return None
+
+
+def no_credentials(message: str, profile: str | None) -> Advice:
+    """There are no working credentials, according to a message of the library."""
+    flag = f" --profile {shlex.quote(profile)}" if profile else ""
+    if "expired" in message.lower() and "(env," in message:
+        return Advice(
+            "credentials-expired",
+            "The credentials in the environment variables have expired, according to AWS_CREDENTIAL_EXPIRATION. Export "
+            "new ones, including AWS_SESSION_TOKEN and AWS_CREDENTIAL_EXPIRATION. To use the next source in the chain, "
+            "unset all these variables.",
+        )
+    if "expired" in message.lower():
+        return Advice(
+            "credentials-expired",
+            "The credentials have expired. Get new ones from the same source.",
+            f"aws sso login{flag}",
+        )
+    if "no AWS credentials found" in message:
+        return Advice(
+            "no-credentials",
+            "There are no AWS credentials on this machine. On a laptop, sign in and pass the profile with --profile, "
+            "or store an access key. In a container (ECS, EKS) or on an instance (EC2), give the task, the pod or the "
+            "instance a role, and set nothing.",
+            f"aws sso login{flag or ' --profile NAME'}\naws configure{flag}  # for an access key",
+        )
+    if "SSO" in message:
+        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", f"aws sso login{flag}")
+    return Advice(
+        "credentials-source-failed",
+        "The credentials source that is named above exists but returned no credentials. The AWS CLI shows the same:",
+        f"aws sts get-caller-identity{flag}",
+    )
+
+
+def identity_problems(identity: Identity) -> tuple[Advice, ...]:
+    """STS refuses the credentials, or this machine's clock is wrong; empty if neither is the case.
+
+    STS also refuses signatures made with a wrong clock, so a wrong clock is then the only advice.
+    """
+    if (clock := wrong_clock(identity.skew)) is not None:
+        return (clock,)
+    return () if identity.refusal is None else (_refused_by_sts(identity.refusal),)
+
+
+def _refused_by_sts(code: str) -> Advice:
+    match code:
+        case "ExpiredToken" | "ExpiredTokenException" | "RequestExpired":
+            return Advice("credentials-expired", "The credentials have expired. Get new ones from the same source.")
+        case "InvalidClientTokenId" | "UnrecognizedClientException":
+            return Advice(
+                "credentials-invalid",
+                "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is "
+                "temporary and has a wrong session token. (AWS does not know an emulator's keys either.)",
+            )
+        case "SignatureDoesNotMatch" | "IncompleteSignature":
+            return Advice(
+                "credentials-invalid",
+                "The secret key does not belong to this access key id. Check that both were copied completely.",
+            )
+        case _:
+            return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
+
+
+def wrong_clock(skew: float | None) -> Advice | None:
+    """This machine's clock is this many seconds ahead; ``None`` if it is right or unknown."""
+    if skew is None or abs(skew) <= TOLERATED_SKEW:
+        return None
+    if skew > 0:
+        effect = "Tokens are signed in the server's future, and refused if the difference is more than 5 minutes."
+    else:
+        effect = "The server takes tokens for older than they are, and refuses them before their 15 minutes are over."
+    return Advice(
+        "clock-skew",
+        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}. {effect} Set the "
+        "clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123).",
+        "timedatectl set-ntp true",
+    )

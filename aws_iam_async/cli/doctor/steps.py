@@ -1,0 +1,386 @@
+"""The steps of the examination, in their order.
+
+Each step reads what earlier steps found, adds its own findings, and returns what it saw. If the login cannot work after
+what it saw, it raises StepFailedError.
+"""
+
+import asyncio
+import contextlib
+import functools
+import socket
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import aws_iam_async
+from aws_iam_async import ConnectRequest, PluginManager, drivers, dsn, endpoints, offload, trust
+from aws_iam_async.abort import abort
+from aws_iam_async.cli.connection import RequestOnly, keywords_as_flags
+from aws_iam_async.cli.doctor import advice_network, advice_setup, sts, tls_probe
+from aws_iam_async.cli.doctor.advice_login import QUERY_FAILED, likely_causes
+from aws_iam_async.cli.doctor.findings import Advice, Certificate, Findings, Passed, StepFailedError
+from aws_iam_async.cli.doctor.refusal import login_refusal
+from aws_iam_async.credentials.source import source
+from aws_iam_async.errors import ConfigurationError, CredentialsError, DriverNotFoundError, RegionError
+from aws_iam_async.plugins.iam.login import OPTION_NAMES
+from aws_iam_async.plugins.iam.login import read as signing_target
+from aws_iam_async.plugins.iam.plugin import _located as resolve_endpoint
+from aws_iam_async.tokens.lifetime import SIGNED_FOR
+from aws_iam_async.tokens.service import default_service
+
+T = TypeVar("T")
+
+# The names of the credentials sources in botocore 1.43.
+SOURCES = {
+    "env": "environment variables",
+    "shared-credentials-file": "the shared credentials file",
+    "config-file": "the AWS config file",
+    "assume-role": "an assumed role",
+    "assume-role-with-web-identity": "a web identity (EKS, OIDC)",
+    "container-role": "the container's credentials endpoint (ECS, EKS)",
+    "iam-role": "the EC2 instance's metadata",
+    "sso": "IAM Identity Center",
+    "login": "aws login",
+    "custom-process": "a credential_process",
+}
+# Seconds. A network without a route to STS gives no error, and the login does not need STS.
+STS_TIMEOUT = 5.0
+# Minutes. An expiry further away is shown in hours.
+EXPIRY_IN_HOURS = 120
+QUERIES = {
+    "postgresql": "SELECT 1, current_user, version()",
+    "mysql": "SELECT 1, CURRENT_USER(), VERSION()",
+}
+
+
+async def check_driver(findings: Findings) -> Passed:
+    """Import the driver that the DSN asks for."""
+    target = findings.target
+    findings.driver = drivers.driver_name(target.dsn, target.options.get("driver"))
+    try:
+        await drivers.load(findings.driver)
+    except DriverNotFoundError as error:
+        raise StepFailedError(str(error), advice_setup.driver_not_installed(findings.driver)) from error
+    return Passed(f"{findings.driver} {sys.modules[findings.driver].__version__}")
+
+
+async def check_options(findings: Findings) -> Passed:
+    """Read the DSN and the options by the rules of ``connect()``."""
+    target = findings.target
+    hosts = dsn.parse(target.dsn).hosts
+    if len(hosts) > 1 and "host" not in target.options:
+        raise StepFailedError(f"the DSN names {len(hosts)} hosts", advice_setup.SEVERAL_HOSTS)
+    request: ConnectRequest = await PluginManager([RequestOnly(OPTION_NAMES)]).connect(target.dsn, **target.options)
+    if not request.user:
+        raise StepFailedError("user is missing", advice_setup.USER_MISSING)
+    if (port := request.options.get("iam_default_port")) is not None:
+        endpoints.parse_port(port, "iam_default_port")
+    secured = request.tls.secured()  # refuses modes that allow plaintext
+    await trust.context(secured)  # refuses a file that cannot be read
+    warnings = []
+    if request.password is not None:
+        warnings.append(advice_setup.PASSWORD_IGNORED)
+    if secured.mode != "verify-full":
+        warnings.append(advice_setup.not_verified(str(secured.mode)))
+    findings.request = request
+    database = "" if request.database is None else f"database {request.database}, "
+    return Passed(f"user {request.user}, {database}sslmode {secured.mode}", tuple(warnings))
+
+
+async def check_endpoint(findings: Findings) -> Passed:
+    """Find the RDS endpoint to sign for, which is not always the host to dial."""
+    timeout = findings.target.timeout
+    host = str(findings.request.host)
+    try:
+        async with asyncio.timeout(timeout):
+            request = findings.request = await resolve_endpoint(findings.request)
+    except OSError as error:
+        detail = f"{host}: {error.strerror or type(error).__name__}"
+        raise StepFailedError(detail, advice_network.name_not_found(host)) from error
+    try:
+        findings.signing_target = signing_target(request)
+    except RegionError as error:
+        findings.region_error = error
+    except ConfigurationError as error:
+        if not _may_be_an_alias(request):
+            raise
+        advice = advice_setup.iam_host_missing(await _endpoint_behind_alias(request, timeout))
+        raise StepFailedError(keywords_as_flags(str(error)), advice) from error
+    name = request.options.get("iam_host", request.host)
+    endpoint = findings.endpoint = endpoints.parse(name)
+    port = endpoints.parse_port(request.options.get("iam_default_port", request.port))
+    if endpoint is None:
+        warning = advice_setup.not_an_rds_name(name)
+        return Passed(f"{name}:{port}, dialled as {request.host}:{request.port}", (warning,))
+    dialled = (request.host or "").lower().removesuffix(".")
+    detail = f"{endpoint.kind} endpoint {endpoint.host}:{port}"
+    if (dialled, request.port) != (endpoint.host, port):
+        detail += f", dialled as {dialled}:{request.port}"
+    return Passed(detail)
+
+
+def _may_be_an_alias(request: ConnectRequest) -> bool:
+    host = request.host
+    if not host or not request.user or "iam_host" in request.options:
+        return False
+    return not host.startswith("/") and endpoints.parse(host) is None
+
+
+async def _endpoint_behind_alias(request: ConnectRequest, seconds: float) -> str | None:
+    alias = request.replace(options={**request.options, "iam_host": "auto"})
+    try:
+        async with asyncio.timeout(seconds):
+            return (await resolve_endpoint(alias)).host
+    except (OSError, ConfigurationError):
+        return None
+
+
+async def check_region(findings: Findings) -> Passed:
+    """Compare the signing region with the region in the endpoint's name."""
+    if (error := findings.region_error) is not None:
+        malformed = "iam_region" in findings.request.options
+        advice = advice_setup.REGION_MALFORMED if malformed else advice_setup.REGION_MISSING
+        raise StepFailedError(keywords_as_flags(str(error)), advice)
+    region = findings.signing_target.region
+    named = None if findings.endpoint is None else findings.endpoint.region
+    if named is None:
+        return Passed(f"{region}, as given, since the endpoint's name contains no region")
+    if named != region:
+        warning = advice_setup.wrong_region(region, named)
+        return Passed(f"{region}, although the endpoint's name says {named}", (warning,))
+    return Passed(f"{region}, from the endpoint's name")
+
+
+async def check_credentials(findings: Findings) -> Passed:
+    """Read the AWS credentials."""
+    profile = findings.request.options.get("profile")
+    try:
+        findings.snapshot = await default_service().credentials(source(profile=profile))
+    except ConfigurationError as error:
+        raise StepFailedError(keywords_as_flags(str(error)), advice_setup.PROFILE_NOT_FOUND) from error
+    except CredentialsError as error:
+        advice = advice_setup.no_credentials(str(error), profile)
+        raise StepFailedError(keywords_as_flags(str(error)), advice) from error
+    credentials, method, expires = findings.snapshot
+    origin = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
+    mismatch = advice_setup.session_token_mismatch(credentials.access_key, credentials.session_token)
+    detail = f"{credentials.access_key} from {origin}, {_expiry(credentials.access_key, expires)}"
+    return Passed(detail, () if mismatch is None else (mismatch,))
+
+
+def _expiry(access_key: str, expires: float | None) -> str:
+    if expires is None:
+        return "expiry not known" if advice_setup.is_temporary(access_key) else "long-term"
+    minutes = (expires - time.time()) / 60
+    return f"expires in {minutes:.0f} min" if minutes < EXPIRY_IN_HOURS else f"expires in {minutes / 60:.0f} h"
+
+
+async def check_identity(findings: Findings) -> Passed:
+    """Ask STS for the identity and the time. The answer is evidence for the login, and never a failure by itself."""
+    if not findings.target.asks_sts:
+        return Passed("skipped (--no-sts)")
+    timeout = min(findings.target.timeout, STS_TIMEOUT)
+    ask_sts = functools.partial(
+        sts.caller_identity,
+        findings.snapshot.credentials,
+        region=findings.signing_target.region,
+        profile=findings.request.options.get("profile"),
+        timeout=timeout,
+    )
+    try:
+        # The SDK's own time limits do not cover the name resolution.
+        identity = findings.identity = await _in_thread(ask_sts, timeout, name="STS")
+    except (sts.StsUnreachableError, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        detail = f"STS does not answer ({reason}), so identity and clock are not checked"
+        return Passed(detail, (advice_setup.STS_UNREACHABLE,))
+    warnings = advice_setup.identity_problems(identity)
+    if identity.refusal is not None:
+        return Passed(f"STS refuses the credentials: {identity.refusal}", warnings)
+    clock = "" if identity.skew is None else f", clock {abs(identity.skew):.0f} s off"
+    return Passed(f"{identity.arn}{clock}", warnings)
+
+
+async def _in_thread(function: Callable[[], T], seconds: float, *, name: str) -> T:
+    # The threads of the loop's own executor would delay the end of the program.
+    async with asyncio.timeout(seconds):
+        return await offload.wait(offload.start(function, name=name))
+
+
+async def check_token(findings: Findings) -> Passed:
+    """Sign the token as ``connect()`` does."""
+    target, signed = findings.target, findings.signing_target
+    findings.secured_request = await aws_iam_async.connect(target.dsn, plugins=["iam", RequestOnly()], **target.options)
+    expires = findings.snapshot.expires
+    seconds = SIGNED_FOR if expires is None else min(SIGNED_FOR, expires - time.time())
+    return Passed(f"for {signed.user} at {signed.host}:{signed.port}, valid for {seconds / 60:.0f} min")
+
+
+async def check_dns(findings: Findings) -> Passed:
+    """Resolve the host to dial."""
+    host, timeout = str(findings.request.host), findings.target.timeout
+    if endpoints.is_ip(host):
+        findings.addresses = (host,)
+        return Passed(f"{host} is an address")
+    resolve = functools.partial(socket.getaddrinfo, host, findings.request.port, type=socket.SOCK_STREAM)
+    try:
+        answers = await _in_thread(resolve, timeout, name="DNS")
+    except TimeoutError as error:
+        detail = f"{host}: no answer within {timeout:g} s"
+        raise StepFailedError(detail, advice_network.RESOLVER_SILENT) from error
+    except OSError as error:
+        raise StepFailedError(f"{host}: {error.strerror or error}", advice_network.name_not_found(host)) from error
+    findings.addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
+    return Passed(f"{host} is {', '.join(findings.addresses)}")
+
+
+async def check_tcp(findings: Findings) -> Passed:
+    """Dial each address until one answers, as the drivers do."""
+    host, port, timeout = str(findings.request.host), findings.request.port, findings.target.timeout
+    default = drivers.loaded(findings.driver).default_port
+    failures: list[str] = []
+    causes: list[Advice] = []
+    for address in findings.addresses:
+        try:
+            async with asyncio.timeout(timeout):
+                _, writer = await asyncio.open_connection(address, port)
+        except TimeoutError:
+            failures.append(f"{address}:{port} does not answer within {timeout:g} s")
+            causes.append(advice_network.port_silent(address))
+        except ConnectionRefusedError:
+            failures.append(f"{address}:{port} refuses the connection")
+            causes.append(advice_network.port_refused(host, port, default))
+        except OSError as error:
+            failures.append(f"{address}:{port}: {error.strerror or error}")
+            causes.append(advice_network.NO_ROUTE)
+        else:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            return Passed(f"{address}:{port} accepts connections")
+    raise StepFailedError("; ".join(failures), *dict.fromkeys(causes))
+
+
+async def check_tls(findings: Findings) -> Passed:
+    """Do what ``connect()`` does before it sends the token, and look at the server's certificates."""
+    secured = findings.request.tls.secured(findings.signing_target.server_name)
+    # Every mode that secured() allows has a context.
+    context = cast("ssl.SSLContext", await trust.context(secured))
+    name = secured.server_name or str(findings.request.host)
+    verified = context.verify_mode is ssl.CERT_REQUIRED
+    try:
+        async with _tls_connection(findings, context) as connection:
+            chain = tls_probe.certificate_chain(connection, verified=verified)
+            protocol = connection.version()
+    except ssl.SSLCertVerificationError as error:
+        chain = await _presented_chain(findings)
+        presented = f"; the server presents {chain[0]}" if chain else ""
+        advice = advice_network.refused_certificate(
+            error.verify_code, name=name, chain=chain, trusted=secured.root_cert
+        )
+        raise StepFailedError(f"{error.verify_message}{presented}", advice) from error
+    proof = f"verified as {name}" if context.check_hostname else "NOT verified" if not verified else "name NOT verified"
+    subjects = " < ".join(certificate.subject for certificate in chain)
+    warning = advice_network.expires_soon(chain, datetime.now(UTC))
+    return Passed(
+        f"{protocol}, {proof}, until {chain[0].not_after:%Y-%m-%d}: {subjects}", () if warning is None else (warning,)
+    )
+
+
+@contextlib.asynccontextmanager
+async def _tls_connection(findings: Findings, context: ssl.SSLContext) -> AsyncIterator[ssl.SSLObject]:
+    """Connect and do the handshake.
+
+    Raises:
+        ssl.SSLCertVerificationError: The certificate cannot be verified.
+        StepFailedError: There was no handshake, or it failed.
+    """
+    host, port, timeout = findings.request.host, findings.request.port, findings.target.timeout
+    writer = None
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(host, port)
+            if not tls_probe.starts_with_tls(findings.system, findings.request):
+                await tls_probe.request_tls(findings.system, reader, writer)
+            await writer.start_tls(context, server_hostname=host)
+        yield writer.get_extra_info("ssl_object")
+    except ssl.SSLCertVerificationError:
+        raise
+    except TimeoutError as error:
+        detail = f"{host}:{port} sends nothing for {timeout:g} s while TLS is negotiated"
+        raise StepFailedError(detail, advice_network.server_silent(findings.system)) from error
+    except ssl.SSLError as error:
+        raise StepFailedError(f"{error.reason or error}", advice_network.HANDSHAKE_FAILED) from error
+    except OSError as error:
+        detail = f"{host}:{port} closes the connection during the handshake ({type(error).__name__})"
+        raise StepFailedError(detail, advice_network.HANDSHAKE_CUT) from error
+    finally:
+        if writer is not None:
+            abort(writer.transport)
+
+
+async def _presented_chain(findings: Findings) -> tuple[Certificate, ...]:
+    """Return the certificates that the server presents, unverified; no secret is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if tls_probe.starts_with_tls(findings.system, findings.request):
+        context.set_alpn_protocols([tls_probe.ALPN])
+    try:
+        async with _tls_connection(findings, context) as connection:
+            return tls_probe.certificate_chain(connection, verified=False)
+    except StepFailedError:
+        return ()
+
+
+async def check_login(findings: Findings) -> Passed:
+    """Log in with ``connect()`` itself, and stay connected for the query."""
+    target = findings.target
+    options = {**target.options, drivers.loaded(findings.driver).time_limit: target.timeout}
+    try:
+        findings.connection = await aws_iam_async.connect(target.dsn, **options)
+    except Exception as error:
+        causes = likely_causes(login_refusal(findings.driver, error), findings, str(error))
+        # Without the notes of the library, which say less than the advice.
+        raise StepFailedError(_server_message(error), *causes) from error
+    findings.closing.push_async_callback(_close_connection, findings)
+    return Passed(f"as {findings.signing_target.user}")
+
+
+def _server_message(error: Exception) -> str:
+    match error.args:
+        case (number, text):  # from aiomysql, and of an OSError
+            return f"{text} ({number})"
+        case _:
+            return str(error) or type(error).__name__
+
+
+async def _close_connection(findings: Findings) -> None:
+    # An error would add nothing to the report, and a dead server must not delay it.
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(findings.target.timeout):
+            await drivers.loaded(findings.driver).close(findings.connection, failed=False)
+
+
+async def check_query(findings: Findings) -> Passed:
+    """Query the user and the server's version."""
+    try:
+        async with asyncio.timeout(findings.target.timeout):
+            _, user, version = await _first_row(findings, QUERIES[findings.system])
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise StepFailedError(detail, QUERY_FAILED) from error
+    # PostgreSQL answers "PostgreSQL 18.1 on x86_64..., compiled by ...", and MySQL the version alone.
+    server = " ".join(version.split()[:2]) if findings.system == "postgresql" else f"server version {version}"
+    return Passed(f"{user} on {server}")
+
+
+async def _first_row(findings: Findings, query: str) -> Any:
+    if findings.driver == "asyncpg":
+        return await findings.connection.fetchrow(query)
+    async with findings.connection.cursor() as cursor:
+        await cursor.execute(query)
+        return await cursor.fetchone()
