@@ -42,7 +42,7 @@ def demo() -> None:
 
 
 class RotatingCredentials:
-    """A credentials source as slow as STS or a metadata endpoint, whose access key can be rotated."""
+    """A credentials source that is as slow as STS or a metadata endpoint, with an access key that can be rotated."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account

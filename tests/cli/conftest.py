@@ -22,7 +22,7 @@ class Program:
     """Runs ``aws-iam-async`` without the caller's AWS and PostgreSQL settings.
 
     Attributes:
-        directory: For temporary files. Servers run as ``nobody`` where root starts them, so everyone may look in.
+        directory: For temporary files. Every user may read it, since servers that root starts run as ``nobody``.
     """
 
     directory: Path
@@ -93,7 +93,7 @@ def lines_until(stream: IO[str] | None, start: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
-    # Not below pytest's own folder: nobody else may look into that.
+    # Not below pytest's own folder, which other users may not read.
     directory = Path(tempfile.mkdtemp(prefix="cli-"))
     directory.chmod(0o755)
     yield Program(directory)

@@ -1,4 +1,4 @@
-"""Help, version, and what a user reads who lacks a package."""
+"""Help, version, and the messages about missing packages."""
 
 from importlib.metadata import entry_points
 

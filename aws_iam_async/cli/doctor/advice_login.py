@@ -170,7 +170,7 @@ def _wrong_setting(findings: Findings, message: str) -> Advice:
     )
 
 
-# PostgreSQL.
+# In PostgreSQL.
 PLAIN_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 # The reserved words that could be the name of a user.
 RESERVED_WORDS = frozenset(
@@ -250,7 +250,7 @@ def missing_policy(findings: Findings) -> Advice:
 
 
 def policy_owner(arn: str) -> str:
-    """Return the identity whose policies count: for the session of an assumed role, the role."""
+    """Return the owner of an identity's policies: for the session of an assumed role, the role."""
     role = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.*", arn)
     return f"role {role[1]}" if role else arn
 

@@ -137,9 +137,9 @@ def refused_certificate(code: int, *, name: str, chain: Sequence[Certificate], t
         )
     return Advice(
         "tls-authority",
-        "The server's certificate is signed neither by Amazon's authorities for RDS nor by an authority that the "
-        f"system trusts.{issuer} If that is an authority of your own (a proxy, an emulator), trust it. If not, an "
-        "attacker may be listening.",
+        "The server's certificate is signed neither by Amazon's authorities for RDS nor by the system's authorities."
+        f"{issuer} If that is an authority of your own (a proxy, an emulator), trust it. If not, an attacker may be "
+        "listening.",
         "--sslrootcert FILE",
     )
 

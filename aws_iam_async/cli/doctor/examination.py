@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
     name: str
     run: Callable[[Findings], Awaitable[Passed]]
-    needs: tuple[str, ...] = ()  # the steps without whose success this one would prove nothing
+    needs: tuple[str, ...] = ()  # if one of these steps fails, this one would prove nothing
 
 
 STEPS = (
@@ -72,7 +72,7 @@ async def _result(step: Step, findings: Findings) -> StepResult:
         status = Status.WARNING if passed.warnings else Status.PASSED
         detail, advice = passed.detail, passed.warnings
     seconds = time.perf_counter() - start
-    # The advice is the doctor's own text and holds no secret. A secret that is a common word would tear holes in it.
+    # The advice is the doctor's own text and holds no secret. Removing a secret that is a common word would garble it.
     advice = tuple(
         replace(one, text=redacted(one.text), code=None if one.code is None else redacted(one.code)) for one in advice
     )
@@ -83,7 +83,7 @@ async def _run(step: Step, findings: Findings) -> Passed:
     """Run a step, with every error as a StepFailedError."""
     try:
         with warnings.catch_warnings():
-            # The steps report what the library's own warnings say.
+            # The steps report the problems behind the library's own warnings.
             warnings.simplefilter("ignore", UserWarning)
             return await step.run(findings)
     except StepFailedError:

@@ -32,8 +32,8 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
 
     Args:
         credentials: The credentials to identify.
-        region: The region whose STS to ask.
-        profile: The profile whose settings (a proxy's certificates, other endpoints) apply to the call.
+        region: The region of the STS endpoint.
+        profile: The profile that configures the call (a proxy's certificates, other endpoints).
         timeout: Seconds to connect, and again to wait for the answer.
 
     Raises:
@@ -41,8 +41,8 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
     """
     from botocore import config, exceptions, session  # noqa: PLC0415 - takes 0.3 s, and --no-sts does without
 
-    # botocore 1.43 logs the headers of its requests, and the session token is one of them. The loggers to silence exist
-    # only after the import.
+    # botocore 1.43 logs the headers of its requests, which include the session token. Its loggers exist only after the
+    # import.
     with quiet():
         try:
             client: Any = session.Session(profile=profile).create_client(

@@ -13,7 +13,7 @@ from aws_iam_async.testing import AccessKey, Emulator
 from tests.cli.doctor import sts_double
 from tests.credentials.conftest import AwsHome, aws_home
 
-__all__ = ["Doctor", "Report", "aws_home", "doctor", "mysql", "postgresql", "sts"]
+__all__ = ["Doctor", "Report", "aws_home", "doctor", "endpoint", "mysql", "postgresql", "sts"]
 
 
 @dataclass
@@ -33,9 +33,9 @@ class Report:
         return [advice["cause"] for advice in self.steps[step]["advice"]]
 
     def advice(self, step: str, cause: str) -> str:
-        """All that is said about a cause, its code included."""
-        (found,) = (advice for advice in self.steps[step]["advice"] if advice["cause"] == cause)
-        return "\n".join(filter(None, (found["text"], found["code"])))
+        """The text and the code for a cause."""
+        (advice,) = (advice for advice in self.steps[step]["advice"] if advice["cause"] == cause)
+        return "\n".join(filter(None, (advice["text"], advice["code"])))
 
     @property
     def failed(self) -> list[str]:
@@ -116,6 +116,13 @@ def mysql(rds_mysql: Emulator, doctor: Doctor) -> Emulator:
     """A MySQL endpoint, with an access key that it knows in the environment."""
     doctor.use(rds_mysql.account.create_access_key())
     return rds_mysql
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def endpoint(request: pytest.FixtureRequest) -> Emulator:
+    """Each of them in turn."""
+    emulator: Emulator = request.getfixturevalue(request.param)
+    return emulator
 
 
 @pytest.fixture

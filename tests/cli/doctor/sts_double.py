@@ -1,4 +1,4 @@
-"""A local STS that answers one question: who am I? With an account, an error, or a clock of its own."""
+"""A local STS that answers GetCallerIdentity: with an identity, an error, or a clock of its own."""
 
 import threading
 import time

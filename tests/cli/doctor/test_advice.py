@@ -1,4 +1,4 @@
-"""Advice is made of facts by pure functions: SQL, policies, and what certificates and clocks mean."""
+"""Pure functions behind the advice: SQL, policies, certificates, clocks and the reasons of refused logins."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -78,7 +78,7 @@ def test_the_policies_of_a_session_are_those_of_its_role(arn: str, owner: str) -
 
 
 @pytest.mark.parametrize(("skew", "words"), [(61, "1 min ahead"), (-600, "10 min behind"), (60, None), (None, None)])
-def test_a_clock_is_spoken_of_from_a_minute_on(skew: float | None, words: str | None) -> None:
+def test_a_clock_is_wrong_from_a_minute_on(skew: float | None, words: str | None) -> None:
     advice = wrong_clock(skew)
     assert advice is None if words is None else words in getattr(advice, "text", "")
 
@@ -135,11 +135,11 @@ def test_a_profiles_name_is_quoted_for_the_shell() -> None:
 @pytest.mark.parametrize(
     ("address", "private"), [("10.0.3.7", True), ("172.16.0.1", True), ("fd00::1", True), ("54.1.2.3", False)]
 )
-def test_a_private_address_is_told(address: str, private: bool) -> None:
+def test_a_private_address_is_named(address: str, private: bool) -> None:
     assert ("private address" in advice_network.port_silent(address).text) is private
 
 
-def test_the_usual_port_is_told_where_another_one_refuses() -> None:
+def test_the_usual_port_is_named_if_another_port_refuses() -> None:
     assert "The usual port is 5432" in advice_network.port_refused("db.example", 5433, 5432).text
     assert "The usual port" not in advice_network.port_refused("db.example", 5432, 5432).text
 

@@ -112,7 +112,7 @@ def test_an_sts_that_does_not_answer_stops_nothing(
     assert report.causes("identity") == ["sts-unreachable"]
     postgresql.faults.reject_next(2)
     report = doctor.examine(postgresql, sts=True)
-    # What could not be found out is named as possible.
+    # The problems that STS could have ruled out are named, too.
     assert report.causes("login") == [
         "missing-policy",
         "not-granted",

@@ -50,7 +50,7 @@ def test_a_wrong_option_is_named(doctor: Doctor, dsn: str, step: str, complaint:
     assert report.causes(step) == ["configuration"]
 
 
-def test_a_missing_user_is_asked_for(doctor: Doctor) -> None:
+def test_a_missing_user_is_named(doctor: Doctor) -> None:
     report = doctor.check(f"postgresql://{ENDPOINT}")
     assert "--user NAME" in report.advice("options", "configuration")
     report = doctor.check(f"postgresql://{ENDPOINT}", "--user", "app")
@@ -64,7 +64,7 @@ def test_several_hosts_are_checked_one_at_a_time(doctor: Doctor) -> None:
     assert report.status("options") == "passed"
 
 
-def test_a_password_beside_iam_is_ignored_with_a_warning(doctor: Doctor, postgresql: Emulator) -> None:
+def test_a_password_is_ignored_with_a_warning(doctor: Doctor, postgresql: Emulator) -> None:
     doctor.secrets.append("PASSWORD-MARK")
     dsn = postgresql.dsn("app", "shop").replace("app@", "app:PASSWORD-MARK@")
     report = doctor.check(dsn, *doctor.arguments(postgresql)[1:])

@@ -1,4 +1,4 @@
-"""Causes in TLS: whether there is any, and whom the server proves to be."""
+"""Causes in TLS: the negotiation, the handshake and the server's certificate."""
 
 import contextlib
 import math
@@ -11,12 +11,6 @@ import pytest
 
 from aws_iam_async.testing import CertificateKind, Emulator, Stage
 from tests.cli.doctor.conftest import Doctor
-
-
-@pytest.fixture(params=["postgresql", "mysql"])
-def endpoint(request: pytest.FixtureRequest) -> Emulator:
-    found: Emulator = request.getfixturevalue(request.param)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -138,7 +132,7 @@ def test_something_else_behind_the_port(
 @pytest.mark.parametrize("stage", [Stage.ACCEPTED, Stage.TLS_AGREED])
 def test_a_server_that_hangs_up(doctor: Doctor, endpoint: Emulator, stage: Stage) -> None:
     endpoint.faults.cut(stage, times=5)
-    # The connection of the step before is cut as well, but nobody notices that.
+    # The fault also cuts the tcp step's connection, which makes no difference to that step.
     report = doctor.examine(endpoint)
     assert report.failed == ["tls"]
     assert report.causes("tls") == ["tls-handshake"]

@@ -19,12 +19,6 @@ GRANTS = {
 }
 
 
-@pytest.fixture(params=["postgresql", "mysql"])
-def endpoint(request: pytest.FixtureRequest) -> Emulator:
-    found: Emulator = request.getfixturevalue(request.param)
-    return found
-
-
 def grant(endpoint: Emulator, user: str) -> str:
     return GRANTS[endpoint.upstream.protocol].format(user=user)
 
@@ -52,7 +46,7 @@ def test_a_user_who_does_not_exist(doctor: Doctor, endpoint: Emulator) -> None:
 def test_a_missing_policy(doctor: Doctor, endpoint: Emulator, sts: Sts) -> None:
     endpoint.faults.reject_next(2)
     report = doctor.examine(endpoint, sts=True)
-    # The token is right, as far as anybody can tell: so it is what AWS thinks of the identity.
+    # Nothing is wrong with the token, so the identity's permissions are the likely cause.
     assert {login.reason for login in endpoint.logins} == {Reason.REJECTED_ON_DEMAND}
     assert report.causes("login") == ["missing-policy", "not-granted", "throttled"]
     advice = report.advice("login", "missing-policy")
@@ -117,7 +111,7 @@ def test_a_setting_that_the_server_does_not_take(doctor: Doctor, postgresql: Emu
 
 
 def test_a_database_that_is_not_the_users(doctor: Doctor, mysql: Emulator) -> None:
-    # MySQL says the same of one that does not exist, to a user who may not see all databases.
+    # MySQL gives the same answer for a missing database, if the user may not see all databases.
     report = doctor.check(*doctor.arguments(mysql, database="nowhere"))
     assert report.causes("login") == ["no-access-to-database"]
     assert "GRANT ALL ON `nowhere`.* TO 'app'@'%';" in report.advice("login", "no-access-to-database")

@@ -33,7 +33,7 @@ def closed_port() -> int:
     return port
 
 
-def test_a_port_on_which_nobody_listens(doctor: Doctor, postgresql: Emulator, closed_port: int) -> None:
+def test_a_closed_port(doctor: Doctor, postgresql: Emulator, closed_port: int) -> None:
     report = doctor.examine(postgresql, "--port", str(closed_port))
     assert report.failed == ["tcp"]
     assert "refuses the connection" in report.detail("tcp")
@@ -42,7 +42,7 @@ def test_a_port_on_which_nobody_listens(doctor: Doctor, postgresql: Emulator, cl
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port whose queue is full: Linux drops what else comes, as a security group does."""
+    """A port with a full queue: Linux drops further packets, as a security group does."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         address = listener.getsockname()

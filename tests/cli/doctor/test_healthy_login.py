@@ -1,4 +1,4 @@
-"""Where nothing is wrong: every step passes, and says what it found."""
+"""A login without a problem: every step passes, and reports what it saw."""
 
 import pytest
 
@@ -41,8 +41,8 @@ def test_each_step_says_what_it_found(doctor: Doctor, postgresql: Emulator, sts:
         "login": "as app",
         "query": "app on PostgreSQL ",
     }
-    found = {step: report.detail(step)[: len(text)] for step, text in expected.items()}
-    assert found == expected
+    details = {step: report.detail(step)[: len(text)] for step, text in expected.items()}
+    assert details == expected
     assert " < Testing CA #" in report.detail("tls")
 
 

@@ -55,7 +55,7 @@ def test_a_server_that_repeats_the_token_is_not_believed(
             assert token.rpartition("X-Amz-Signature=")[2] not in flat
 
 
-def test_a_secret_that_is_a_word_tears_no_hole_in_the_advice(doctor: Doctor, rds_postgres: Emulator) -> None:
+def test_a_secret_that_is_a_common_word_does_not_garble_the_advice(doctor: Doctor, rds_postgres: Emulator) -> None:
     doctor.home.set(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="database")
     report = doctor.examine(rds_postgres)
     assert "administrator of the database" in report.advice("login", "not-granted")

@@ -24,7 +24,7 @@ ENDPOINT = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 
 @pytest.fixture
 def refused(doctor: Doctor, postgresql: Emulator) -> list[str]:
-    """The arguments of a check whose login is refused."""
+    """The arguments of a check with a refused login."""
     postgresql.faults.reject_next(2)
     return [*doctor.arguments(postgresql), "--no-sts"]
 
@@ -63,7 +63,7 @@ def test_the_last_line_says_how_it_went(doctor: Doctor, postgresql: Emulator) ->
     assert (bad.exit_code, bad.stdout.splitlines()[-1]) == (1, "Failed: login.")
 
 
-def test_what_a_step_warned_of_is_said_where_another_one_fails_of_it(doctor: Doctor, postgresql: Emulator) -> None:
+def test_a_warning_that_causes_a_failure_is_shown_only_there(doctor: Doctor, postgresql: Emulator) -> None:
     arguments = [*doctor.arguments(postgresql, "--iam-region", "eu-west-1"), "--no-sts"]
     shown = doctor.run(*arguments).stdout
     assert re.search(r"^! region ", shown, re.MULTILINE)
@@ -127,7 +127,7 @@ def test_colours_are_for_terminals_that_want_them(tmp_path: Path, no_color: str,
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=kept | own)
     os.close(slave)
     shown = b""
-    with process, contextlib.suppress(OSError):  # what reading a terminal ends in, when nobody is left to write
+    with process, contextlib.suppress(OSError):  # reading a terminal that has no writer left
         while data := os.read(master, 1 << 16):
             shown += data
     os.close(master)
