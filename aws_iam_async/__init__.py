@@ -18,9 +18,8 @@ from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.plugins.registry import register_plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Statistics
-from aws_iam_async.tokens.lifetime import Lifetime
-from aws_iam_async.tokens.rds import RdsTokenProvider, TokenProvider
-from aws_iam_async.tokens.token import Token
+from aws_iam_async.tokens.provider import RdsTokenProvider, TokenProvider
+from aws_iam_async.tokens.token import Lifetime, Token
 
 __version__ = "0.1.0"
 

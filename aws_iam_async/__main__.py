@@ -2,17 +2,15 @@
 
 import sys
 
-__all__ = ["main"]
-
 
 def main() -> None:
-    """Run the program, or say what to install for it.
+    """Run the command line, or say what to install for it.
 
     Raises:
         SystemExit: Always, with the exit status.
     """
     try:
-        from aws_iam_async.cli.main import main as run  # noqa: PLC0415 - needs what may be missing
+        from aws_iam_async.cli.main import main as run  # noqa: PLC0415 - needs the extra cli
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise

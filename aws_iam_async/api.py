@@ -1,69 +1,24 @@
-"""The two functions for everyone: they use one plugin manager per event loop, made when it is first needed."""
+"""``connect()`` and ``create_pool()``, with one plugin manager for each event loop and ``plugins=``."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from collections.abc import Iterable
+from typing import Any
 
-from aws_iam_async.loop_local import LoopLocal
-from aws_iam_async.manager import PluginManager, close_connection, close_pool
-from aws_iam_async.opening import Opening
+from aws_iam_async.manager import PluginManager
+from aws_iam_async.opening import Close, Opening, typed_connect, typed_create_pool
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.threads import LoopLocal
 from aws_iam_async.tokens.service import default_service
 
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    import asyncpg
-
-    from aws_iam_async.drivers.aiomysql.connection import Connection
-    from aws_iam_async.drivers.aiomysql.pool import Pool
-    from aws_iam_async.typed_options import (
-        AiomysqlOptions,
-        AiomysqlPoolOptions,
-        AsyncpgOptions,
-        AsyncpgPoolOptions,
-        ConnectOptions,
-        PoolOptions,
-        RecordT,
-    )
-
-__all__ = ["connect", "create_pool"]
-
-# By what was passed as plugins=, and by what that comes to.
-_managers: LoopLocal[dict[str | tuple[str | Plugin, ...], PluginManager]] = LoopLocal(dict)
+_managers: LoopLocal[dict[tuple[str | Plugin, ...], PluginManager]] = LoopLocal(dict)
 
 
-@overload
+@typed_connect
 def connect(
     dsn: str | None = None,
     *,
-    driver: Literal["asyncpg"],
-    plugins: str | Iterable[str | Plugin] = "iam",
-    record_class: "type[RecordT]" = ...,
-    **options: "Unpack[AsyncpgOptions]",
-) -> "Opening[asyncpg.Connection[RecordT]]": ...
-@overload
-def connect(
-    dsn: str | None = None,
-    *,
-    driver: Literal["aiomysql"],
-    plugins: str | Iterable[str | Plugin] = "iam",
-    **options: "Unpack[AiomysqlOptions]",
-) -> "Opening[Connection]": ...
-@overload
-def connect(
-    dsn: str | None = None,
-    *,
-    driver: ModuleType | None = None,
-    plugins: str | Iterable[str | Plugin] = "iam",
-    **options: "Unpack[ConnectOptions]",
-) -> Opening[Any]: ...
-def connect(
-    dsn: str | None = None,
-    *,
-    driver: str | ModuleType | None = None,
+    driver: Any = None,
     plugins: str | Iterable[str | Plugin] = "iam",
     **options: Any,
 ) -> Opening[Any]:
@@ -71,59 +26,41 @@ def connect(
 
     Args:
         dsn: For example ``postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop``. Schemes:
-            ``postgresql``, ``postgres``, ``postgresql+asyncpg``, ``mysql``, ``mariadb``, ``mysql+aiomysql``.
-        driver: ``"asyncpg"``, ``"aiomysql"`` or the imported module; default: what the DSN's scheme says.
-        plugins: A comma-separated text of codes, or a sequence of codes and plugin instances, outermost first.
-            ``""`` connects with none.
+            ``postgresql``, ``postgres``, ``postgresql+asyncpg``, ``mysql``, ``mariadb``, ``mysql+aiomysql``,
+            ``mariadb+aiomysql``.
+        driver: ``"asyncpg"``, ``"aiomysql"`` or the imported module; default: the driver of the DSN's scheme.
+        plugins: A comma-separated string of codes, or a sequence of codes and plugin instances, outermost first.
+            ``""`` connects without plugins.
         **options: ``host``, ``port``, ``user``, ``database``; the options of the plugins, such as ``iam_region``;
             ``ssl``, ``sslmode``, ``sslrootcert``; and the driver's own keywords, passed through unchanged. They win
-            over the DSN, the DSN over the driver's environment variables.
+            over the DSN, and the DSN wins over the driver's environment variables.
 
     Returns:
-        To be awaited, or entered with ``async with``. It gives the driver's own connection.
+        An object to await, or to enter with ``async with``. It gives the driver's own connection.
 
     Raises:
-        ConfigurationError: An option is wrong, missing or unknown; before any network traffic.
+        ConfigurationError: An option is wrong, missing or unknown. Raised before any network traffic.
         CredentialsError: There are no AWS credentials, or their source fails.
-        InsecureTransportError: The server would have got the token without TLS.
-        Exception: What the driver raises.
+        InsecureTransportError: The token would have been sent without TLS.
+        Exception: The driver's own errors.
     """
-    return Opening(_connect(dsn, driver, plugins, options), close_connection, dsn, driver)
+
+    async def open_connection() -> tuple[Any, Close]:
+        manager = await _manager(plugins)
+        return await manager._open_connection(dsn, driver, options)  # noqa: SLF001 - connect() without another Opening
+
+    return Opening(open_connection())
 
 
-@overload
+@typed_create_pool
 def create_pool(
     dsn: str | None = None,
     *,
-    driver: Literal["asyncpg"],
-    plugins: str | Iterable[str | Plugin] = "iam",
-    record_class: "type[RecordT]" = ...,
-    **options: "Unpack[AsyncpgPoolOptions]",
-) -> "Opening[asyncpg.Pool[RecordT]]": ...
-@overload
-def create_pool(
-    dsn: str | None = None,
-    *,
-    driver: Literal["aiomysql"],
-    plugins: str | Iterable[str | Plugin] = "iam",
-    **options: "Unpack[AiomysqlPoolOptions]",
-) -> "Opening[Pool]": ...
-@overload
-def create_pool(
-    dsn: str | None = None,
-    *,
-    driver: ModuleType | None = None,
-    plugins: str | Iterable[str | Plugin] = "iam",
-    **options: "Unpack[PoolOptions]",
-) -> Opening[Any]: ...
-def create_pool(
-    dsn: str | None = None,
-    *,
-    driver: str | ModuleType | None = None,
+    driver: Any = None,
     plugins: str | Iterable[str | Plugin] = "iam",
     **options: Any,
 ) -> Opening[Any]:
-    """Make a pool whose every physical connection, now or later, goes through the plugins.
+    """Create a pool. Every physical connection, now or later, goes through the plugins.
 
     Args:
         dsn: As for :func:`connect`.
@@ -133,48 +70,25 @@ def create_pool(
             for asyncpg, ``minsize``, ``maxsize``, ``pool_recycle``, ... for aiomysql.
 
     Returns:
-        To be awaited, or entered with ``async with``. It gives the driver's own pool.
+        An object to await, or to enter with ``async with``. It gives the driver's own pool.
 
     Raises:
-        ConfigurationError: An option is wrong, missing or unknown; before any network traffic.
-        CredentialsError: There are no AWS credentials, or their source fails.
-        InsecureTransportError: The server would have got the token without TLS.
-        Exception: What the driver raises.
+        Exception: As for :func:`connect`.
     """
-    return Opening(_create_pool(dsn, driver, plugins, options), close_pool, dsn, driver)
 
+    async def open_pool() -> tuple[Any, Close]:
+        manager = await _manager(plugins)
+        return await manager._open_pool(dsn, driver, options)  # noqa: SLF001 - the same
 
-async def _connect(
-    dsn: str | None,
-    driver: Any,
-    plugins: str | Iterable[str | Plugin],
-    options: Mapping[str, Any],
-) -> Any:
-    manager = _managers[asyncio.get_running_loop()].get(plugins) if isinstance(plugins, str) else None
-    # What its connect() does, less a second Opening.
-    return await (manager or await _manager(plugins))._connect(dsn, driver, options)  # noqa: SLF001
-
-
-async def _create_pool(
-    dsn: str | None,
-    driver: Any,
-    plugins: str | Iterable[str | Plugin],
-    options: Mapping[str, Any],
-) -> Any:
-    return await (await _manager(plugins))._create_pool(dsn, driver, options)  # noqa: SLF001 - the same
+    return Opening(open_pool())
 
 
 async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
     chain = registry.split(plugins)
-    if not all(isinstance(plugin, str) for plugin in chain):
-        # Chains with instances are the caller's to keep: he may pass new ones with every call.
-        await registry.discover(chain)
-        return PluginManager(chain, _tokens=default_service())
     managers = _managers[asyncio.get_running_loop()]
-    if chain not in managers:
-        await registry.discover(chain)
-        managers.setdefault(chain, PluginManager(chain, _tokens=default_service()))
-    manager = managers[chain]
-    if isinstance(plugins, str):
-        managers[plugins] = manager
-    return manager
+    only_codes = all(isinstance(plugin, str) for plugin in chain)
+    if only_codes and chain in managers:
+        return managers[chain]
+    await registry.discover(chain)
+    manager = PluginManager(chain, _tokens=default_service())
+    return managers.setdefault(chain, manager) if only_codes else manager  # every call may pass new instances

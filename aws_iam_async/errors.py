@@ -2,50 +2,39 @@
 
     AwsIamError
     ├── ConfigurationError            an option, a host, a DSN or a combination of them is wrong (also a ValueError)
-    │   ├── RegionError               the region to sign for is missing or contradictory
-    │   ├── PluginNotFoundError       a plugin code that nobody registered
+    │   ├── RegionError               the signing region is missing or malformed
+    │   ├── PluginNotFoundError       a plugin code that is not registered
     │   └── DriverNotFoundError       a driver that is not installed (also an ImportError)
     ├── CredentialsError              no AWS credentials found, or their source fails
-    ├── TokenError                    anything else that stops a token from being made
-    └── InsecureTransportError        a secret would have left this process without the TLS that it needs
+    ├── TokenError                    any other reason why no token can be made
+    └── InsecureTransportError        the connection lacks the TLS that a secret needs
 
-What the database says stays the driver's own exception: ``asyncpg.PostgresError``, ``aiomysql.Error``.
-None of these is an ``OSError``: asyncpg 0.32 reads an ``OSError`` as "this host is down, try the next one".
+Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError``, ``aiomysql.Error``.
+No class is an ``OSError``: asyncpg 0.32 reads an ``OSError`` as "this host is down, try the next one".
 """
-
-__all__ = [
-    "AwsIamError",
-    "ConfigurationError",
-    "CredentialsError",
-    "DriverNotFoundError",
-    "InsecureTransportError",
-    "PluginNotFoundError",
-    "RegionError",
-    "TokenError",
-]
 
 
 class AwsIamError(Exception):
-    """Base of everything that this package raises on its own account."""
+    """Base of every exception that this package raises by itself."""
 
 
 class ConfigurationError(AwsIamError, ValueError):
     """An option, a host or a DSN is wrong.
 
-    Raised before any network traffic; the message names the option and the fix.
+    Raised before any network traffic. The message names the option and the fix.
     """
 
 
 class RegionError(ConfigurationError):
-    """The AWS region to sign for cannot be told from the host; pass ``iam_region``."""
+    """The host does not name its AWS region. Pass ``iam_region``."""
 
 
 class PluginNotFoundError(ConfigurationError):
-    """A plugin code that is neither built in, nor registered, nor an entry point; the message lists the known ones."""
+    """A plugin code is neither built in, nor registered, nor an entry point. The message lists the known codes."""
 
 
 class DriverNotFoundError(ConfigurationError, ImportError):
-    """The driver is not installed; the message says which extra to install."""
+    """The driver is not installed. The message says which extra to install."""
 
 
 class CredentialsError(AwsIamError):
@@ -57,4 +46,4 @@ class TokenError(AwsIamError):
 
 
 class InsecureTransportError(AwsIamError):
-    """The connection is not protected as the secret demands, so the secret was not sent."""
+    """The connection lacks the protection that the secret needs. The secret was not sent."""

@@ -1,61 +1,45 @@
-"""The plugin manager: reads what the caller wants, and lets a driver make it through the plugins."""
+"""The plugin manager: options become a request, and a pipeline makes its connections."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from aws_iam_async import drivers
-from aws_iam_async.errors import AwsIamError, ConfigurationError
-from aws_iam_async.opening import Opening
-from aws_iam_async.option_names import refuse_unknown
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.names import refuse_unknown
+from aws_iam_async.opening import Close, Opening, typed_connect, typed_create_pool
+from aws_iam_async.options import OptionsReader
+from aws_iam_async.options.dsn import parse
+from aws_iam_async.pipeline import Pipeline
 from aws_iam_async.plugins import registry
-from aws_iam_async.plugins.iam.plugin import IamPlugin
-from aws_iam_async.plugins.protocol import ConnectNext, Plugin, compose
-from aws_iam_async.statistics import Attempts, Statistics
-from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.statistics import Counters, Statistics
+from aws_iam_async.tokens.service import Refresh, TokenService
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    import asyncpg
-
-    from aws_iam_async.drivers.aiomysql.connection import Connection
-    from aws_iam_async.drivers.aiomysql.pool import Pool
-    from aws_iam_async.drivers.protocol import Driver
-    from aws_iam_async.options import Reader
-    from aws_iam_async.typed_options import (
-        AiomysqlOptions,
-        AiomysqlPoolOptions,
-        AsyncpgOptions,
-        AsyncpgPoolOptions,
-        ConnectOptions,
-        IamOptions,
-        PoolOptions,
-        RecordT,
-    )
-
-__all__ = ["PluginManager", "close_connection", "close_pool"]
+    from aws_iam_async.options.typed import IamOptions
 
 
 class PluginManager:
-    """Makes connections and pools whose every physical connection goes through its plugins.
+    """Makes connections and pools. Every physical connection goes through its plugins.
 
-    It may be used from several event loops, in turn or at once: each has its own tokens.
+    It may be used from several event loops, in turn or at once. Each loop has its own tokens.
 
     Args:
-        plugins: A comma-separated text of codes, or a sequence of codes and plugin instances, outermost first. A code
-            that is found by entry point is imported here, on the spot; ``connect()`` does that in a thread.
-        refresh: ``"on_use"`` refreshes a token in the background when it is asked for near its end; ``"background"``
-            keeps credentials, and the tokens asked for in the last hour, fresh by timer until ``aclose()``: after the
-            first no connection waits for AWS.
-        **options: Options of the plugins for everything that this manager opens, such as ``profile="prod"``. Those
+        plugins: A comma-separated string of codes, or a sequence of codes and plugin instances, outermost first. A code
+            that is found by entry point is imported here, in this thread; ``connect()`` imports it in another one.
+        refresh: ``"on_use"`` renews credentials and tokens when they are used late in their life. ``"background"`` also
+            renews credentials by timer until ``aclose()``: after the first connection none waits for AWS.
+        **options: Options of the plugins for everything that this manager opens, such as ``profile="prod"``. Options
             given with a connection win.
 
     Attributes:
         option_names: The names of all options that its plugins own.
 
     Raises:
-        PluginNotFoundError: Nobody knows a plugin code.
+        PluginNotFoundError: A plugin code is unknown.
         ConfigurationError: An option is unknown or wrong.
     """
 
@@ -64,105 +48,64 @@ class PluginManager:
         self,
         plugins: str | Iterable[str | Plugin] = "iam",
         *,
-        refresh: Literal["on_use", "background"] = "on_use",
+        refresh: Refresh = "on_use",
         **options: "Unpack[IamOptions]",
     ) -> None: ...
     @overload
     def __init__(
-        self,
-        plugins: str | Iterable[str | Plugin] = "iam",
-        *,
-        refresh: Literal["on_use", "background"] = "on_use",
-        **options: Any,
+        self, plugins: str | Iterable[str | Plugin] = "iam", *, refresh: Refresh = "on_use", **options: Any
     ) -> None: ...
     def __init__(
         self,
         plugins: str | Iterable[str | Plugin] = "iam",
         *,
-        refresh: Literal["on_use", "background"] = "on_use",
+        refresh: Refresh = "on_use",
         _tokens: TokenService | None = None,
         **options: Any,
     ) -> None:
         self._tokens = TokenService(refresh=refresh) if _tokens is None else _tokens
-        built_in: dict[str, Callable[[], Plugin]] = {
-            "iam": lambda: IamPlugin(self._tokens),
-            "otel": lambda: registry.otel()(self._tokens),
-        }
-        self._plugins = registry.create(registry.split(plugins), built_in)
+        chain = registry.split(plugins)
+        self._plugin_names = ",".join(plugin if isinstance(plugin, str) else type(plugin).__name__ for plugin in chain)
+        self._plugins = registry.create(chain, self._tokens)
         self.option_names: frozenset[str] = frozenset(
             name for plugin in self._plugins for name in _option_names(plugin)
         )
-        refuse_unknown(
-            options,
-            self.option_names,
-            nobody="a manager keeps its plugins' options, others go with each connection; no plugin in the chain",
-        )
+        where = f"for a PluginManager with plugins {self._plugin_names!r}; pass others to connect()"
+        refuse_unknown(options, self.option_names, where=where)
         self._options: Mapping[str, Any] = MappingProxyType(options)
-        self._adapters: dict[str, tuple[Driver, Reader]] = {}
-        self._attempts = Attempts()
+        self._pipelines: dict[str, tuple[Pipeline, OptionsReader]] = {}
+        self._counters = Counters()
         self._closed = False
 
-    @overload
-    def connect(
-        self,
-        dsn: str | None = None,
-        *,
-        driver: Literal["asyncpg"],
-        record_class: "type[RecordT]" = ...,
-        **options: "Unpack[AsyncpgOptions]",
-    ) -> "Opening[asyncpg.Connection[RecordT]]": ...
-    @overload
-    def connect(
-        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: "Unpack[AiomysqlOptions]"
-    ) -> "Opening[Connection]": ...
-    @overload
-    def connect(
-        self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: "Unpack[ConnectOptions]"
-    ) -> Opening[Any]: ...
+    @typed_connect
     def connect(
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
     ) -> Opening[Any]:
         """Make one physical connection; see :func:`aws_iam_async.connect`."""
-        return Opening(self._connect(dsn, driver, options), close_connection, dsn, driver)
+        return Opening(self._open_connection(dsn, driver, options))
 
-    @overload
-    def create_pool(
-        self,
-        dsn: str | None = None,
-        *,
-        driver: Literal["asyncpg"],
-        record_class: "type[RecordT]" = ...,
-        **options: "Unpack[AsyncpgPoolOptions]",
-    ) -> "Opening[asyncpg.Pool[RecordT]]": ...
-    @overload
-    def create_pool(
-        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: "Unpack[AiomysqlPoolOptions]"
-    ) -> "Opening[Pool]": ...
-    @overload
-    def create_pool(
-        self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: "Unpack[PoolOptions]"
-    ) -> Opening[Any]: ...
+    @typed_create_pool
     def create_pool(
         self, dsn: str | None = None, *, driver: str | ModuleType | None = None, **options: Any
     ) -> Opening[Any]:
-        """Make a pool; see :func:`aws_iam_async.create_pool`."""
-        return Opening(self._create_pool(dsn, driver, options), close_pool, dsn, driver)
+        """Create a pool; see :func:`aws_iam_async.create_pool`."""
+        return Opening(self._open_pool(dsn, driver, options))
 
     def statistics(self) -> Statistics:
-        """What happened so far in all loops, as a frozen object; cheap enough to be polled."""
-        attempts = self._attempts
-        return self._tokens.statistics()._replace(connects=attempts.connects, failures=attempts.failures)
+        """Return what happened so far in all loops, as a frozen object. It is cheap enough for polling."""
+        counters = self._counters
+        return self._tokens.statistics()._replace(connects=counters.connects, failures=counters.failures)
 
     async def aclose(self) -> None:
         """Stop what runs in the background on this loop and forget its tokens. Close pools first.
 
-        What was opened stays open, but opens nothing new: that raises :class:`~aws_iam_async.AwsIamError`.
+        Open connections stay open. A new connection raises :class:`~aws_iam_async.AwsIamError`.
         """
         self._closed = True
-        for plugin in self._plugins:
-            if close := getattr(plugin, "aclose", None):
-                await close()
-        await self._tokens.aclose()
+        for pipeline, _ in self._pipelines.values():
+            pipeline.closed = True
+        closers = [plugin.aclose for plugin in self._plugins if hasattr(plugin, "aclose")]
+        await _call_all(iter([*closers, self._tokens.aclose]))
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,53 +117,59 @@ class PluginManager:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"<PluginManager {state} plugins={[type(plugin).__name__ for plugin in self._plugins]}>"
+        return f"<PluginManager {state} plugins={self._plugin_names!r}>"
 
-    async def _connect(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        name = drivers.driver_name(dsn, driver)
-        adapter, reader = self._adapters.get(name) or await self._adapt(name)
-        return await adapter.connect(reader.read(dsn, keywords, pool=False).request)
+    async def _open_connection(
+        self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
+    ) -> tuple[Any, Close]:
+        pipeline, reader = await self._pipeline(dsn, driver)
+        connection = await pipeline.connect(reader.read(dsn, keywords, pool=False).request)
+        return connection, pipeline.driver.close
 
-    async def _create_pool(self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]) -> Any:
-        name = drivers.driver_name(dsn, driver)
-        adapter, reader = self._adapters.get(name) or await self._adapt(name)
+    async def _open_pool(
+        self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
+    ) -> tuple[Any, Close]:
+        pipeline, reader = await self._pipeline(dsn, driver)
         request, pool_options = reader.read(dsn, keywords, pool=True)
         for plugin in self._plugins:
-            # A pool may start empty: a wrong option shows now, not with the first connection.
+            # A pool may start empty: a wrong option is refused now, not with the first connection.
             if check := getattr(plugin, "check", None):
                 await check(request)
-        return await adapter.create_pool(
-            request, pool_options, lambda dsn, keywords: reader.read(dsn, keywords, pool=False).request
-        )
 
-    async def _adapt(self, name: str) -> "tuple[Driver, Reader]":
-        adapter = await drivers.load(name)
-        if name not in self._adapters:  # for the first of all who have waited for it
-            made = adapter(self._around, self._attempts)
-            self._adapters[name] = made, made.reader(self.option_names, self._options)
-        return self._adapters[name]
+        async def connect(dsn: str | None = None, **changed: Any) -> Any:
+            same = dsn is None and not changed
+            return await pipeline.connect(request if same else reader.read(dsn, changed, pool=False).request)
 
-    def _around(self, terminal: ConnectNext) -> ConnectNext:
-        if self._closed:
-            raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
-        return compose(self._plugins, terminal)
+        pool = await pipeline.driver.create_pool(request, pool_options, connect)
+        return pool, pipeline.driver.close_pool
+
+    async def _pipeline(self, dsn: str | None, driver: str | ModuleType | None) -> tuple[Pipeline, OptionsReader]:
+        if dsn is not None and not isinstance(dsn, str):
+            raise ConfigurationError(f"dsn must be a string, not {type(dsn).__name__}")
+        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
+        if name not in self._pipelines:
+            known = await drivers.load(name)
+            if name not in self._pipelines:  # another caller may have been faster
+                pipeline = Pipeline(known, self._plugins, self._counters, self._closed)
+                reader = OptionsReader(known, self._plugin_names, self.option_names, self._options)
+                self._pipelines[name] = pipeline, reader
+        return self._pipelines[name]
 
 
 def _option_names(plugin: Plugin) -> Iterable[str]:
     names: Iterable[str] = getattr(plugin, "option_names", ())
     if isinstance(names, str):
         raise ConfigurationError(
-            f"{type(plugin).__name__}.option_names is a text, each letter of which would be a name;"
+            f"{type(plugin).__name__}.option_names is a string, and each letter would be a name;"
             f" write option_names = ({names!r},)"
         )
     return names
 
 
-async def close_connection(dsn: str | None, driver: str | ModuleType | None, connection: Any, failed: bool) -> None:  # noqa: FBT001 - called back by Opening
-    """Close what was opened with this DSN or driver, in the driver's own way."""
-    await drivers.loaded(drivers.driver_name(dsn, driver)).close(connection, failed=failed)
-
-
-async def close_pool(dsn: str | None, driver: str | ModuleType | None, pool: Any, _failed: bool) -> None:  # noqa: FBT001 - called back by Opening
-    """Close a pool that was opened with this DSN or driver, in the driver's own way."""
-    await drivers.loaded(drivers.driver_name(dsn, driver)).close_pool(pool)
+async def _call_all(functions: Iterator[Callable[[], Awaitable[None]]]) -> None:
+    """Call one after the other, the later ones also if an earlier one fails."""
+    for function in functions:
+        try:
+            await function()
+        finally:
+            await _call_all(functions)

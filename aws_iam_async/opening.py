@@ -1,72 +1,89 @@
-"""What ``connect()`` and ``create_pool()`` return: to be awaited, or entered with ``async with``."""
+"""What ``connect()`` and ``create_pool()`` return: awaitable, and an asynchronous context manager."""
 
-from collections.abc import Callable, Coroutine, Generator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
-__all__ = ["Opening"]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from aws_iam_async.options.typed import Connect, CreatePool
 
 T = TypeVar("T")
+Close: TypeAlias = Callable[..., Awaitable[None]]
+
+
+# For type checkers: one overload for each driver.
+def typed_connect(function: Callable[..., Any]) -> "Connect":
+    return function
+
+
+def typed_create_pool(function: Callable[..., Any]) -> "CreatePool":
+    return function
 
 
 class Opening(Coroutine[Any, Any, T]):
-    """A connection or pool in the making.
+    """A connection or a pool that is being opened.
 
-    ``await`` it, hand it to ``asyncio.create_task`` or ``TaskGroup.create_task``, or use it as
-    ``async with ... as``, which closes what was opened in the driver's own way.
+    Await it, pass it to ``asyncio.create_task()`` or ``TaskGroup.create_task()``, or use it as ``async with ... as``,
+    which closes the connection or pool in the driver's own way.
+
+    After opening, awaiting it again returns the same object, and attribute access goes to that object.
 
     Args:
-        coroutine: Opens.
-        close: Closes; called with ``how``, what was opened, and whether an exception is under way.
-        how: What ``close`` has to know beside that.
+        coroutine: Opens the connection or pool. It returns it, and a function that closes it.
     """
 
-    __slots__ = ("_close", "_coroutine", "_how", "_opened")
+    __slots__ = ("_close", "_coroutine", "_opened")
 
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, T], close: Callable[..., Coroutine[Any, Any, None]], *how: Any
-    ) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, tuple[T, Close]]) -> None:
         self._coroutine = coroutine
-        self._close = close
-        self._how = how
+        self._opened: T | None = None
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return self._coroutine.__await__()
+        return self._open().__await__()
 
-    if not TYPE_CHECKING:  # which refuse it
+    async def __aenter__(self) -> T:
+        return await self._open()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: "TracebackType | None"
+    ) -> None:
+        await self._close(self._opened, failed=exc_type is not None)
+
+    async def _open(self) -> T:
+        if self._opened is None:
+            self._opened, self._close = await self._coroutine
+        return self._opened
+
+    def _step(self, function: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return function(*args)
+        except StopIteration as stop:
+            self._opened, self._close = stop.value
+        raise StopIteration(self._opened)
+
+    if not TYPE_CHECKING:  # for a type checker every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if self._opened is not None:
+                return getattr(self._opened, name)
+            raise AttributeError(
+                f"{name}: not opened yet; write 'await' before it, or use it with 'async with'", name=name, obj=self
+            )
 
         def __enter__(self) -> NoReturn:
             raise TypeError("use 'async with': connections and pools are opened and closed asynchronously")
 
-        def __exit__(self, *_: object) -> NoReturn:
-            raise AssertionError("nothing was entered")
-
-    async def __aenter__(self) -> T:
-        self._opened = await self._coroutine
-        return self._opened
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close(*self._how, self._opened, exc_type is not None)
-
-    if not TYPE_CHECKING:  # to a type checker there would be an attribute of any name
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(
-                f"{name}: nothing is opened yet; write 'await' before it, or use it with 'async with'",
-                name=name,
-                obj=self,
-            )
+        def __exit__(self, *_: object) -> NoReturn: ...
 
     def send(self, value: Any) -> Any:
         """Part of the coroutine protocol."""
-        return self._coroutine.send(value)
+        return self._step(self._coroutine.send, value)
 
     def throw(self, *args: Any) -> Any:
         """Part of the coroutine protocol."""
-        return self._coroutine.throw(*args)
+        return self._step(self._coroutine.throw, *args)
 
-    def close(self) -> None:
-        """Part of the coroutine protocol: give up before it was awaited."""
-        self._coroutine.close()
+    def close(self) -> Any:
+        """Discard an opening that was not awaited, or call ``close()`` of what was opened."""
+        return (self._coroutine if self._opened is None else self._opened).close()  # type: ignore[union-attr]  # connections and pools have it

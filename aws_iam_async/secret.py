@@ -1,11 +1,11 @@
-"""Text that must not be shown."""
+"""Strings that must not be shown."""
 
 
 class Secret(str):
-    """A ``str`` for drivers and signers whose ``repr`` is redacted.
+    """A ``str`` for drivers and signers with a redacted ``repr``.
 
-    Tracebacks with locals, dataclass and namedtuple reprs, debuggers and ``%r`` in log calls all go through ``repr``.
-    Whoever asks for the text itself (``str()``, ``encode()``) gets it: drivers must be able to.
+    Tracebacks with locals, reprs of dataclasses and tuples, debuggers and ``%r`` in log calls all go through ``repr``.
+    ``str()`` and ``encode()`` return the secret itself, because drivers need it.
     """
 
     __slots__ = ()
@@ -15,9 +15,9 @@ class Secret(str):
 
 
 class Bearer(Secret):
-    """A secret that only counts as it is: a hash of it logs nobody in, so drivers give it to nobody who wants one.
+    """A secret that is valid only as plaintext, such as an IAM token: drivers must not hash it.
 
-    An IAM token is such a secret; a static password, of which servers know the hash, is not.
+    A static password is different: the server knows its hash.
     """
 
     __slots__ = ()

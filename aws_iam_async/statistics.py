@@ -1,63 +1,55 @@
-"""What a manager counts."""
+"""What a manager counts, and what telemetry hooks into."""
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-__all__ = ["Attempts", "CredentialsCounters", "Statistics", "TokenCounters"]
-
-
-class Attempts:
-    """How connects have ended so far. A cancelled one is neither a success nor a failure."""
-
-    def __init__(self) -> None:
-        self.connects = 0
-        self.failures = 0
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 
 
-class TokenCounters:
-    """What happened to tokens so far; shared by the loops of one service.
+class Counters:
+    """The counts of one manager or token service, over all its loops; see :class:`Statistics`.
 
-    Plain additions: with a GIL each is whole, without one a count may be missed and no harm done.
+    Without a GIL a count may be missed.
     """
 
     def __init__(self) -> None:
-        self.generations = 0
-        self.hits = 0
-        self.waits = 0
+        self.connects = self.failures = 0
+        self.generations = self.hits = self.waits = 0
         self.wait_seconds = 0.0
-        self.refreshes = 0
-        self.refresh_failures = 0
-        self.rejections = 0
+        self.refreshes = self.refresh_failures = self.rejections = 0
+        self.credentials_loads = self.credentials_failures = 0
 
 
-class CredentialsCounters:
-    """What happened to credentials so far; shared likewise."""
+@dataclass(eq=False, repr=False)
+class Hooks:
+    """What telemetry does around the work of one token service: nothing by default."""
 
-    def __init__(self) -> None:
-        self.loads = 0
-        self.failures = 0
+    read: Callable[[Any], AbstractContextManager[object]] = contextlib.nullcontext  # gets the CredentialsSource
+    generation: Callable[[Any], AbstractContextManager[object]] = contextlib.nullcontext  # gets the TokenKey
+    rejection: Callable[[Any], object] = bool  # called with the TokenKey, in the task that logs in
 
 
 class Statistics(NamedTuple):
-    """What happened so far, in all event loops: a view at one moment, to watch and to alert on.
+    """What happened so far, in all event loops: a snapshot for monitoring and alerting.
 
     Attributes:
-        connects: Physical connections that were made; 0 of a token provider, which makes none.
-        failures: Attempts whose error reached the caller or the driver's pool.
-        generations: Tokens signed, those of background refreshes included.
-        hits: Times a token was served at once.
-        waits: Times somebody had to wait for a token. What is imported for the first one is not counted.
-        wait_seconds: How long they waited, all together.
-        refreshes: Tokens renewed in the background.
-        refresh_failures: Background renewals that failed; the old token went on being served.
-        rejections: Tokens that a server rejected and that were dropped for it.
+        connects: Physical connections that were made; 0 for a token provider, which makes none.
+        failures: Connection attempts with an error that reached the caller or the driver's pool. A cancelled attempt
+            is neither a success nor a failure.
+        generations: Tokens signed.
+        hits: Tokens served from the cache.
+        waits: Calls that had to wait for credentials.
+        wait_seconds: The total time of these waits, in seconds.
+        refreshes: Tokens replaced ahead of their expiry.
+        refresh_failures: Background renewals of credentials that failed; the present credentials stayed in use.
+        rejections: Tokens dropped because a server rejected them.
         credentials_loads: Times credentials were read.
         credentials_failures: Reads that failed.
-        live_tokens: Tokens held now.
-        next_token_expiry: When the first of them expires.
-        next_credentials_expiry: When the first of the present credentials expires; ``None`` if none does.
+        live_tokens: Tokens in the cache now.
+        next_token_expiry: When the first of them expires, in UTC; ``None`` without tokens.
+        next_credentials_expiry: When the first of the present credentials expires, in UTC; ``None`` if none does.
     """
 
     connects: int
@@ -72,5 +64,9 @@ class Statistics(NamedTuple):
     credentials_loads: int
     credentials_failures: int
     live_tokens: int
-    next_token_expiry: "datetime | None"
-    next_credentials_expiry: "datetime | None"
+    next_token_expiry: datetime | None
+    next_credentials_expiry: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes by name, for example for ``json.dumps(..., default=str)``."""
+        return self._asdict()

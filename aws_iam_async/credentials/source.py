@@ -1,6 +1,7 @@
-"""Which credentials: an identity that stands in a cache key and keeps what it stands for alive."""
+"""The identity of a credentials source: part of cache keys, and the owner of the caller's object."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from types import MethodType
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -9,18 +10,18 @@ from aws_iam_async.errors import ConfigurationError
 
 
 class AwsSession(Protocol):
-    """What is asked of a caller's session; ``aiobotocore.session.AioSession`` and ``aioboto3.Session`` have it."""
+    """A caller's session, such as ``aiobotocore.session.AioSession`` or ``aioboto3.Session``."""
 
     def get_credentials(self) -> Awaitable[object]:
-        """Return the session's credentials object, awaitably."""
+        """Return an awaitable of the session's credentials object."""
 
 
 CredentialsCallable: TypeAlias = Callable[[], Awaitable[object]]
 """An async callable that returns ``Credentials`` or botocore's ``ReadOnlyCredentials``."""
 
 
-class Chain(NamedTuple):
-    """The SDK's default chain, or one profile of it. Equal profiles are one identity."""
+class SdkChain(NamedTuple):
+    """The SDK's default chain, or one profile. Equal profiles are one identity."""
 
     profile: str | None
 
@@ -28,37 +29,30 @@ class Chain(NamedTuple):
         return "the default credentials chain" if self.profile is None else f"profile {self.profile!r}"
 
 
-class Given:
-    """A session or an async callable of the caller's: the same object is the same identity.
+@dataclass(frozen=True, repr=False)
+class CallersSource:
+    """A caller's session or async callable: the same object is the same identity.
 
-    It is held strongly: an ``id()`` would be given to the next object as soon as this one is gone.
+    It holds the object, because the ``id()`` of an object that is gone is used again.
     """
 
-    __slots__ = ("_hash", "provider")
+    provider: "AwsSession | CredentialsCallable" = field(compare=False)
+    identity: object = field(init=False)
 
-    def __init__(self, provider: "AwsSession | CredentialsCallable") -> None:
-        self.provider: AwsSession | CredentialsCallable = provider
-        # Two reads of `obj.method` are two objects that compare equal, by the identity of `obj`.
-        self._hash = hash(provider) if isinstance(provider, MethodType) else id(provider)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Given):
-            return False
-        if isinstance(self.provider, MethodType):
-            return isinstance(other.provider, MethodType) and self.provider == other.provider
-        return self.provider is other.provider
+    def __post_init__(self) -> None:
+        # Reading `obj.method` twice gives two objects.
+        provider = self.provider
+        parts = (provider.__self__, provider.__func__) if isinstance(provider, MethodType) else (provider,)
+        object.__setattr__(self, "identity", tuple(map(id, parts)))
 
     def __repr__(self) -> str:
         kind = "session" if is_session(self.provider) else "callable"
         return f"the {type(self.provider).__name__} passed as credentials= (a {kind})"
 
 
-CredentialsSource: TypeAlias = Chain | Given
+CredentialsSource: TypeAlias = SdkChain | CallersSource
 
-DEFAULT_CHAIN = Chain(None)
+DEFAULT_CHAIN = SdkChain(None)
 
 
 def is_session(provider: object) -> bool:
@@ -66,12 +60,8 @@ def is_session(provider: object) -> bool:
     return callable(getattr(provider, "get_credentials", None))
 
 
-def source(profile: object = None, credentials: object = None) -> CredentialsSource:
+def credentials_source(profile: object = None, credentials: object = None) -> CredentialsSource:
     """Read the options ``profile`` and ``credentials``.
-
-    Args:
-        profile: The name of a profile in the shared AWS files; ``None`` for the default chain.
-        credentials: An aiobotocore or aioboto3 session, or an async callable that returns ``Credentials``.
 
     Raises:
         ConfigurationError: Both were given, or one of them is not usable.
@@ -79,18 +69,18 @@ def source(profile: object = None, credentials: object = None) -> CredentialsSou
     if credentials is not None:
         if profile is not None:
             raise ConfigurationError("profile and credentials exclude each other; pass one of them")
-        return Given(_provider(credentials))
+        return CallersSource(_provider(credentials))
     if profile is None:
         return DEFAULT_CHAIN
     if not isinstance(profile, str) or not profile.strip():
-        raise ConfigurationError(f"profile must be the name of an AWS profile, not {_shown(profile)}")
-    return Chain(str.__str__(profile))  # which is not the name of a `class Profile(str, Enum)`'s member
+        raise ConfigurationError(f"profile must be the name of an AWS profile, not {_describe(profile)}")
+    return SdkChain(str.__str__(profile))  # str() of a member of a `class Profile(str, Enum)` is the member's name
 
 
 def _provider(credentials: object) -> "AwsSession | CredentialsCallable":
     if isinstance(credentials, Credentials) or (isinstance(credentials, tuple) and hasattr(credentials, "access_key")):
         raise ConfigurationError(
-            "credentials must be able to give new ones: pass an async function that returns these Credentials"
+            "credentials must be a source of new ones: pass an async function that returns these Credentials"
         )
     if type(credentials).__module__.partition(".")[0] in {"boto3", "botocore"}:
         raise ConfigurationError(
@@ -98,15 +88,15 @@ def _provider(credentials: object) -> "AwsSession | CredentialsCallable":
             "the event loop; pass an aiobotocore or aioboto3 session, or profile="
         )
     if is_session(credentials) and not isinstance(credentials, type):
-        return credentials  # type: ignore[return-value]  # is_session() looked at exactly what AwsSession asks for
+        return credentials  # type: ignore[return-value]  # is_session() checked all that AwsSession requires
     if callable(credentials) and not isinstance(credentials, type):
         return credentials
     raise ConfigurationError(
         "credentials must be an aiobotocore or aioboto3 session, or an async callable that returns "
-        f"aws_iam_async.Credentials, not {_shown(credentials)}"
+        f"aws_iam_async.Credentials, not {_describe(credentials)}"
     )
 
 
-def _shown(value: object) -> str:
-    # Never the value itself: somebody may have passed a secret key.
+def _describe(value: object) -> str:
+    # Never the value itself, which may be a misplaced secret key.
     return f"the class {value.__name__}" if isinstance(value, type) else ("''" if value == "" else type(value).__name__)

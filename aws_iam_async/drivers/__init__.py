@@ -1,100 +1,95 @@
-"""Find a driver's adapter. None is imported before it is asked for."""
+"""The known drivers: built in by a line in a table, or found as entry points. Each is imported on first use."""
 
+import functools
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from aws_iam_async import importing
-from aws_iam_async.dsn import parse
+from aws_iam_async import threads
+from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
 
 if TYPE_CHECKING:
-    from aws_iam_async.drivers.protocol import Driver
+    from importlib.metadata import EntryPoint
 
-__all__ = ["driver_name", "load", "load_now", "loaded"]
 
-SCHEMES = {
-    "postgresql": "asyncpg",
-    "postgres": "asyncpg",
-    "postgresql+asyncpg": "asyncpg",
-    "mysql": "aiomysql",
-    "mariadb": "aiomysql",
-    "mysql+aiomysql": "aiomysql",
+ENTRY_POINT_GROUP = "aws_iam_async.drivers"
+
+
+# By name: where the driver is, and the schemes of its DSNs.
+BUILT_IN = {
+    "asyncpg": ("aws_iam_async.drivers.asyncpg:AsyncpgDriver", ("postgresql", "postgres", "postgresql+asyncpg")),
+    "aiomysql": (
+        "aws_iam_async.drivers.aiomysql:AiomysqlDriver",
+        ("mysql", "mariadb", "mysql+aiomysql", "mariadb+aiomysql"),
+    ),
 }
-ADAPTERS = {
-    "asyncpg": ("aws_iam_async.drivers.asyncpg", "AsyncpgDriver"),
-    "aiomysql": ("aws_iam_async.drivers.aiomysql.driver", "AiomysqlDriver"),
-}
+_BY_SCHEME = {scheme: name for name, (_, schemes) in BUILT_IN.items() for scheme in schemes}
 
-_loaded: "dict[str, type[Driver]]" = {}
+_loaded: dict[str, Driver] = {}
 
 
-def driver_name(dsn: str | None, driver: str | ModuleType | None) -> str:
-    """Tell which driver is meant.
-
-    Args:
-        dsn: The DSN, whose scheme may say it.
-        driver: Its name or its imported module; ``None`` lets the scheme decide.
-
-    Raises:
-        ConfigurationError: Neither says it, one of them is unknown or cannot be read, or they contradict each other.
-    """
-    by_scheme = None if dsn is None else _by_scheme(dsn)
+def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
+    """Return the name of the driver to use: the given one, else that of the DSN's scheme."""
+    by_scheme = None if scheme is None else _by_scheme(scheme)
     if driver is None:
         if by_scheme is None:
             raise ConfigurationError("driver is missing: pass driver='asyncpg' or driver='aiomysql', or a DSN")
         return by_scheme
     name = driver.__name__ if isinstance(driver, ModuleType) else driver
-    if not isinstance(name, str) or name not in ADAPTERS:
-        raise ConfigurationError(f"driver={name!r} is unknown; known: {', '.join(ADAPTERS)}")
+    if not isinstance(name, str):
+        raise ConfigurationError(f"driver must be a driver's name or its module, not {type(name).__name__}")
     if by_scheme is not None and by_scheme != name:
-        raise ConfigurationError(f"driver={name!r} contradicts the DSN's scheme, which is for {by_scheme}")
+        raise ConfigurationError(f"driver{_shown(name)} contradicts the DSN's scheme, which is for {by_scheme}")
     return name
 
 
-def _by_scheme(dsn: str) -> str:
-    if not isinstance(dsn, str):
-        raise ConfigurationError(f"dsn must be a text, not {type(dsn).__name__}")
-    scheme = parse(dsn).scheme
-    if scheme not in SCHEMES:
-        raise ConfigurationError(f"dsn: unknown scheme {scheme!r}; known: {', '.join(SCHEMES)}")
-    return SCHEMES[scheme]
+def _by_scheme(scheme: str) -> str:
+    name = scheme.partition("+")[2]
+    if scheme in _BY_SCHEME:
+        return _BY_SCHEME[scheme]
+    if name and name not in BUILT_IN:
+        return name  # of an entry point
+    raise ConfigurationError(f"dsn: unknown scheme {scheme!r}; available: {', '.join(_BY_SCHEME)}")
 
 
-async def load(name: str) -> "type[Driver]":
-    """Import the adapter of a driver, and with it the driver: off the loop, and once for all who ask.
-
-    Args:
-        name: What :func:`driver_name` returned.
-
-    Raises:
-        DriverNotFoundError: The driver is not installed.
-    """
+async def load(name: str) -> Driver:
+    """Import a driver off the event loop, once for all callers."""
     if name not in _loaded:
-        module, _ = ADAPTERS[name]
-        await importing.off_the_loop(module)
-    return _loaded.get(name) or load_now(name)
-
-
-def load_now(name: str) -> "type[Driver]":
-    """Import the adapter of a driver, and with it the driver, here and now: not for a thread that runs a loop.
-
-    Args:
-        name: What :func:`driver_name` returned.
-
-    Raises:
-        DriverNotFoundError: The driver is not installed.
-    """
-    module, adapter = ADAPTERS[name]
-    try:
-        _loaded[name] = getattr(import_module(module), adapter)
-    except ModuleNotFoundError as error:
-        raise DriverNotFoundError(
-            f"driver {name!r} is not installed (no module named {error.name!r}): pip install 'aws-iam-async[{name}]'"
-        ) from error
+        await threads.run(functools.partial(load_now, name), name="import", share_as=("driver", name))
     return _loaded[name]
 
 
-def loaded(name: str) -> "type[Driver]":
-    """Return the adapter of a driver in use."""
+def load_now(name: str) -> Driver:
+    """Import a driver in this thread."""
+    with threads.importing():
+        if name in BUILT_IN:
+            module, _, factory = BUILT_IN[name][0].partition(":")
+            try:
+                _loaded[name] = getattr(import_module(module), factory)()
+            except ModuleNotFoundError as error:
+                raise DriverNotFoundError(
+                    f"driver {name!r} is not installed (no module named {error.name!r}):"
+                    f" pip install 'aws-iam-async[{name}]'"
+                ) from error
+        elif name in _installed():
+            _loaded[name] = _installed()[name].load()()
+        else:
+            available = ", ".join((*BUILT_IN, *_installed()))
+            raise ConfigurationError(f"unknown driver{_shown(name)}; available: {available}")
+    return _loaded[name]
+
+
+def _shown(name: str) -> str:
+    return f" {name!r}" if name.isidentifier() else ""  # anything else may be a misplaced DSN with a password
+
+
+@functools.cache
+def _installed() -> "dict[str, EntryPoint]":
+    from importlib.metadata import entry_points  # noqa: PLC0415 - takes 10 ms, for unknown names only
+
+    return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def loaded(name: str) -> Driver:
     return _loaded[name]

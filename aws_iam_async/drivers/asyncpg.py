@@ -1,87 +1,75 @@
-"""asyncpg: PostgreSQL."""
+"""asyncpg: PostgreSQL.
 
-import functools
+What may be sent: a secret that is for TLS only is not sent over a Unix socket (``connect``) or without a context that
+requires TLS (``tls.contexts.context_key``). A token is not sent as a hash (``Unhashed``).
+"""
+
+import asyncio
 import inspect
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from types import CoroutineType, MappingProxyType
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import asyncpg
+from asyncpg.connect_utils import TLSUpgradeProto
 
-from aws_iam_async import trust
-from aws_iam_async.drivers import abandoned
-from aws_iam_async.drivers.attempt import Attempt, no_connection
-from aws_iam_async.drivers.first_connections import FirstConnections
-from aws_iam_async.drivers.protocol import Around, Read
-from aws_iam_async.dsn import split_hosts
+from aws_iam_async.drivers.protocol import Reconnect, abort_transport
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.options import Reader
-from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
-from aws_iam_async.statistics import Attempts
+from aws_iam_async.tls import contexts
 
-__all__ = ["AsyncpgDriver"]
-
-# What a request has fields for.
+# Keywords that a request has fields for.
 FIELDS = frozenset({"dsn", "host", "port", "user", "password", "database", "ssl"})
 CONNECT = inspect.signature(asyncpg.connect).parameters
 POOL = inspect.signature(asyncpg.create_pool).parameters
-TIMEOUT = CONNECT["timeout"].default
+# The pool passes these to its connect function again.
+POOL_CLASSES = frozenset(POOL) & frozenset(CONNECT) - FIELDS
 
 # asyncpg 0.32 builds a context of its own from these, for each connection and on the loop, and only without ``ssl=``.
 REFUSED = dict.fromkeys(
     ("sslcert", "sslkey", "sslpassword", "sslcrl", "ssl_min_protocol_version", "ssl_max_protocol_version"),
-    "it is not read here; set it on an SSLContext and pass ssl=context",
+    "it is not supported; set it on an SSLContext and pass ssl=context",
 ) | {"connect": "the pool connects through the plugins; write a plugin instead"}
 QUERY_KEYWORDS = frozenset({"passfile", "service", "target_session_attrs", "krbsrvname", "gsslib"})
-REJECTED_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
-REJECTED_AUTHORIZATION = "28000"
+INVALID_PASSWORD, INVALID_AUTHORIZATION = "28P01", "28000"
 
 
 class AsyncpgDriver:
-    """asyncpg with plugins around its connect.
-
-    Args:
-        around: Puts the plugins around the connect.
-        attempts: Counts how connects end.
-    """
+    """The driver asyncpg."""
 
     name = "asyncpg"
+    system = "postgresql"
     default_port = 5432
-    # PostgreSQL 17 insists on it where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
+    # PostgreSQL 17 requires it where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
     alpn: str | None = "postgresql"
     connect_options = frozenset(CONNECT) - FIELDS
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
     query_options = QUERY_KEYWORDS | frozenset(REFUSED) | {"sslnegotiation"}
+    query_has_settings = True
     time_limit = "timeout"
+    default_time_limit: float | None = CONNECT["timeout"].default
     aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
     variables: Mapping[str, str] = MappingProxyType(
         {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
     )
-
-    def __init__(self, around: Around, attempts: Attempts) -> None:
-        self._around = around
-        self._attempts = attempts
-
-    def reader(self, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> Reader:
-        """Return what reads the options of this driver."""
-        return Reader(self, plugin_options, defaults)
+    unreachable: tuple[type[Exception], ...] = (OSError, asyncpg.CannotConnectNowError)
+    unsuitable: tuple[type[Exception], ...] = (asyncpg.TargetServerAttributeNotMatched,)
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Read a DSN's query as asyncpg does: what it does not know is a setting for the server.
-
-        Raises:
-            ConfigurationError: ``sslnegotiation`` is neither ``direct`` nor ``postgres``.
-        """
+        """Read a DSN's query like asyncpg: unknown names are settings for the server."""
         options: dict[str, Any] = {}
         settings: dict[str, str] = {}
         for name, value in query.items():
-            if name == "sslnegotiation":
-                options["direct_tls"] = _direct_tls(value)
+            if name == "sslnegotiation" and value in {"direct", "postgres"}:
+                options["direct_tls"] = value == "direct"
+            elif name == "sslnegotiation":
+                raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
             elif name in QUERY_KEYWORDS or name in REFUSED:
                 options[name] = value
             else:
@@ -90,167 +78,113 @@ class AsyncpgDriver:
             options["server_settings"] = settings
         return options
 
-    def read_environment(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Read the variables as asyncpg does; an empty one says nothing."""
-        read: dict[str, Any] = {**values}
-        port = values.get("port", "")
-        if "," in port:
-            read["port"] = port.split(",")
-        if hosts := values.get("host"):
-            pairs = split_hosts(hosts, source="PGHOST")
-            read["host"] = [host for host, _ in pairs]
-            if any(port for _, port in pairs):
-                read["port"] = [own or read.get("port") for _, own in pairs]
-        return {name: value for name, value in read.items() if value}
+    def check(self, request: ConnectRequest) -> None:
+        """Nothing: asyncpg validates its own keywords."""
 
     def login_rejected(self, error: BaseException) -> bool:
-        """``28P01``, or ``28000`` that speaks of PAM or IAM authentication: what RDS answers to a wrong token."""
+        """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token."""
         if not isinstance(error, asyncpg.PostgresError):
             return False
-        if error.sqlstate == REJECTED_AUTHORIZATION:
-            message = str(error)
-            return "PAM authentication" in message or "IAM authentication" in message
-        return bool(error.sqlstate == REJECTED_PASSWORD)
+        if error.sqlstate == INVALID_AUTHORIZATION:
+            return any(method in str(error) for method in ("PAM authentication", "IAM authentication"))
+        return bool(error.sqlstate == INVALID_PASSWORD)
 
-    async def connect(self, request: ConnectRequest) -> Any:
-        """Make one connection through the plugins.
+    def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:
+        """Yield the hosts in asyncpg's own order (``connect_utils._connect``, 0.32).
 
-        ``timeout`` (seconds, default 60, ``None`` for none) bounds the whole of it: the token, every host, every retry.
-
-        Raises:
-            TimeoutError: It took longer.
+        asyncpg itself cannot try them: it would send the token that was signed for one host to the others.
         """
-        seconds = request.driver_options.get("timeout", TIMEOUT)
-        with Attempt(self, request, seconds, self._attempts) as attempt:
-            log_in = functools.partial(self._log_in, attempt)
-            if request.alternates:
-                made = await self._connect_first(request, log_in)
-            else:
-                made = await self._around(log_in)(request)
-            if made is None or isinstance(made, CoroutineType):
-                raise no_connection(made)
-            return made
-
-    def cut(self, connection: Any) -> None:
-        """Close a connection at once."""
-        connection.terminate()
-
-    def overdue(self, request: ConnectRequest, seconds: float) -> Exception:
-        """``TimeoutError``, as asyncpg's own."""
-        return TimeoutError(f"no connection to {request.host}:{request.port} within {seconds:g} s (timeout)")
-
-    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
-        """Make an ``asyncpg.Pool`` whose connections all come from :meth:`connect`."""
-        keywords = {name: request.driver_options[name] for name in POOL_CLASSES if name in request.driver_options}
-        async with FirstConnections() as first:
-            keywords |= {**options, "connect": self._pool_connect(request, read, first)}
-            return await asyncpg.create_pool(**keywords)
-
-    @staticmethod
-    async def close(connection: Any, *, failed: bool) -> None:  # noqa: ARG004 - asyncpg closes the same way
-        """Close a connection."""
-        await connection.close()
-
-    @staticmethod
-    async def close_pool(pool: Any) -> None:
-        """Close a pool: waits until its connections are given back, as asyncpg's own ``async with`` does."""
-        await pool.close()
-
-    def _pool_connect(
-        self, request: ConnectRequest, read: Read, first: FirstConnections
-    ) -> Callable[..., Awaitable[Any]]:
-        async def connect(dsn: str | None = None, **keywords: Any) -> Any:
-            first.join()
-            # The pool repeats connection_class, record_class and loop, which are in the request already. Anything else
-            # is from pool.set_connect_args(), which replaces all that was said before.
-            if dsn is None and keywords.keys() <= POOL_CLASSES:
-                return await self.connect(request)
-            return await self.connect(read(dsn, keywords))
-
-        return connect
-
-    async def _connect_first(self, request: ConnectRequest, log_in: ConnectNext) -> Any:
-        """Try several hosts in their order, by asyncpg's rules (``connect_utils._connect``, 0.32).
-
-        asyncpg itself cannot: it would show the token that was signed for one host to the others.
-        """
+        if not request.alternates:
+            yield request
+            return
         addresses = [(request.host, request.port), *request.alternates]
         wanted = request.driver_options.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS") or "any"
-        if str(getattr(wanted, "value", wanted)) != "prefer-standby":
-            return await self._try_in_order(request, log_in, addresses, {})
-        try:
-            return await self._try_in_order(request, log_in, addresses, {"target_session_attrs": "standby"})
-        except (OSError, asyncpg.TargetServerAttributeNotMatched, asyncpg.CannotConnectNowError):
+        rounds: list[tuple[list[tuple[str | None, int | None]], dict[str, Any]]] = [(addresses, {})]
+        if str(getattr(wanted, "value", wanted)) == "prefer-standby":
             shuffled = random.sample(addresses, len(addresses))
-            return await self._try_in_order(request, log_in, shuffled, {"target_session_attrs": "any"})
+            rounds = [(addresses, {"target_session_attrs": "standby"}), (shuffled, {"target_session_attrs": "any"})]
+        for hosts, options in rounds:
+            driver_options = MappingProxyType({**request.driver_options, **options})
+            for host, port in hosts:
+                yield request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
 
-    async def _try_in_order(
-        self,
-        request: ConnectRequest,
-        log_in: ConnectNext,
-        addresses: list[tuple[str | None, int | None]],
-        options: Mapping[str, Any],
-    ) -> Any:
-        driver_options = MappingProxyType({**request.driver_options, **options}) if options else request.driver_options
-        last_error: Exception | None = None
-        for host, port in addresses:
-            one = request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
-            try:
-                return await self._around(log_in)(one)
-            except asyncpg.TargetServerAttributeNotMatched as error:
-                # An unreachable host says more than an unsuitable one.
-                last_error = last_error or error
-            except (OSError, asyncpg.CannotConnectNowError) as error:
-                last_error = error
-        assert last_error is not None  # noqa: S101 - there is at least one address
-        raise last_error
-
-    @staticmethod
-    async def _log_in(attempt: Attempt, request: ConnectRequest) -> Any:
+    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - asyncpg does not reconnect
         if request.tls.required and (request.host is None or request.host.startswith("/")):
-            # asyncpg 0.32 speaks plaintext on a unix socket whatever ``ssl`` says, and without a host it looks for one.
+            # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
             raise InsecureTransportError(
-                "a secret that is only for TLS is not sent over a unix socket: pass the database's host name"
+                "a secret that is for TLS only is not sent over a Unix socket: pass the database's host name"
             )
-        password = request.password
-        if isinstance(password, Bearer):
-            password = Unhashed(password)
-        elif password is not None:
-            password = str.__str__(password)  # a plain copy of anything else, for SCRAM: see Unhashed
         keywords = {
-            **(request.driver_options or {}),
+            **request.driver_options,
             "host": request.host,
             "port": request.port,
             "user": request.user,
-            "password": password,
+            "password": _password(request),
             "database": request.database,
-            # A context never falls back to plaintext (asyncpg 0.32, SSLMode.require).
-            "ssl": await trust.context(request.tls) or request.tls.mode,
-            # Kept in connect(), which also bounds what comes before the dialling.
-            "timeout": None,
+            # With a context asyncpg 0.32 never falls back to plaintext (SSLMode.require).
+            "ssl": await contexts.context(request.tls) or request.tls.mode,
+            "timeout": None,  # the pipeline's limit covers what comes before the dialling as well
         }
         try:
-            connection = await asyncpg.connect(**keywords)
+            return await asyncpg.connect(**keywords)
         except BaseException as error:
-            abandoned.cut(error)
-            if (withheld := _withheld(request, error)) is not None:
-                raise InsecureTransportError(withheld) from error
-            trust.explain(error, request.tls, f"{request.host}:{request.port}")
+            _abort_leftovers(error)
+            if (reason := _not_sent(request, error)) is not None:
+                raise InsecureTransportError(reason) from error
+            contexts.add_certificate_note(error, request.tls, f"{request.host}:{request.port}")
             if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
-                # The text of a refusal says it all.
                 error.add_note(
-                    f"{request.host}:{request.port} hung up on the connect: check that a PostgreSQL server listens"
-                    " there and offers TLS, and what its log says."
+                    f"{request.host}:{request.port} closed the connection. Check that a PostgreSQL server listens"
+                    " there and offers TLS, and read its log."
                 )
             raise
-        attempt.made(connection)
-        return connection
+
+    def abort(self, connection: Any) -> None:
+        connection.terminate()
+
+    def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
+        return TimeoutError(f"no connection to {request.host}:{request.port} within {seconds:g} s (timeout)")
+
+    async def create_pool(
+        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+    ) -> Any:
+        # asyncpg 0.32 opens the first connections with ``asyncio.gather``. When one fails, the others continue for a
+        # pool that is never created. They are cancelled here.
+        classes = {name: request.driver_options[name] for name in POOL_CLASSES if name in request.driver_options}
+        dialling: set[asyncio.Task[Any]] = set()
+        created = False
+
+        async def open_connection(dsn: str | None = None, **keywords: Any) -> Any:
+            if not created and (task := asyncio.current_task()):
+                dialling.add(task)
+            # Anything but the classes is from pool.set_connect_args(), which replaces all former arguments.
+            changed = dsn is not None or not keywords.keys() <= POOL_CLASSES
+            return await (connect(dsn, **keywords) if changed else connect())
+
+        try:
+            return await asyncpg.create_pool(**{**classes, **options, "connect": open_connection})
+        except BaseException:
+            others = dialling - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            raise
+        finally:
+            created = True
+            dialling.clear()
+
+    async def close(self, connection: Any, *, failed: bool) -> None:  # noqa: ARG002 - asyncpg closes the same way
+        await connection.close()
+
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:  # noqa: ARG002 - the same
+        """Close a pool after its connections were released, like asyncpg's own ``async with``."""
+        await pool.close()
 
 
 class Unhashed(Bearer):
-    """A :class:`Bearer` of which asyncpg 0.32 can make no hash: either attempt ends in a ``TypeError``.
+    """A :class:`Bearer` that asyncpg 0.32 cannot hash: both methods end in a ``TypeError``.
 
-    For MD5 it adds the user's name to the password, for SCRAM it takes nothing but an exact ``str``.
+    For MD5 asyncpg adds the user's name to the password. For SCRAM it accepts only an exact ``str``.
     """
 
     __slots__ = ()
@@ -259,28 +193,42 @@ class Unhashed(Bearer):
         raise TypeError("a token is not hashed")
 
 
-POOL_CLASSES = frozenset(POOL) & frozenset(CONNECT) - FIELDS
+def _password(request: ConnectRequest) -> str | None:
+    if isinstance(request.password, Bearer):
+        return Unhashed(request.password)
+    return None if request.password is None else str.__str__(request.password)  # a plain copy, for SCRAM
 
 
-def _withheld(request: ConnectRequest, error: BaseException) -> str | None:
-    """Say why the secret was not sent, if that is what the error means."""
+def _abort_leftovers(error: BaseException) -> None:
+    """Abort the transport and cancel the future that a failed ``asyncpg.connect`` leaves to the loop.
+
+    asyncpg 0.32 ends a failed attempt with ``transport.close()``. Over TLS that waits up to 30 seconds for the server's
+    closing message. Only asyncpg's own frame knows the transport. An attempt that is cancelled just after TCP is up
+    also leaves the future for the server's answer on TLS, which then logs an exception that was never retrieved.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if PurePath(frame.f_code.co_filename).name == "connect_utils.py":
+            transport = frame.f_locals.get("tr")
+            if transport is not None:
+                abort_transport(transport)
+        protocol = frame.f_locals.get("protocol")
+        if isinstance(protocol, TLSUpgradeProto):
+            protocol.on_data.cancel()
+
+
+def _not_sent(request: ConnectRequest, error: BaseException) -> str | None:
+    """Return why the secret was not sent, if that is what the error means."""
     # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
     if isinstance(error, ConnectionError) and request.tls.required and "rejected SSL upgrade" in str(error):
         return (
-            f"{request.host}:{request.port} offers no TLS, so nothing of the login was sent;"
-            " dial the database itself or a tunnel that passes TLS through"
+            f"{request.host}:{request.port} offers no TLS, so the token was not sent. Connect to the database itself or"
+            " through a tunnel that passes TLS through."
         )
     hashed = isinstance(error, asyncpg.InternalClientError) and isinstance(error.__cause__, TypeError)
     if hashed and isinstance(request.password, Bearer):
         return (
-            f"{request.host}:{request.port} asked {request.user!r} for the hash of a password (MD5 or SCRAM),"
-            " and a token may only be sent as it is: check that the user exists there and is set up for it"
-            f" (on RDS: GRANT rds_iam TO {request.user})"
+            f"{request.host}:{request.port} requires the hash of a password (MD5 or SCRAM) for user {request.user!r},"
+            " but a token is only sent as plaintext. Check that the user exists there and may log in with IAM"
+            f" (on RDS: GRANT rds_iam TO {request.user})."
         )
     return None
-
-
-def _direct_tls(value: str) -> bool:
-    if value not in {"direct", "postgres"}:
-        raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
-    return value == "direct"

@@ -1,109 +1,87 @@
-"""What this package needs to know of a database driver."""
+"""What this package needs to know about a database driver, and what drivers share."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from aws_iam_async.options import Reader
-from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.statistics import Attempts
 
-__all__ = ["Around", "Driver", "Read"]
-
-
-class Around(Protocol):
-    """Puts the plugins around a driver's own connect, for one attempt."""
-
-    def __call__(self, terminal: ConnectNext) -> ConnectNext:
-        """Return the whole chain that ends in ``terminal``.
-
-        Raises:
-            AwsIamError: The manager is closed.
-        """
-        ...
-
-
-Read: TypeAlias = Callable[[str | None, Mapping[str, Any]], ConnectRequest]
-"""Reads a DSN and keywords as those of the pool were read."""
+Reconnect: TypeAlias = Callable[[Callable[[ConnectRequest], Awaitable[Any]]], Awaitable[Any]]
+"""Goes through all plugins once more, with the given function as the innermost layer."""
 
 
 class Driver(Protocol):
-    """One driver, with the plugins around its connect.
+    """A database driver: data, and functions that know its connections, its pool and its errors. It has no state.
 
-    Attributes:
-        name: As in ``driver=``.
-        default_port: The port where nothing else says one.
-        alpn: The application protocol that it negotiates with TLS, if any.
-        connect_options: The driver's own keywords for a connection, less those that a request has fields for.
-        pool_options: The keywords of its pool that are not a connection's.
-        query_options: The names that it reads in the query of a DSN, less those that a request has fields for.
-        time_limit: Which of its keywords bounds a connect, in seconds.
-        aliases: Other names that it has for a request's fields.
-        refused: Keywords of the driver that cannot work here, with what to do instead.
-        variables: Its own environment variables, by the request's field for which they are read where nothing else
-            says it.
+    A driver dials. It knows nothing of plugins, options, tokens or managers.
     """
 
-    name: str
+    name: str  # in driver=
+    system: str  # "postgresql" or "mysql"
     default_port: int
-    alpn: str | None
-    connect_options: frozenset[str]
-    pool_options: frozenset[str]
-    query_options: frozenset[str]
-    time_limit: str
-    aliases: Mapping[str, str]
-    refused: Mapping[str, str]
-    variables: Mapping[str, str]
-
-    def __init__(self, around: Around, attempts: Attempts) -> None:
-        """Put the plugins around the driver.
-
-        Args:
-            around: Puts the plugins around the driver's connect.
-            attempts: Counts how its connects end.
-        """
-        ...
-
-    def reader(self, plugin_options: frozenset[str], defaults: Mapping[str, Any]) -> Reader:
-        """Return what reads this driver's options; a driver brings it, so that importing the package does not."""
-        ...
+    alpn: str | None  # the application protocol that it negotiates with TLS
+    connect_options: frozenset[str]  # its own keywords for a connection, without those that a request has fields for
+    pool_options: frozenset[str]  # the keywords of its pool that are not a connection's
+    query_options: frozenset[str]  # the names that it reads in the query of a DSN, without those of a request's fields
+    query_has_settings: bool  # whether other names in the query are settings for the server
+    time_limit: str  # the keyword that bounds a connection attempt, in seconds
+    default_time_limit: float | None
+    aliases: Mapping[str, str]  # its other names for a request's fields
+    refused: Mapping[str, str]  # its keywords that cannot work here, with the alternative
+    variables: Mapping[str, str]  # its own environment variables, by the request's field
+    unreachable: tuple[type[Exception], ...]  # errors after which the next of several hosts is tried
+    unsuitable: tuple[type[Exception], ...]  # the same; raised only if every host failed in this way
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Turn the query of a DSN into this driver's keywords, with their types.
-
-        Raises:
-            ConfigurationError: A value cannot be read, or a name is not for a DSN.
-        """
+        """Convert the query of a DSN into this driver's keywords, with their types."""
         ...
 
-    def read_environment(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Turn the environment variables that are set, by field, into values for a request's fields."""
-        ...
+    def check(self, request: ConnectRequest) -> None:
+        """Raise a ConfigurationError for a request that this driver cannot serve."""
 
     def login_rejected(self, error: BaseException) -> bool:
-        """Whether ``error`` says that the server refused user and password."""
+        """Return whether ``error`` means that the server refused user and password."""
         ...
 
-    async def connect(self, request: ConnectRequest) -> Any:
-        """Make one connection through the plugins, within the driver's own connect timeout."""
+    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
+        """Return a request for each of several hosts, in the order in which to try them."""
         ...
 
-    async def create_pool(self, request: ConnectRequest, options: Mapping[str, Any], read: Read) -> Any:
-        """Make a pool that takes the same way as :meth:`connect` for each of its connections.
+    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
+        """Dial once, and log in with what is in the request. A failure or a cancellation leaves nothing behind.
 
-        Args:
-            request: What each connection is to be.
-            options: The pool's own keywords.
-            read: Reads other options, where the driver's pool can be given new ones.
+        ``reconnect`` is for a driver that reconnects by itself.
         """
         ...
 
-    @staticmethod
-    async def close(connection: Any, *, failed: bool) -> None:
-        """Close a connection at the end of ``async with``; ``failed``: an exception is under way."""
+    def abort(self, connection: Any) -> None:
+        """Close a connection at once, without waiting. It may be closed already."""
+
+    def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
+        """Return the driver's own error for an attempt that took longer than ``seconds``."""
         ...
 
-    @staticmethod
-    async def close_pool(pool: Any) -> None:
-        """Close a pool at the end of ``async with``."""
+    async def create_pool(
+        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+    ) -> Any:
+        """Create the driver's pool, with its own ``options``.
+
+        ``connect()`` makes each of its connections. It accepts another DSN and keywords, for a pool that can change.
+        """
         ...
+
+    async def close(self, connection: Any, *, failed: bool) -> None:
+        """Close a connection at the end of ``async with``; ``failed`` if an exception is being raised."""
+
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:
+        """Close a pool at the end of ``async with``."""
+
+
+def abort_transport(transport: asyncio.WriteTransport) -> None:
+    """Close a transport at once. It may be closed or lost already.
+
+    CPython 3.11.2 (Debian 12) forgets what is behind a TLS transport that is closed after its connection was lost, and
+    then raises an AttributeError in ``abort()``.
+    """
+    if getattr(transport, "_ssl_protocol", transport) is not None:
+        transport.abort()

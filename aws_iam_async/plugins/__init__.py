@@ -1,1 +1,1 @@
-"""What goes around every physical connection."""
+"""Plugins: layers around every physical connection."""

@@ -1,26 +1,23 @@
-"""What a plugin is, and how several become one."""
+"""The plugin protocol."""
 
-import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from aws_iam_async.request import ConnectRequest
 
-__all__ = ["ConnectNext", "Plugin", "compose"]
-
 ConnectNext: TypeAlias = Callable[[ConnectRequest], Awaitable[Any]]
-"""The rest of the chain: the next plugin, at last the driver."""
+"""The rest of the chain: the next plugin, and finally the driver."""
 
 
 @runtime_checkable
 class Plugin(Protocol):
-    """A layer around the making of every physical connection, single or in a pool.
+    """A layer around every physical connection, single or in a pool.
 
     A plugin may also have
 
-    * ``option_names``: the names of the options that it owns (a collection of ``str``); their values stand in
+    * ``option_names``: the names of the options that it owns (a collection of ``str``). Their values are in
       ``request.options``;
-    * ``async check(request)``: called once before a pool is made, to refuse a wrong option early; raises
+    * ``async check(request)``: called once before a pool is created, to refuse a wrong option early. It raises
       :class:`~aws_iam_async.ConfigurationError`;
     * ``async aclose()``: called when its manager closes.
     """
@@ -29,31 +26,11 @@ class Plugin(Protocol):
         """Make one physical connection.
 
         Args:
-            request: What is asked for.
+            request: The description of the connection.
             call_next: The rest of the chain. Call it with ``request`` or with ``request.replace(...)``, as often as
-                needed; each call dials once.
+                needed. Each call dials once.
 
         Returns:
-            What ``call_next`` returned, or something in its place.
+            The result of ``call_next``, or a replacement for it.
         """
         ...
-
-
-def compose(plugins: Sequence[Plugin], terminal: ConnectNext) -> ConnectNext:
-    """Wrap ``terminal`` in ``plugins``, the first one outermost. Cheap: it is done for each attempt to connect.
-
-    Args:
-        plugins: Outermost first.
-        terminal: Dials.
-
-    Returns:
-        The whole chain as one callable.
-    """
-    chain = terminal
-    for plugin in reversed(plugins):
-        chain = functools.partial(_layer, plugin, chain)
-    return chain
-
-
-def _layer(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Awaitable[Any]:
-    return plugin.connect(request, call_next)

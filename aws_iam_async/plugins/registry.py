@@ -1,35 +1,28 @@
 """Plugins by their codes: built in, registered, or found as entry points of installed packages."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
-from aws_iam_async import offload
+from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
-from aws_iam_async.option_names import nearest
+from aws_iam_async.names import nearest
+from aws_iam_async.plugins.iam import IamPlugin
 from aws_iam_async.plugins.protocol import Plugin
-
-if TYPE_CHECKING:
-    from aws_iam_async.plugins.otel.plugin import OtelPlugin
-
-__all__ = ["ENTRY_POINT_GROUP", "create", "discover", "otel", "register_plugin", "split"]
+from aws_iam_async.tokens.service import TokenService
 
 ENTRY_POINT_GROUP = "aws_iam_async.plugins"
 
-Factory = Callable[[], Plugin]
+Factory: TypeAlias = Callable[[], Plugin]
 
-_BUILT_IN = ("iam", "otel")
+_registered: dict[str, Factory] = {}
 
 
-def otel() -> "type[OtelPlugin]":
-    """Return the plugin ``otel``, which is built in, but with imports that only those pay for who ask for it.
-
-    Raises:
-        PluginNotFoundError: OpenTelemetry is not installed.
-    """
+@functools.cache
+def _otel() -> Callable[[TokenService], Plugin]:
     try:
-        from aws_iam_async.plugins.otel.plugin import OtelPlugin  # noqa: PLC0415 - costs nothing where it is not used
+        with threads.importing():
+            from aws_iam_async.plugins.otel import OtelPlugin  # noqa: PLC0415 - imports OpenTelemetry
     except ModuleNotFoundError as error:
         raise PluginNotFoundError(
             f"plugin 'otel' needs OpenTelemetry (no module named {error.name!r}): pip install 'aws-iam-async[otel]'"
@@ -37,130 +30,95 @@ def otel() -> "type[OtelPlugin]":
     return OtelPlugin
 
 
-_IMPORTS: Mapping[str, Callable[[], object]] = MappingProxyType({"otel": otel})
-
-_registered: dict[str, Factory] = {}
-_discovered: dict[str, Factory] = {}
-_imported: set[str] = set()
+_BUILT_IN: Mapping[str, Callable[[], Callable[[TokenService], Plugin]]] = {"iam": lambda: IamPlugin, "otel": _otel}
 
 
-def register_plugin(code: str, factory: Factory) -> None:
+def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
     """Make a plugin available under a code, as in ``connect(..., plugins="code,iam")``.
 
-    A code that was registered before is replaced; managers that exist already keep what they have.
+    A code that was registered before is replaced. Existing managers keep their plugins.
 
     Args:
         code: One word without commas. ``iam`` and ``otel`` are taken.
         factory: Called without arguments, once for each manager that names the code.
 
     Raises:
-        ConfigurationError: ``code`` is not such a word or is built in, or ``factory`` cannot be called.
+        ConfigurationError: ``code`` is not such a word or is built in, or ``factory`` is not callable.
     """
     if not isinstance(code, str) or not code or code != code.strip() or "," in code:
         raise ConfigurationError(f"plugin code {code!r}: use one word without commas or surrounding spaces")
     if code in _BUILT_IN:
-        raise ConfigurationError(f"plugin code {code!r} is built in; register yours under another one")
+        raise ConfigurationError(f"plugin code {code!r} is built in; use another one")
     if not callable(factory):
         raise ConfigurationError(f"plugin {code!r}: the factory must be callable without arguments")
     _registered[code] = factory
 
 
 def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
-    """Read a ``plugins`` argument: a comma-separated text, or a sequence of codes and instances, outermost first.
-
-    Raises:
-        ConfigurationError: It is neither, or a code is empty.
-    """
+    """Parse a ``plugins`` argument: a comma-separated string, or a sequence of codes and instances, outermost first."""
     if isinstance(plugins, str):
         return _codes(plugins)
     if not isinstance(plugins, Iterable):
         raise ConfigurationError(
-            f"plugins must be a text or a sequence of codes and plugins, not {type(plugins).__name__}"
+            f"plugins must be a string or a sequence of codes and plugins, not {type(plugins).__name__}"
         )
-    parts: list[str | Plugin] = []
-    for part in plugins:
-        if isinstance(part, str):
-            parts.extend(_codes(part))
-        elif isinstance(part, Plugin) and not isinstance(part, type):
-            parts.append(part)
+    chain: list[str | Plugin] = []
+    for plugin in plugins:
+        if isinstance(plugin, str):
+            chain.extend(_codes(plugin))
+        elif isinstance(plugin, Plugin) and not isinstance(plugin, type):
+            chain.append(plugin)
         else:
             raise ConfigurationError(
-                f"plugins: {part!r} is neither a code nor an instance with 'async def connect(request, call_next)'"
+                f"plugins: {plugin!r} is neither a code nor an instance with 'async def connect(request, call_next)'"
             )
-    return tuple(parts)
+    return tuple(chain)
 
 
 async def discover(plugins: Iterable[str | Plugin]) -> None:
-    """Import those among these that are not imported yet, off the event loop: ``create`` would do it on it.
-
-    Raises:
-        PluginNotFoundError: Nobody knows a code.
-    """
+    """Import plugins in a thread, so that :func:`create` does not import them on the event loop."""
     for code in plugins:
-        if not isinstance(code, str):
-            continue
-        if code in _IMPORTS and code not in _imported:
-            await offload.wait(offload.start(_IMPORTS[code], name=f"plugin {code}"))
-            _imported.add(code)
-        elif not any(code in known for known in (_BUILT_IN, _registered, _discovered)):
-            find = functools.partial(_entry_point, code)
-            _discovered[code] = await offload.wait(offload.start(find, name=f"plugin {code}"))
+        if isinstance(code, str) and code not in _registered:
+            find = _BUILT_IN.get(code) or functools.partial(_entry_point, code)
+            await threads.run(find, name=f"plugin {code}")
 
 
-def create(plugins: Iterable[str | Plugin], built_in: Mapping[str, Factory]) -> tuple[Plugin, ...]:
-    """Turn codes into plugins: each code is made once, instances stay as they are.
-
-    Args:
-        plugins: What :func:`split` returned.
-        built_in: The factories of the codes that this package brings.
-
-    Raises:
-        PluginNotFoundError: Nobody knows a code.
-        ConfigurationError: What a factory made is no plugin.
-    """
-    made: dict[str, Plugin] = {}
-    chain: list[Plugin] = []
-    for plugin in plugins:
-        if not isinstance(plugin, str):
-            chain.append(plugin)
-            continue
-        if plugin not in made:
-            made[plugin] = _make(plugin, built_in)
-        chain.append(made[plugin])
-    return tuple(chain)
+def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugin, ...]:
+    """Replace codes by plugins. Each code makes one plugin; instances stay as they are."""
+    codes = dict.fromkeys(plugin for plugin in plugins if isinstance(plugin, str))
+    created = {code: _create(code, tokens) for code in codes}
+    return tuple(created[plugin] if isinstance(plugin, str) else plugin for plugin in plugins)
 
 
 @functools.lru_cache(maxsize=64)
 def _codes(text: str) -> tuple[str, ...]:
-    if not text.strip():
-        return ()
-    codes = tuple(code.strip() for code in text.split(","))
+    codes = tuple(code.strip() for code in text.split(",")) if text.strip() else ()
     if "" in codes:
         raise ConfigurationError(f"plugins={text!r}: there is nothing between two commas; write plugins='a,b'")
     return codes
 
 
-def _make(code: str, built_in: Mapping[str, Factory]) -> Plugin:
-    factory = built_in.get(code) or _registered.get(code) or _discovered.get(code) or _entry_point(code)
-    plugin = factory()
+def _create(code: str, tokens: TokenService) -> Plugin:
+    if code in _BUILT_IN:
+        return _BUILT_IN[code]()(tokens)
+    plugin = (_registered.get(code) or _entry_point(code))()
     if not isinstance(plugin, Plugin):
-        raise ConfigurationError(
-            f"plugin {code!r}: its factory returned {type(plugin).__name__}, which has no connect()"
-        )
+        raise ConfigurationError(f"plugin {code!r}: its factory returned {type(plugin).__name__}, without connect()")
     return plugin
 
 
+@functools.cache
 def _entry_point(code: str) -> Factory:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs 10 ms, and few users have such plugins
+    from importlib.metadata import entry_points  # noqa: PLC0415 - takes 10 ms, for codes of other packages only
 
     found = entry_points(group=ENTRY_POINT_GROUP)
     for entry_point in found.select(name=code):
         factory: Factory = entry_point.load()
         return factory
-    known = sorted({*_BUILT_IN, *_registered, *found.names})
-    meant = nearest(code, known)
-    hint = f"did you mean {meant!r}? Known" if meant else "known"
+    available = sorted({*_BUILT_IN, *_registered, *found.names})
+    meant = nearest(code, available)
+    hint = f"did you mean {meant!r}? Available" if meant else "available"
     raise PluginNotFoundError(
-        f"plugins: nobody knows {code!r}; {hint}: {', '.join(known)}."
-        " Install the package that brings it, or call register_plugin() first."
+        f"unknown plugin {code!r}; {hint}: {', '.join(available)}."
+        " A plugin of your own needs register_plugin(), or the package that provides it"
     )

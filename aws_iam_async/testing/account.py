@@ -1,4 +1,4 @@
-"""The fictitious AWS account whose access keys the emulator accepts."""
+"""The fictitious AWS account with the access keys that the emulator accepts."""
 
 import base64
 import functools

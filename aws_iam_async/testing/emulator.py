@@ -45,7 +45,7 @@ class Emulator:
         host: The RDS host name. Tokens must be signed for it, and the certificate is issued for it. Default: a cluster
             endpoint in us-east-1.
         region: The region that tokens must be signed for. Default: the region in ``host``.
-        account: The account whose access keys are valid. Default: a new account.
+        account: The account with the valid access keys. Default: a new account.
         signed_port: The port that tokens must be signed for. Default: the listening port.
         dial_host: The loopback address to listen on, ``"127.0.0.1"`` or ``"::1"``. Default: ``"127.0.0.1"``.
         port: The port to listen on. Default: 0, any free port.

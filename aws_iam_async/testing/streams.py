@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from aws_iam_async.abort import abort
+from aws_iam_async.drivers.protocol import abort_transport
 
 BUFFER_SIZE = 1 << 18
 """The limit of a StreamReader in bytes."""
@@ -48,7 +48,7 @@ def aborted_at_exit(channel: Channel) -> Iterator[Channel]:
     try:
         yield channel
     finally:
-        abort(channel.writer.transport)
+        abort_transport(channel.writer.transport)
 
 
 async def open_channel(connected: socket.socket, tls: ssl.SSLContext) -> Channel:

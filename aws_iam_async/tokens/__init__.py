@@ -1,1 +1,1 @@
-"""RDS IAM tokens: signed here, generated once for everyone, served until they may no longer be."""
+"""IAM tokens: signed here, once for all concurrent callers, and served while they are valid."""

@@ -1,25 +1,93 @@
-"""An RDS IAM token as a value."""
+"""Tokens as values: what they are signed for, how long they live, and their kinds. Pure; wall clock seconds."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
-from aws_iam_async.frozen import Frozen
+from aws_iam_async import endpoints
+from aws_iam_async.credentials.source import CredentialsSource
+from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.secret import Secret
-from aws_iam_async.tokens.lifetime import Lifetime
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
-class Token(Frozen):
-    """A password for one user on one RDS endpoint, good for at most 15 minutes.
+class TokenKind(NamedTuple):
+    """What distinguishes the tokens of one AWS service."""
 
-    Two tokens signed in the same second are the same text, so tokens are compared as objects, not by value.
+    service: str  # its name in the signature
+    query: Callable[[str], Mapping[str, str]]  # the parameters for a database user, without those of the signature
+    longest_life: int  # the seconds for which AWS accepts a token
+
+
+RDS = TokenKind("rds-db", query=lambda user: {"Action": "connect", "DBUser": user}, longest_life=900)
+
+TOKEN_KINDS: Mapping[str, TokenKind] = MappingProxyType({kind.service: kind for kind in (RDS,)})
+
+
+def kind_for(host: str) -> TokenKind:
+    """Return the kind of token for a host: that of the endpoint's service, else that of RDS."""
+    endpoint = endpoints.parse(host)
+    return RDS if endpoint is None else TOKEN_KINDS[endpoint.service]
+
+
+DEFAULT_EXPIRATION = 900
+# Clocks differ, and a login takes time: a token is not served in the last seconds before the server refuses it.
+MARGIN = 30.0
+# A clock may be slewed back by this much before a token counts as one from the future.
+BACKWARDS_TOLERANCE = 5.0
+
+
+class TokenKey(NamedTuple):
+    """Everything that a token depends on, and how long it may be cached."""
+
+    host: str
+    port: int
+    user: str
+    region: str
+    source: CredentialsSource
+    expiration: float = DEFAULT_EXPIRATION  # seconds; 0 for not at all
+    kind: TokenKind = RDS
+
+
+class Lifetime(NamedTuple):
+    """When a token was signed and how long it may be used, by the wall clock.
 
     Attributes:
-        value: The text to send as the password. Shown redacted.
+        issued: When it was signed, in whole seconds since the epoch.
+        refresh: From when on a new one is signed for the next caller, in seconds since the epoch.
+        expires: From when on it is not served from the cache any more, in seconds since the epoch.
+        enforced: When the server refuses it, or AWS the credentials behind it, in seconds since the epoch.
+    """
+
+    issued: int
+    refresh: float
+    expires: float
+    enforced: float
+
+    def is_servable(self, now: float, *, after_wait: bool = False) -> bool:
+        """Return whether the token may be served now: the one rule for it.
+
+        A token from the future may not: it was signed before the clock was set back, and would be served for too long.
+
+        Args:
+            now: The present, in seconds since the epoch.
+            after_wait: Whether the caller waited for the credentials that signed it, so that there is nothing newer.
+        """
+        return self.issued - BACKWARDS_TOLERANCE <= now < (self.enforced if after_wait else self.expires)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Token:
+    """A password for one user on one database endpoint, valid for at most 15 minutes.
+
+    Two tokens signed in the same second are the same string, so tokens are compared as objects, not by value.
+
+    Attributes:
+        value: The string to send as the password. Redacted in ``repr``.
         region: The region it was signed for.
         access_key_id: The id of the access key it was signed with.
-        lifetime: When it was signed, and until when it is good, in seconds since the epoch.
+        lifetime: When it was signed and how long it may be used, in seconds since the epoch.
     """
 
     value: Secret
@@ -27,34 +95,52 @@ class Token(Frozen):
     access_key_id: str
     lifetime: Lifetime
 
-    def __init__(self, value: Secret, region: str, access_key_id: str, lifetime: Lifetime) -> None:
-        own = self.__dict__
-        own["value"] = value
-        own["region"] = region
-        own["access_key_id"] = access_key_id
-        own["lifetime"] = lifetime
+    @property
+    def issued_at(self) -> datetime:
+        """When it was signed, in whole seconds, in UTC."""
+        return datetime.fromtimestamp(self.lifetime.issued, UTC)
 
     @property
-    def issued_at(self) -> "datetime":
-        """When it was signed, in whole seconds; as all times here in UTC."""
-        return utc(self.lifetime.issued)
+    def refresh_at(self) -> datetime:
+        """From when on a new one is signed for the next caller, in UTC."""
+        return datetime.fromtimestamp(self.lifetime.refresh, UTC)
 
     @property
-    def refresh_at(self) -> "datetime":
-        """From when on a new one is generated in the background."""
-        return utc(self.lifetime.refresh)
-
-    @property
-    def expires_at(self) -> "datetime":
-        """From when on it is no longer served."""
-        return utc(self.lifetime.expires)
+    def expires_at(self) -> datetime:
+        """From when on it is no longer served, in UTC."""
+        return datetime.fromtimestamp(self.lifetime.expires, UTC)
 
     def __repr__(self) -> str:
         return f"<Token {self.region} {self.access_key_id} expires_at={self.expires_at:%Y-%m-%dT%H:%M:%SZ}>"
 
 
-def utc(seconds: float) -> "datetime":
-    """Return the moment so many seconds since the epoch."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - 2 ms, which importing this package should not cost
+def lifetime_of(
+    now: float, *, longest_life: int, expiration: float, credentials_expire: float | None, draw: float
+) -> Lifetime:
+    """Return the lifetime of a token that is signed now.
 
-    return datetime.fromtimestamp(seconds, UTC)
+    A token signed with credentials in their last 30 s expires at once: it serves only the callers that waited for it.
+    ``draw`` is a random number in [0, 1), so that a fleet that started together does not renew in step.
+    """
+    issued = int(now)
+    enforced: float = issued + longest_life
+    if credentials_expire is not None:
+        enforced = min(enforced, credentials_expire)
+    served = max(0.0, min(expiration, enforced - MARGIN - issued))
+    return Lifetime(issued, issued + served * (0.6 + 0.15 * draw), issued + served, enforced)
+
+
+def parse_expiration(value: object, option: str) -> float:
+    """Parse for how long a token may be served from the cache: seconds, as a number or in decimal digits.
+
+    Raises:
+        ConfigurationError: It is not a number from 0 to 900.
+    """
+    # Compared before it is converted: a huge int has no float.
+    if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= RDS.longest_life:
+        raise ConfigurationError(
+            f"{option} must be a number of seconds from 0 (no cache) to {RDS.longest_life}, the longest life of a token"
+        )
+    return float(value)

@@ -1,13 +1,14 @@
-"""What is neither awaited nor entered says so, instead of seeming to be a pool without methods."""
+"""What ``connect()`` and ``create_pool()`` return: before it is opened, and in place of what it opened."""
 
 import asyncio
+import contextlib
 import inspect
 from typing import Any
 
 import pytest
 
 import aws_iam_async
-from aws_iam_async import ConfigurationError
+from aws_iam_async import ConfigurationError, ConnectNext, ConnectRequest
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,9 @@ from aws_iam_async import ConfigurationError
 )
 def test_a_forgotten_await_is_named(opening: Any, name: str) -> None:
     pool = opening("postgresql://app@db/shop")
-    with pytest.raises(AttributeError, match=rf"{name}: nothing is opened yet; write 'await' before it"):
+    with pytest.raises(
+        AttributeError, match=f"^{name}: not opened yet; write 'await' before it, or use it with 'async with'$"
+    ):
         getattr(pool, name)
     pool.close()
 
@@ -27,6 +30,46 @@ def test_a_forgotten_async_is_named() -> None:
     connection.close()
 
 
+class Connection:
+    """A connection without a server."""
+
+    server = "db"
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Given:
+    """A plugin that returns a connection of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def connect(self, _request: ConnectRequest, _call_next: ConnectNext) -> Any:
+        return self.connection
+
+
+async def test_once_opened_it_stands_for_what_it_opened() -> None:
+    connection = Connection()
+    opening: Any = aws_iam_async.connect("postgresql://app@db/shop", plugins=[Given(connection)])
+    with pytest.raises(AttributeError, match="server: not opened yet"):
+        _ = opening.server
+    assert await opening is connection
+    assert await opening is connection
+    assert opening.server == "db"
+    with pytest.raises(AttributeError, match="'Connection' object has no attribute 'client'"):
+        _ = opening.client
+
+
+async def test_once_opened_its_close_is_that_of_what_it_opened() -> None:
+    connection = Connection()
+    opening: Any = aws_iam_async.connect("postgresql://app@db/shop", plugins=[Given(connection)])
+    await opening
+    await opening.close()
+    assert connection.closed
+
+
 async def test_it_is_a_coroutine_all_the_same() -> None:
     opening = aws_iam_async.connect("postgresql://app@db/shop?iam_regoin=x")
     assert asyncio.iscoroutine(opening)
@@ -35,3 +78,19 @@ async def test_it_is_a_coroutine_all_the_same() -> None:
     assert "Opening" in repr(task)
     with pytest.raises(ConfigurationError, match="iam_region"):
         await task
+
+
+async def test_opened_in_a_task_that_caught_an_interruption() -> None:
+    """The task that drives it throws into it, and it goes on."""
+
+    class Slow(Given):
+        async def connect(self, _request: ConnectRequest, _call_next: ConnectNext) -> Any:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    await asyncio.Event().wait()
+            return self.connection
+
+    connection = Connection()
+    opening: Any = aws_iam_async.connect("postgresql://app@db/shop", plugins=[Slow(connection)])
+    assert await asyncio.create_task(opening) is connection
+    assert await opening is connection

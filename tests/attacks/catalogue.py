@@ -171,7 +171,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 @attack(
     "hangs up when asked for TLS",
-    asyncpg=(ConnectionError, "hung up on the connect"),
+    asyncpg=(ConnectionError, "closed the connection"),
     aiomysql=(MYSQL_GONE, "Can't connect"),
 )
 def _(victim: Victim, _: Scene) -> None:
@@ -181,7 +181,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 @attack(
     "hangs up after the client's TLS hello",
-    asyncpg=(ConnectionError, "hung up on the connect"),
+    asyncpg=(ConnectionError, "closed the connection"),
     aiomysql=(MYSQL_GONE, "Can't connect"),
 )
 def _(victim: Victim, _: Scene) -> None:

@@ -102,7 +102,7 @@ def test_an_interrupted_demo_tidies_up(program: Program, moment: str, number: si
             "the endpoint refused no login, although the access key was revoked",
         ),
         (
-            "from aws_iam_async.plugins.iam import login; login.DEFAULT_EXPIRATION = 0",
+            "from aws_iam_async.plugins import iam; iam.DEFAULT_EXPIRATION = 0",
             "tokens generated: 100, expected 1",
         ),
     ],

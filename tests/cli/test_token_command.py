@@ -50,13 +50,13 @@ def test_mysql_has_its_own_port(program: Program) -> None:
         (("postgresql://app@db.example/shop",), "pass --iam-host with the endpoint"),
         (
             (RDS_DSN, "--host", "10.0.3.7", "--iam-host", "db.example"),
-            "iam_host 'db.example' is not the name of an RDS endpoint, so it does not say the region",
+            "'db.example' is not the name of an RDS endpoint, so it does not contain a region",
         ),
         (
             (RDS_DSN, "--iam-host", "shop.global-c9akciq32.global.rds.amazonaws.com"),
             "pass --iam-region, for example --iam-region us-",
         ),
-        (("not a DSN",), "dsn holds white space"),
+        (("not a DSN",), "dsn contains white space"),
     ],
 )
 def test_what_stops_it_is_said_on_stderr(program: Program, arguments: tuple[str, ...], complaint: str) -> None:

@@ -1,5 +1,6 @@
 """An AWS setup that is empty but for what a test puts there, and endpoints that hand out credentials."""
 
+import asyncio
 import json
 import os
 import threading
@@ -133,6 +134,13 @@ def container(aws_home: AwsHome, endpoint: Endpoint) -> Endpoint:
     """Container credentials, as ECS and EKS give them."""
     aws_home.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/creds")
     return endpoint
+
+
+async def come_to_rest() -> None:
+    """Wait until everything that runs in the background has ended."""
+    async with asyncio.timeout(30):
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
 
 
 def told(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aws_iam_async.credentials.collections_held import collections_held
+from aws_iam_async.threads import garbage_collection_paused
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def collected() -> Iterator[list[int]]:
 
 
 def test_nothing_is_collected_meanwhile_and_nothing_is_due_afterwards(collected: list[int]) -> None:
-    with collections_held():
+    with garbage_collection_paused():
         kept = [[number] for number in range(100_000)]
         assert collected == []
     assert gc.isenabled()
@@ -41,7 +41,7 @@ def test_nothing_is_collected_meanwhile_and_nothing_is_due_afterwards(collected:
 def test_what_was_frozen_stays_frozen(collected: list[int]) -> None:
     gc.freeze()
     frozen = gc.get_freeze_count()
-    with collections_held():
+    with garbage_collection_paused():
         pass
     assert gc.isenabled()
     assert gc.get_freeze_count() >= frozen - 100  # objects die, but nothing was thawed
@@ -50,14 +50,14 @@ def test_what_was_frozen_stays_frozen(collected: list[int]) -> None:
 
 def test_a_collector_switched_off_stays_off(collected: list[int]) -> None:
     gc.disable()
-    with collections_held():
+    with garbage_collection_paused():
         pass
     assert not gc.isenabled()
     assert collected == []
 
 
 def test_an_error_switches_it_on_again(collected: list[int]) -> None:
-    with pytest.raises(ImportError), collections_held():
+    with pytest.raises(ImportError), garbage_collection_paused():
         raise ImportError
     assert gc.isenabled()
     assert collected == []
@@ -67,10 +67,10 @@ def test_two_threads_take_turns(collected: list[int]) -> None:
     states: list[bool] = []
 
     def hold() -> None:
-        with collections_held():
+        with garbage_collection_paused():
             states.append(gc.isenabled())
 
-    with collections_held():
+    with garbage_collection_paused():
         thread = threading.Thread(target=hold)
         thread.start()
         assert states == []

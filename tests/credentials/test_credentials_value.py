@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.errors import ConfigurationError
+from aws_iam_async import ConfigurationError, Credentials
 
 EXPIRES = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
 
@@ -24,7 +23,7 @@ def test_a_traceback_with_locals_shows_why_a_key_was_refused() -> None:
         Credentials("ASIAEXAMPLE", "MARK MARK")
     except ConfigurationError as error:
         shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    assert "secret_key holds a blank" in shown
+    assert "secret_key contains a space" in shown
     assert "self = Credentials(" in shown
 
 

@@ -10,8 +10,8 @@ from botocore.exceptions import PartialCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async.credentials import environment
-from aws_iam_async.errors import CredentialsError
+from aws_iam_async import CredentialsError
+from aws_iam_async.credentials.credentials import from_environment
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
 expiries = st.sampled_from(
@@ -35,9 +35,9 @@ async def test_botocore_reads_the_same(environ: dict[str, str]) -> None:
         theirs = await AioEnvProvider(environ).load()
     except PartialCredentialsError:
         with pytest.raises(CredentialsError, match="AWS_SECRET_ACCESS_KEY"):
-            environment.read(environ)
+            from_environment(environ)
         return
-    ours = environment.read(environ)
+    ours = from_environment(environ)
     if theirs is None:
         assert ours is None
         return
@@ -55,7 +55,7 @@ async def test_botocore_reads_the_same(environ: dict[str, str]) -> None:
 
 
 def test_an_expiry_at_the_end_of_time_means_never() -> None:
-    snapshot = environment.read(
+    snapshot = from_environment(
         {
             "AWS_ACCESS_KEY_ID": "AKIA",
             "AWS_SECRET_ACCESS_KEY": "x",
@@ -67,7 +67,7 @@ def test_an_expiry_at_the_end_of_time_means_never() -> None:
 
 
 def test_expiry_is_kept_in_utc() -> None:
-    snapshot = environment.read(
+    snapshot = from_environment(
         {
             "AWS_ACCESS_KEY_ID": "AKIA",
             "AWS_SECRET_ACCESS_KEY": "x",
@@ -79,8 +79,8 @@ def test_expiry_is_kept_in_utc() -> None:
 
 
 def test_a_value_that_is_no_key_is_refused_without_repeating_it() -> None:
-    with pytest.raises(CredentialsError, match="secret_key holds") as raised:
-        environment.read({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "SECRET-KEY-MARK\n"})
+    with pytest.raises(CredentialsError, match="secret_key contains a space") as raised:
+        from_environment({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "SECRET-KEY-MARK\n"})
     assert "SECRET-KEY-MARK" not in str(raised.value)
 
 
@@ -88,7 +88,7 @@ def test_the_sdk_is_not_imported() -> None:
     program = """if True:
         import asyncio, os, sys
         os.environ.update(AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="x")
-        from aws_iam_async.tokens.rds import RdsTokenProvider
+        from aws_iam_async import RdsTokenProvider
         host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
         asyncio.run(RdsTokenProvider().get_token(host=host, port=5432, user="app"))
         print(sorted({"aiobotocore", "botocore", "aiohttp"} & set(sys.modules)))

@@ -7,13 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from aws_iam_async.credentials.source import source as identity
-from aws_iam_async.errors import CredentialsError
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import CredentialsError, Token
+from aws_iam_async.credentials.source import credentials_source as identity
 from aws_iam_async.tokens.service import TokenService
-from aws_iam_async.tokens.token import Token
 from tests.credentials.chain_sources import ChainSource, double, source
-from tests.credentials.conftest import SESSION_TOKEN, told
+from tests.credentials.conftest import SESSION_TOKEN, come_to_rest, told
+from tests.tokens.keys import make_key
 
 __all__ = ["double", "source"]
 
@@ -26,18 +25,14 @@ class Client:
     def __init__(self, source: ChainSource) -> None:
         self.ahead = 0.0
         self.service = TokenService(clock=lambda: time.time() + self.ahead, random=lambda: 0.0)
-        self.key = TokenKey("db.example", 5432, "app", "us-east-1", identity(profile=source.profile), 900)
+        self.key = make_key(signer=identity(profile=source.profile))
 
     async def token(self, user: str = "app") -> Token:
-        token, _ = await self.service.get(self.key._replace(user=user))
+        token, _ = await self.service.get(make_key(user, signer=self.key.source))
         return token
 
     async def key_id(self, user: str = "app") -> str:
         return (await self.token(user)).access_key_id
-
-    async def comes_to_rest(self) -> None:
-        (tokens,) = self.service._loops.states()
-        await asyncio.gather(*tokens.credentials.refreshers(), return_exceptions=True)
 
 
 @pytest.fixture
@@ -75,7 +70,7 @@ async def test_renewed_ahead_of_its_expiry_without_a_wait(source: ChainSource, c
     source.double.serial, source.double.expires = 2, source.double.expires + HOUR
     client.ahead = 3000
     assert await client.key_id() == "ASIADOUBLE1"
-    await client.comes_to_rest()
+    await come_to_rest()
     assert await client.key_id("other") == "ASIADOUBLE2"
     assert client.service.statistics().waits == 1
 
@@ -126,10 +121,10 @@ async def test_failing_later_while_there_are_good_ones(
     source.double.mode = mode  # type: ignore[assignment]  # from the list above
     client.ahead = 3000
     assert await client.key_id() == "ASIADOUBLE1"
-    await client.comes_to_rest()
+    await come_to_rest()
     client.ahead = 3580
     assert await client.key_id("other") == "ASIADOUBLE1"
-    await client.comes_to_rest()
+    await come_to_rest()
     statistics = client.service.statistics()
     assert (statistics.waits, statistics.credentials_failures) == (1, 2)
     no_secret_in()

@@ -8,11 +8,15 @@ import pytest
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 
-from aws_iam_async.credentials import given
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import Given
-from aws_iam_async.errors import CredentialsError
+from aws_iam_async import Credentials, CredentialsError
+from aws_iam_async.credentials.credentials import Snapshot
+from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN
+
+
+async def read(given: object) -> Snapshot:
+    return await TokenService().credentials(credentials_source(credentials=given))
 
 
 async def test_a_callable_that_returns_credentials() -> None:
@@ -21,7 +25,7 @@ async def test_a_callable_that_returns_credentials() -> None:
     async def load() -> Credentials:
         return Credentials("ASIACALLED", "x", "y", expires)
 
-    snapshot = await given.ask(Given(load))
+    snapshot = await read(load)
     assert snapshot.credentials == Credentials("ASIACALLED", "x", "y", expires)
     assert snapshot.method == "callable"
     assert snapshot.expires == expires.timestamp()
@@ -31,7 +35,7 @@ async def test_a_callable_that_returns_what_botocore_has() -> None:
     async def load() -> ReadOnlyCredentials:
         return ReadOnlyCredentials("ASIACALLED", "x", "y")
 
-    snapshot = await given.ask(Given(load))
+    snapshot = await read(load)
     assert snapshot.credentials == Credentials("ASIACALLED", "x", "y")
     assert snapshot.expires is None
 
@@ -44,7 +48,7 @@ async def test_a_callable_that_returns_something_else(answer: object) -> None:
         return answer
 
     with pytest.raises(CredentialsError, match=r"neither aws_iam_async\.Credentials") as raised:
-        await given.ask(Given(load))
+        await read(load)
     assert "MARK" not in str(raised.value)
 
 
@@ -53,7 +57,7 @@ async def test_a_callable_that_is_not_async() -> None:
         return Credentials("AKIA", "x")
 
     with pytest.raises(CredentialsError, match="async def"):
-        await given.ask(Given(load))  # type: ignore[arg-type]  # wrong on purpose
+        await read(load)
 
 
 async def test_a_callable_that_fails() -> None:
@@ -63,7 +67,7 @@ async def test_a_callable_that_fails() -> None:
         raise failure
 
     with pytest.raises(CredentialsError, match=r"load\(\) raised OSError") as raised:
-        await given.ask(Given(load))
+        await read(load)
     assert raised.value.__cause__ is failure
 
 
@@ -72,14 +76,14 @@ async def test_a_callable_whose_inner_task_is_cancelled() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(CredentialsError, match="cancelled from within"):
-        await given.ask(Given(load))
+        await read(load)
 
 
 @pytest.mark.usefixtures("aws_home")
 async def test_an_aiobotocore_session(no_secret_in: Callable[..., None]) -> None:
     session = AioSession()
     session.set_credentials("AKIASESSION", SECRET_KEY, SESSION_TOKEN)
-    snapshot = await given.ask(Given(session))
+    snapshot = await read(session)
     assert (snapshot.credentials.access_key, snapshot.credentials.session_token) == ("AKIASESSION", SESSION_TOKEN)
     no_secret_in()
 
@@ -90,4 +94,4 @@ async def test_a_session_of_another_kind() -> None:
             return object()
 
     with pytest.raises(CredentialsError, match="not async"):
-        await given.ask(Given(Blocking()))  # type: ignore[arg-type]  # wrong on purpose
+        await read(Blocking())

@@ -8,7 +8,7 @@ from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN, Answer, AwsHom
 PROGRAM = """if True:
     import asyncio, logging
     logging.basicConfig(level=1)
-    from aws_iam_async.tokens.rds import RdsTokenProvider
+    from aws_iam_async import RdsTokenProvider
     host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
     token = asyncio.run(RdsTokenProvider(profile="reader").get_token(host=host, port=5432, user="app"))
     print(token.access_key_id)

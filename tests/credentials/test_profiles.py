@@ -1,6 +1,6 @@
 """Profiles in the shared AWS files: keys, a command, a role to assume."""
 
-import functools
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from aws_iam_async import offload
-from aws_iam_async.credentials import sdk
-from aws_iam_async.credentials.snapshot import Snapshot
-from aws_iam_async.errors import ConfigurationError, CredentialsError
+from aws_iam_async import ConfigurationError, CredentialsError
+from aws_iam_async.credentials.credentials import Snapshot
+from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import SECRET_KEY, SESSION_TOKEN, Answer, AwsHome, Endpoint, assumed_role, told
 
 
 def read(profile: str | None) -> Snapshot:
-    """Read as the service does: in a thread."""
-    return offload.start(functools.partial(sdk.read, profile), name="test").result(30)
+    async def main() -> Snapshot:
+        return await TokenService().credentials(credentials_source(profile=profile))
+
+    return asyncio.run(main())
 
 
 ROLE = """
@@ -146,7 +148,7 @@ def test_a_command_that_fails(
 def test_a_profile_that_nobody_wrote(aws_home: AwsHome) -> None:
     aws_home.credentials.write_text(BASE)
     aws_home.config.write_text("[profile other]\n")
-    with pytest.raises(ConfigurationError, match=r"profile 'prod'.*known profiles: base, other"):
+    with pytest.raises(ConfigurationError, match=r"profile 'prod'.*available profiles: base, other"):
         read("prod")
 
 

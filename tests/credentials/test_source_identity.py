@@ -10,9 +10,8 @@ from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.session import Session
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import DEFAULT_CHAIN, Given, source
-from aws_iam_async.errors import ConfigurationError
+from aws_iam_async import ConfigurationError, Credentials
+from aws_iam_async.credentials.source import DEFAULT_CHAIN, CallersSource, credentials_source
 
 
 class Vault:
@@ -33,16 +32,16 @@ async def load() -> Credentials:
 
 
 def test_equal_profiles_are_one() -> None:
-    assert source(profile="prod") == source(profile="prod")
-    assert hash(source(profile="prod")) == hash(source(profile="prod"))
-    assert source() is source(None, None) is DEFAULT_CHAIN
+    assert credentials_source(profile="prod") == credentials_source(profile="prod")
+    assert hash(credentials_source(profile="prod")) == hash(credentials_source(profile="prod"))
+    assert credentials_source() is credentials_source(None, None) is DEFAULT_CHAIN
 
 
 def test_the_same_object_is_one() -> None:
     vault, session, partial = Vault(), AioSession(), functools.partial(load)
     for given in (vault, session, partial, load):
-        assert source(credentials=given) == source(credentials=given)
-        assert hash(source(credentials=given)) == hash(source(credentials=given))
+        assert credentials_source(credentials=given) == credentials_source(credentials=given)
+        assert hash(credentials_source(credentials=given)) == hash(credentials_source(credentials=given))
 
 
 def test_a_method_of_the_same_object_is_one() -> None:
@@ -51,23 +50,23 @@ def test_a_method_of_the_same_object_is_one() -> None:
             return Credentials("AKIA", "x")
 
     one, other = Loader(), Loader()
-    assert source(credentials=one.load) == source(credentials=one.load)
-    assert hash(source(credentials=one.load)) == hash(source(credentials=one.load))
-    assert source(credentials=one.load) != source(credentials=other.load)
+    assert credentials_source(credentials=one.load) == credentials_source(credentials=one.load)
+    assert hash(credentials_source(credentials=one.load)) == hash(credentials_source(credentials=one.load))
+    assert credentials_source(credentials=one.load) != credentials_source(credentials=other.load)
 
 
 def test_all_others_are_different() -> None:
     sources = [
-        source(),
-        source(profile="a"),
-        source(profile="b"),
-        source(profile="default"),
-        source(credentials=Vault()),
-        source(credentials=Vault()),  # equal to the one before, by its own reckoning
-        source(credentials=AioSession()),
-        source(credentials=AioSession()),
-        source(credentials=load),
-        source(credentials=lambda: load()),  # noqa: PLW0108 - another function
+        credentials_source(),
+        credentials_source(profile="a"),
+        credentials_source(profile="b"),
+        credentials_source(profile="default"),
+        credentials_source(credentials=Vault()),
+        credentials_source(credentials=Vault()),  # equal to the one before, by its own reckoning
+        credentials_source(credentials=AioSession()),
+        credentials_source(credentials=AioSession()),
+        credentials_source(credentials=load),
+        credentials_source(credentials=lambda: load()),  # noqa: PLW0108 - another function
     ]
     assert len(set(sources)) == len(sources)
     assert not any(one == other for one, other in itertools.combinations(sources, 2))
@@ -76,22 +75,22 @@ def test_all_others_are_different() -> None:
 def test_what_it_stands_for_is_kept_alive() -> None:
     session = AioSession()
     reference = weakref.ref(session)
-    identity = source(credentials=session)
+    identity = credentials_source(credentials=session)
     del session
     gc.collect()
-    assert isinstance(identity, Given)
+    assert isinstance(identity, CallersSource)
     assert reference() is identity.provider
 
 
 def test_both_exclude_each_other() -> None:
     with pytest.raises(ConfigurationError, match="profile and credentials"):
-        source(profile="prod", credentials=load)
+        credentials_source(profile="prod", credentials=load)
 
 
 @pytest.mark.parametrize("wrong", ["", "  ", 7, b"prod", ["prod"]])
 def test_profiles_that_are_none(wrong: object) -> None:
     with pytest.raises(ConfigurationError, match=r"^profile must"):
-        source(profile=wrong)
+        credentials_source(profile=wrong)
 
 
 @pytest.mark.parametrize(
@@ -112,16 +111,18 @@ def test_profiles_that_are_none(wrong: object) -> None:
 )
 def test_credentials_that_are_none(wrong: object) -> None:
     with pytest.raises(ConfigurationError, match=r"^credentials") as raised:
-        source(credentials=wrong)
+        credentials_source(credentials=wrong)
     assert "MARK" not in str(raised.value)
 
 
 def test_a_blocking_session_is_named() -> None:
     with pytest.raises(ConfigurationError, match="block the event loop"):
-        source(credentials=Session())
+        credentials_source(credentials=Session())
 
 
-@pytest.mark.parametrize("identity", [source(), source(profile="prod"), source(credentials=load)])
+@pytest.mark.parametrize(
+    "identity", [credentials_source(), credentials_source(profile="prod"), credentials_source(credentials=load)]
+)
 def test_repr_reads_well(identity: object) -> None:
     assert repr(identity) in {
         "the default credentials chain",

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.reading import READ_LIMIT
-from aws_iam_async.credentials.service import CredentialsService
-from aws_iam_async.credentials.source import CredentialsSource, source
-from aws_iam_async.errors import CredentialsError
-from aws_iam_async.statistics import CredentialsCounters
+from aws_iam_async import Credentials, CredentialsError
+from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import AwsHome
+from tests.tokens.conftest import imported
 from tests.tokens.stepped_loop import SteppedLoop
 
+__all__ = ["imported"]
+
 START = 1_800_000_000.0
+READ_LIMIT = 60.0  # seconds
 
 
 class Stepped:
@@ -26,15 +27,14 @@ class Stepped:
 
     def __init__(self, loop: SteppedLoop) -> None:
         self.loop = loop
-        self.counters = CredentialsCounters()
-        self.service = CredentialsService(clock=self.now, random=lambda: 0.0, counters=self.counters)
+        self.service = loop.inside(lambda: TokenService(clock=self.now, random=lambda: 0.0))
 
     def now(self) -> float:
         return START + self.loop.now
 
     def ask(self, source: CredentialsSource) -> "asyncio.Task[str]":
         async def get() -> str:
-            return (await self.service.get(source)).credentials.access_key
+            return (await self.service.credentials(source)).credentials.access_key
 
         task = self.loop.create_task(get())
         self.loop.step(20)
@@ -54,7 +54,7 @@ class Stepped:
 
 
 @pytest.fixture
-def stepped() -> Iterator[Stepped]:
+def stepped(imported: None) -> Iterator[Stepped]:  # noqa: ARG001 - done before the first step
     loop = SteppedLoop()
     asyncio.set_event_loop(loop)
     yield Stepped(loop)
@@ -73,7 +73,7 @@ def test_a_background_refresh_that_hangs(stepped: Stepped) -> None:
             await asyncio.Event().wait()
         return Credentials(f"AKIA{calls}", "x", "y", datetime.fromtimestamp(stepped.now() + 100, UTC))
 
-    vault = source(credentials=load)
+    vault = credentials_source(credentials=load)
     assert stepped.ask(vault).result() == "AKIA1"
     stepped.advance(90)
     assert stepped.ask(vault).result() == "AKIA1"  # and from now on the refresh hangs
@@ -103,18 +103,18 @@ def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[Path]
 
 
 def test_a_credential_process_that_hangs(stepped: Stepped, process_that_hangs_once: Path) -> None:
-    profile = source(profile="slow")
+    profile = credentials_source(profile="slow")
     first = stepped.ask(profile)
     stepped.wait_for(process_that_hangs_once.exists)
     for _ in range(3):  # callers who give up sooner do not start another, and do not put the limit off
         first.cancel()
         stepped.advance(READ_LIMIT / 4)
         first = stepped.ask(profile)
-    assert stepped.counters.loads == 1
+    assert stepped.service.statistics().credentials_loads == 1
     stepped.advance(READ_LIMIT / 4)
     with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 60 s"):
         first.result()
     second = stepped.ask(profile)
     stepped.wait_for(second.done)
     assert second.result() == "AKIAPROCESS"
-    assert stepped.counters.loads == 2
+    assert stepped.service.statistics().credentials_loads == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from aws_iam_async.credentials.source import DEFAULT_CHAIN, source
+from aws_iam_async.credentials.source import DEFAULT_CHAIN, credentials_source
 from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import SECRET_KEY, AwsHome
 
@@ -33,7 +33,7 @@ async def test_a_role_with_a_source_profile(aws_home: AwsHome) -> None:
         f"[profile reader]\nrole_arn = {ROLE}\nsource_profile = base\n"
         f"[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = {SECRET_KEY}\n"
     )
-    snapshot = await TokenService().credentials(source(profile="reader"))
+    snapshot = await TokenService().credentials(credentials_source(profile="reader"))
     check(snapshot.credentials.access_key, snapshot.credentials.expires_at)
     assert snapshot.method == "assume-role"
 

@@ -33,7 +33,7 @@ def test_the_reference_shows_what_the_docstrings_say(site: Path) -> None:
     assert 'id="aws_iam_async.connect"' in reference
     words = re.sub(r"<[^>]*>", " ", reference).split()
     # Once in a signature at least (with a colon), and once where it is explained.
-    assert [name for name in aws_iam_async.Statistics._fields if name not in words] == []
+    assert [name for name in aws_iam_async.Statistics.__annotations__ if name not in words] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])

@@ -8,7 +8,7 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async import AwsIamError, ConfigurationError, PluginManager
-from aws_iam_async.plugins.iam.plugin import IamPlugin
+from aws_iam_async.plugins.iam import IamPlugin
 from tests.docs.pages import ROOT, table
 
 

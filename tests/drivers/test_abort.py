@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from aws_iam_async.abort import abort
+from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.testing import Emulator
 
 
@@ -26,7 +26,7 @@ async def test_of_a_connection_that_is_lost(rds_postgres: Emulator, closes: int)
         assert await reader.read() == b""
     for _ in range(closes):
         writer.transport.close()
-    abort(writer.transport)
+    abort_transport(writer.transport)
     assert writer.transport.is_closing()
 
 
@@ -35,7 +35,7 @@ async def test_of_one_that_is_there(rds_postgres: Emulator, closes: int) -> None
     reader, writer = await connected(rds_postgres)
     for _ in range(closes):
         writer.transport.close()
-    abort(writer.transport)
+    abort_transport(writer.transport)
     async with asyncio.timeout(1):  # closing it politely would wait for the server
         await writer.wait_closed()
     assert await reader.read() == b""

@@ -1,7 +1,7 @@
 import pytest
 
+from aws_iam_async import ConfigurationError
 from aws_iam_async.endpoints import is_ip, normalise
-from aws_iam_async.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_host_has_one_form(host: str, normal: str) -> None:
         ("fe80::1%", "without brackets"),
         ("fe80::1%a b", "without brackets"),
         ("/var/run/postgresql", "Unix socket"),
-        ("app@db.example", "no user"),
+        ("app@db.example", "without URL, user"),
         ("one.example,two.example", "single host"),
         ("db.example?x=1", "'?'"),
         ("*.example", "'*'"),

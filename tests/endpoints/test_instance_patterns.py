@@ -1,7 +1,7 @@
 import pytest
 
-from aws_iam_async.endpoints import InstancePattern, parse_pattern
-from aws_iam_async.errors import ConfigurationError
+from aws_iam_async import ConfigurationError
+from aws_iam_async.endpoints import region_of_pattern
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from aws_iam_async.errors import ConfigurationError
     ],
 )
 def test_the_pattern_supplies_the_region_if_it_names_one(pattern: str, region: str | None) -> None:
-    assert parse_pattern(pattern) == InstancePattern(pattern.lower().removesuffix("."), region)
+    assert region_of_pattern(pattern) == region
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,5 @@ def test_the_pattern_supplies_the_region_if_it_names_one(pattern: str, region: s
 )
 def test_other_patterns_are_refused_with_the_reason(pattern: object, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^cluster_instance_host_pattern ") as refused:
-        parse_pattern(pattern)
+        region_of_pattern(pattern)
     assert complaint in str(refused.value)

@@ -1,7 +1,7 @@
 import pytest
 
+from aws_iam_async import ConfigurationError
 from aws_iam_async.endpoints import parse_port
-from aws_iam_async.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(("value", "port"), [(1, 1), (65535, 65535), ("5432", 5432), ("05432", 5432), ("1", 1)])
@@ -37,7 +37,7 @@ def test_numbers_and_numeric_strings_are_ports(value: object, port: int) -> None
     ],
 )
 def test_anything_else_is_refused_with_the_option_and_the_range(value: object) -> None:
-    with pytest.raises(ConfigurationError, match=r"^iam_default_port must be .* 1 to 65535"):
+    with pytest.raises(ConfigurationError, match=r"^iam_default_port (is out of range: it )?must be .*from 1 to 65535"):
         parse_port(value, "iam_default_port")
 
 

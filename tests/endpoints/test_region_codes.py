@@ -1,7 +1,7 @@
 import pytest
 
+from aws_iam_async import RegionError
 from aws_iam_async.endpoints import normalise_region
-from aws_iam_async.errors import RegionError
 
 
 def test_case_does_not_matter() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from typing import Any
 
 import pytest
@@ -55,11 +56,20 @@ async def test_an_option_wins_over_the_urls_query(rds: Rds) -> None:
     await engine_of_its_own.dispose()
 
 
-async def test_tls_options_replace_those_of_the_url(rds: Rds) -> None:
-    # With both, sslrootcert would turn `require` into `verify-ca`, and this file cannot be read.
-    engine = create_async_engine(
-        url(rds, sslmode="verify-full", sslrootcert="nowhere.pem"), iam_host=rds.emulator.host, sslmode="require"
-    )
+@pytest.mark.parametrize("option", ["ssl", "sslmode"])
+async def test_a_tls_word_replaces_that_of_the_url_and_uses_its_root_certificate(rds: Rds, option: str) -> None:
+    # Plugin 'iam' refuses `prefer`, and only this file contains the emulator's authority.
+    in_url = {"sslmode": "prefer", "sslrootcert": str(rds.emulator.ca_file)}
+    word: dict[str, Any] = {option: "verify-full"}
+    engine = create_async_engine(url(rds, **in_url), iam_host=rds.emulator.host, **word)
+    assert await who(engine, rds) == "app"
+    await engine.dispose()
+
+
+async def test_a_context_replaces_all_tls_options_of_the_url(rds: Rds) -> None:
+    context = await asyncio.to_thread(ssl.create_default_context, cafile=rds.emulator.ca_file)
+    in_url = {"sslmode": "verify-full", "sslrootcert": "nowhere.pem"}
+    engine = create_async_engine(url(rds, **in_url), iam_host=rds.emulator.host, ssl=context)
     assert await who(engine, rds) == "app"
     await engine.dispose()
 
@@ -76,7 +86,7 @@ async def test_an_engine_made_elsewhere(rds: Rds) -> None:
 
 async def test_arming_twice_is_refused(rds: Rds, make_engine: MakeEngine) -> None:
     engine = make_engine(rds)
-    with pytest.raises(ConfigurationError, match="was armed before"):
+    with pytest.raises(ConfigurationError, match="is armed already; create another one"):
         arm(engine, **rds.options)
     assert rds.emulator.logins == []
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine as create_plain_engine
 
-from aws_iam_async import ConfigurationError, PluginManager, PluginNotFoundError
+from aws_iam_async import ConfigurationError, ConnectNext, ConnectRequest, PluginManager, PluginNotFoundError
 from aws_iam_async.sqlalchemy import arm, create_async_engine
 
 POSTGRESQL = "postgresql+asyncpg://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop"
@@ -60,12 +60,12 @@ def test_plugins_and_a_manager_exclude_each_other() -> None:
 
 
 def test_an_unknown_plugin_is_refused() -> None:
-    with pytest.raises(PluginNotFoundError, match="nobody knows 'geo'"):
+    with pytest.raises(PluginNotFoundError, match="unknown plugin 'geo'; available: iam, otel"):
         create_async_engine(POSTGRESQL, plugins="geo,iam")
 
 
 def test_a_misspelt_plugin_is_told_the_right_code() -> None:
-    with pytest.raises(PluginNotFoundError, match=r"nobody knows 'iamm'; did you mean 'iam'\? Known: iam, otel"):
+    with pytest.raises(PluginNotFoundError, match=r"unknown plugin 'iamm'; did you mean 'iam'\? Available: iam, otel"):
         create_async_engine(POSTGRESQL, plugins="iamm")
 
 
@@ -89,6 +89,21 @@ async def test_the_mysql_way_of_naming_certificates_is_answered_with_ours(url: s
     arguments = {} if "ssl_ca" in url else {"ssl": {"ca": "bundle.pem"}}
     with pytest.raises(ConfigurationError, match=r"ssl_ca.*: pass sslrootcert"):
         await create_async_engine(url, connect_args=arguments).connect()
+
+
+async def test_none_in_connect_args_reaches_the_driver() -> None:
+    """For asyncpg ``timeout=None`` is "no limit", not "not given"."""
+    seen: list[Any] = []
+
+    class Seeing:
+        async def connect(self, request: ConnectRequest, _call_next: ConnectNext) -> Any:
+            seen.append(dict(request.driver_options))
+            raise LookupError
+
+    engine = create_async_engine(POSTGRESQL, plugins=[Seeing()], connect_args={"timeout": None})
+    with pytest.raises(LookupError):
+        await engine.connect()
+    assert seen == [{"timeout": None}]
 
 
 async def test_a_misspelt_option_in_the_url_is_refused_before_any_network_traffic() -> None:

@@ -52,7 +52,7 @@ async def test_a_wrong_option_is_named(emulator: Emulator, run: Run) -> None:
     wrong = {"cluster-instance-host-pattern": "c9akciq32.us-east-1.rds.amazonaws.com"}
     ran = await run(program, *arguments(emulator, **wrong), environment=credentials(emulator))
     assert ran.status == 1
-    assert ran.err.startswith("ConfigurationError: cluster_instance_host_pattern must hold exactly one '?'")
+    assert ran.err.startswith("ConfigurationError: cluster_instance_host_pattern must contain exactly one '?'")
     assert "Traceback" not in ran.err
     assert emulator.logins == []
 

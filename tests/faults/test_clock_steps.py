@@ -1,6 +1,7 @@
 """The clock of this machine is set forward and back by an hour; the server's is set with it, or not."""
 
 import asyncio
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ class Ages:
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["the server's too", "here only"])
-async def test_a_pool_reconnects(place: Site, leaks: Leaks, *, together: bool) -> None:
+async def test_a_pool_reconnects(place: Site, leaks: Leaks, monkeypatch: pytest.MonkeyPatch, *, together: bool) -> None:
     step = 0.0
 
     def clock() -> float:
@@ -47,10 +48,8 @@ async def test_a_pool_reconnects(place: Site, leaks: Leaks, *, together: bool) -
     if together:
         place.emulator.clock = clock
     ages = Ages(clock)
-    async with (
-        PluginManager(["iam", ages], _tokens=TokenService(clock=clock)) as manager,
-        loaded(place, manager) as load,
-    ):
+    monkeypatch.setattr("aws_iam_async.manager.TokenService", functools.partial(TokenService, clock=clock))
+    async with PluginManager(["iam", ages]) as manager, loaded(place, manager) as load:
         for step in (0.0, HOUR, 0.0, -HOUR, 0.0):
             logins = len(place.emulator.logins)
             place.emulator.cut_connections()

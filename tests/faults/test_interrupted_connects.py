@@ -8,8 +8,7 @@ from typing import Any
 import aiomysql
 import pytest
 
-from aws_iam_async import ConnectRequest, PluginManager
-from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async import ConnectNext, ConnectRequest, PluginManager
 from aws_iam_async.testing import Stage
 from tests.faults.leaks import Leaks
 from tests.faults.site import Site

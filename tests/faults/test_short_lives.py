@@ -13,7 +13,7 @@ LIVES = Lives(key=15.0, token=3, fetch=0.05, outage=1.5, outage_at=11.7, storm=1
 
 
 async def test_nobody_waits_and_nobody_is_refused(place: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aws_iam_async.tokens.lifetime.MARGIN", 1.0)  # 30 s before what lives for fifteen
+    monkeypatch.setattr("aws_iam_async.tokens.token.MARGIN", 1.0)  # 30 s before what lives for fifteen
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(live(place, refresh, LIVES, 16)) for refresh in KINDS]
     outcomes = [task.result() for task in tasks]

@@ -4,23 +4,19 @@ import datetime as dt
 import string
 from contextlib import suppress
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
-from aws_iam_async.drivers.asyncpg import AsyncpgDriver
-from aws_iam_async.drivers.protocol import Driver
-from aws_iam_async.endpoints import RdsEndpoint, is_ip, normalise, parse, parse_pattern, parse_port
-from aws_iam_async.errors import AwsIamError, ConfigurationError
-from aws_iam_async.options import Reader
-from aws_iam_async.plugins.iam import login
-from aws_iam_async.statistics import Attempts
+from aws_iam_async import AwsIamError, ConfigurationError
+from aws_iam_async.endpoints import RdsEndpoint, is_ip, normalise, parse, parse_port, region_of_pattern
+from aws_iam_async.plugins.iam import login_for
 from aws_iam_async.testing import Account, mysql_packets, postgres_messages
 from aws_iam_async.testing.streams import MalformedMessageError
 from aws_iam_async.testing.verification import Endpoint, verify
+from tests.options.reader import DRIVERS, OPTION_NAMES, Options
 
 pytestmark = pytest.mark.long
 
@@ -68,7 +64,7 @@ def test_hosts_that_resemble_endpoints() -> None:
 def check_host(text: str) -> None:
     endpoint = parse(text)
     assert endpoint == parse_by_labels(text)
-    for reads in (normalise, parse_pattern, parse_port):
+    for reads in (normalise, region_of_pattern, parse_port):
         with suppress(ConfigurationError):
             found = reads(text)
             assert reads is not normalise or normalise(found) == found
@@ -109,7 +105,7 @@ def parse_by_labels(text: str) -> RdsEndpoint | None:
         if not name.replace("-", "").isalnum() or name.startswith("-") or len(name) > 63:
             continue
         kind = "proxy-endpoint" if between else kind
-        return RdsEndpoint(host, cast("Any", kind), None if region == "global" else region, suffix)
+        return RdsEndpoint(host, kind, None if region == "global" else region)
     return None
 
 
@@ -146,18 +142,14 @@ query = st.lists(st.tuples(query_name, piece), max_size=3).map(
     lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)
 )
 scheme = st.sampled_from(["postgresql", "mysql", "postgres", "mysql+aiomysql", "http", ""])
-DRIVERS: dict[str, Driver] = {
-    "mysql": AiomysqlDriver(lambda terminal: terminal, Attempts()),
-    "postgresql": AsyncpgDriver(lambda terminal: terminal, Attempts()),
-}
 
 
-def ask(dsn: str | None, driver: Driver, **keywords: Any) -> None:
+def ask(dsn: str | None, scheme: str, **keywords: Any) -> None:
     """Read as a manager does, and then as the plugin does."""
     try:
-        request = Reader(driver, login.OPTION_NAMES, {}).read(dsn, keywords, pool=False).request
+        request = Options(scheme).read(dsn, keywords).request
         tls = request.tls.secured("db.example")
-        signed = login.read(request)
+        signed = login_for(request).key
     except AwsIamError as error:
         refusal = str(error)
     else:
@@ -186,16 +178,14 @@ def two(part: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
 def test_dsns(parts: tuple[list[str], ...]) -> None:
     # Drawing is what takes the time: so few parts, in all their combinations.
     for kind, user, hosts, path, options in product(*parts):
-        driver = DRIVERS["mysql" if kind.startswith("mysql") else "postgresql"]
+        driver = "mysql" if kind.startswith("mysql") else "postgresql"
         ask(f"{kind}://{user}:{PASSWORD}@{hosts}/{path}?{options}", driver)
 
 
 anything = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), pieces, st.binary(max_size=3), st.just(ENDPOINT)
 )
-names = sorted(
-    login.OPTION_NAMES | {"host", "port", "user", "database", "ssl", "sslmode", "sslrootcert", "unix_socket"}
-)
+names = sorted(OPTION_NAMES | {"host", "port", "user", "database", "ssl", "sslmode", "sslrootcert", "unix_socket"})
 
 
 some = st.lists(st.tuples(st.sampled_from(names), anything), max_size=2)
@@ -206,7 +196,7 @@ some = st.lists(st.tuples(st.sampled_from(names), anything), max_size=2)
 def test_options(several: list[list[tuple[str, Any]]], driver: str) -> None:
     for one, other in product(several, repeat=2):
         given = {"host": ENDPOINT, "user": "app", "password": PASSWORD, **dict(one), **dict(other)}
-        ask(None, DRIVERS[driver], **given)
+        ask(None, driver, **given)
 
 
 @cases(6_000)

@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 from asyncpg import connect_utils
 
-from aws_iam_async.drivers.abandoned import MODULE, VARIABLE
 from aws_iam_async.testing import Stage
 from tests.credentials.conftest import AwsHome
 from tests.login.conftest import Rds, give_environment, settle
@@ -26,10 +25,10 @@ def database(postgresql: Rds, aws_home: AwsHome) -> Rds:
 
 
 def test_asyncpg_still_keeps_its_transport_there() -> None:
-    assert connect_utils.__file__.endswith(MODULE)
+    assert connect_utils.__file__.endswith("connect_utils.py")
     connect = vars(connect_utils)["__connect_addr"]
     names = inspect.unwrap(connect).__code__.co_varnames
-    assert VARIABLE in names, f"asyncpg {asyncpg.__version__} moved it: adapt drivers/abandoned.py"
+    assert "tr" in names, f"asyncpg {asyncpg.__version__} moved it: adapt _abort_leftovers in drivers/asyncpg.py"
 
 
 async def test_a_refused_login_ends_its_socket_at_once(database: Rds) -> None:

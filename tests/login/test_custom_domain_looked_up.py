@@ -176,7 +176,7 @@ def test_the_systems_resolver_answers_on_either_loop(loop_factory: Any, driver: 
 
     with (
         asyncio.Runner(loop_factory=loop_factory) as runner,
-        pytest.raises(ConfigurationError, match="'localhost' stands for 'localhost"),
+        pytest.raises(ConfigurationError, match="canonical name of 'localhost' is 'localhost"),
     ):
         runner.run(connect())
 

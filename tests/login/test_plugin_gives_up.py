@@ -66,19 +66,21 @@ async def test_returned_nothing(rds: Rds, way: str) -> None:
             await call_next(request)
 
     opening = rds.connect if way == "connect" else lambda **options: rds.create_pool(1, 1, **options)
-    with pytest.raises(AwsIamError, match=r"returned nothing; it must return what call_next\(\) gave"):
+    with pytest.raises(AwsIamError, match=r"returned nothing: it must return the result of call_next\(\)"):
         await opening(plugins=[Forgetful(), "iam"])
     assert len(rds.emulator.logins) == 1
     await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
 
 
-async def test_returned_what_it_did_not_await(rds: Rds) -> None:
+@pytest.mark.parametrize("wrapped", [lambda coroutine: coroutine, asyncio.ensure_future], ids=["coroutine", "task"])
+async def test_returned_what_it_did_not_await(rds: Rds, wrapped: Any) -> None:
     class Hasty:
         async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
-            return call_next(request)
+            return wrapped(call_next(request))
 
     with pytest.raises(AwsIamError, match=r"returned a coroutine: write `return await call_next\(request\)`"):
         await rds.connect(plugins=[Hasty(), "iam"])
+    await asyncio.sleep(0)
     assert rds.emulator.logins == []
 
 

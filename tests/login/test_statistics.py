@@ -60,7 +60,7 @@ async def test_everything_is_counted(rds: Rds) -> None:
     assert statistics.next_credentials_expiry == vault.expires_at
     assert statistics.next_token_expiry is not None
     assert statistics.next_token_expiry <= vault.expires_at - timedelta(seconds=30)
-    counted = {name: value for name, value in statistics._asdict().items() if isinstance(value, int)}
+    counted = {name: value for name, value in statistics.as_dict().items() if isinstance(value, int)}
     assert counted == {
         "connects": 4,
         "failures": 1,

@@ -1,17 +1,17 @@
 """What is read out of a DSN."""
 
 import string
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async.dsn import parse
-from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.options import Reader
-from aws_iam_async.plugins.iam.login import OPTION_NAMES
-from tests.options.test_reading_options import MYSQL, POSTGRESQL
+import aws_iam_async
+from aws_iam_async import ConfigurationError
+from aws_iam_async.options.dsn import parse
+from tests.options.reader import Options
 
 
 def test_all_parts() -> None:
@@ -81,9 +81,7 @@ def test_a_refusal_never_repeats_the_password() -> None:
 def test_no_piece_of_a_password_that_was_not_encoded_is_told(scheme: str, login: str) -> None:
     """RFC 3986 sees a query, a path or an address in it."""
     with pytest.raises(ConfigurationError) as caught:
-        Reader(MYSQL if scheme == "mysql" else POSTGRESQL, OPTION_NAMES, {}).read(
-            f"{scheme}://{login}@db.example/shop?connect_timeout=1", {}, pool=False
-        )
+        Options(scheme).read(f"{scheme}://{login}@db.example/shop?connect_timeout=1", {})
     assert "hunter" not in str(caught.value)
     assert "hunter" not in repr(caught.value.__cause__)
 
@@ -92,14 +90,20 @@ def test_no_piece_of_a_password_that_was_not_encoded_is_told(scheme: str, login:
     ("dsn", "advice"),
     [
         ("postgresql://app:p/ss@db/shop", "percent-encode '/'"),
-        ("jdbc:postgresql://db/shop", "drop 'jdbc:'"),
-        ("'postgresql://db/shop'", "in quotes"),
+        ("jdbc:postgresql://db/shop", "remove 'jdbc:'"),
+        ("'postgresql://db/shop'", "remove the quotes"),
     ],
 )
 def test_what_is_often_wrong_is_named(dsn: str, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice) as refused:
         parse(dsn)
     assert "ss@" not in str(refused.value)
+
+
+@pytest.mark.parametrize("dsn", [5, b"postgresql://app@db/shop"])
+async def test_what_is_no_string_is_refused(dsn: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^dsn must be a string, not {type(dsn).__name__}"):
+        await aws_iam_async.connect(dsn)
 
 
 @pytest.mark.parametrize("dsn", ["postgresql://db:5432/shop?application_name=a@b", "postgresql://[::1]/shop?x=a@b"])

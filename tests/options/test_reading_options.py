@@ -10,19 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async import dsn as dsn_reader
-from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
-from aws_iam_async.drivers.asyncpg import AsyncpgDriver
-from aws_iam_async.drivers.protocol import Driver
-from aws_iam_async.errors import AwsIamError, ConfigurationError
-from aws_iam_async.options import Reader, Reading
-from aws_iam_async.plugins.iam.login import OPTION_NAMES
-from aws_iam_async.statistics import Attempts
+from aws_iam_async import AwsIamError, ConfigurationError
+from aws_iam_async.options import dsn as dsn_reader
 from aws_iam_async.tls import Tls, TlsMode
-
-POSTGRESQL: Driver = AsyncpgDriver(lambda terminal: terminal, Attempts())
-MYSQL: Driver = AiomysqlDriver(lambda terminal: terminal, Attempts())
-DRIVERS = {"postgresql": POSTGRESQL, "mysql": MYSQL}
+from tests.options.reader import DRIVERS, OPTION_NAMES, Options, Read
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +22,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def reading(
-    dsn: str | None, *, pool: bool = False, defaults: Mapping[str, Any] | None = None, **keywords: Any
-) -> Reading:
-    driver = DRIVERS[dsn_reader.parse(dsn).scheme] if dsn else POSTGRESQL
-    return Reader(driver, OPTION_NAMES, defaults or {}).read(dsn, keywords, pool=pool)
+def reading(dsn: str | None, *, pool: bool = False, defaults: Mapping[str, Any] | None = None, **keywords: Any) -> Read:
+    scheme = dsn_reader.parse(dsn).scheme if dsn else "postgresql"
+    return Options(scheme, defaults).read(dsn, keywords, pool=pool)
 
 
 def test_keywords_win_over_the_dsn_and_the_dsn_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,12 +124,30 @@ def test_tls_words_mean_the_same_for_both() -> None:
         assert (tls.mode, tls.root_cert) == ("verify-ca", "ca.pem")
 
 
-def test_a_keyword_for_tls_replaces_what_the_dsn_says() -> None:
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_keywords_for_tls_are_completed_by_the_dsn(scheme: str) -> None:
+    alpn = DRIVERS[scheme].alpn
+    dsn = f"{scheme}://db?sslmode=verify-ca&sslrootcert=ca.pem"
+    words: list[dict[str, Any]] = [{"ssl": "verify-full"}, {"sslmode": "verify-full"}]
+    for word in words:
+        tls = reading(dsn, **word).request.tls
+        assert tls == Tls("verify-full", root_cert="ca.pem", alpn=alpn)
+    tls = reading(dsn, sslrootcert="other.pem").request.tls
+    assert tls == Tls("verify-ca", root_cert="other.pem", alpn=alpn)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_context_or_false_replaces_all_of_the_dsns_options_for_tls(scheme: str) -> None:
+    alpn = DRIVERS[scheme].alpn
     context = ssl.create_default_context()
-    dsn = "postgresql://db?sslmode=require&sslrootcert=ca.pem"
-    assert reading(dsn, ssl=context).request.tls.context is context
-    assert reading(dsn, ssl="verify-full").request.tls.root_cert is None
-    assert reading(dsn, sslrootcert="other.pem").request.tls.root_cert == "other.pem"
+    dsn = f"{scheme}://db?sslmode=require&sslrootcert=ca.pem"
+    assert reading(dsn, ssl=context).request.tls == Tls(context=context, alpn=alpn)
+    assert reading(dsn, ssl=False).request.tls == Tls("disable", alpn=alpn)
+
+
+def test_a_word_that_verifies_nothing_contradicts_the_dsns_root_certificate() -> None:
+    with pytest.raises(ConfigurationError, match="sslrootcert verifies nothing with sslmode 'disable'"):
+        reading("postgresql://db?sslrootcert=ca.pem", ssl="disable")
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
@@ -201,9 +208,9 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("postgresql://db", {"timeout": "x"}, "timeout must be a number of seconds"),
         ("postgresql://db", {"timeout": True}, "timeout must be a number of seconds"),
         ("mysql://db", {"connect_timeout": "x"}, "connect_timeout must be a number of seconds"),
-        ("postgresql://db", {"timeout": math.nan}, "timeout is not a number"),
-        ("mysql://db?connect_timeout=nan", {}, "connect_timeout is not a number"),
-        ("postgresql://db", {"timeout": 10**400}, "far too large"),
+        ("postgresql://db", {"timeout": math.nan}, "^timeout must be a number of seconds from 0 to 1000000000"),
+        ("mysql://db?connect_timeout=nan", {}, "^connect_timeout must be a number of seconds from 0 to 1000000000"),
+        ("postgresql://db", {"timeout": 10**400}, "^timeout must be a number of seconds from 0 to 1000000000"),
         ("mysql://db", {"timeout": 5}, "did you mean connect_timeout"),
         ("mysql://db", {"dbname": "shop"}, "did you mean database"),
     ],
@@ -235,7 +242,10 @@ def test_the_aws_wrappers_names_are_refused_with_ours(scheme: str, old: str, new
     for dsn, keywords in ((f"{scheme}://db", keyword), (f"{scheme}://db?{old}=x", {})):
         with pytest.raises(ConfigurationError) as refused:
             reading(dsn, **keywords)
-        assert str(refused.value) == f"unknown option {old!r}: did you mean {new}?"
+        driver = DRIVERS[scheme].name
+        assert str(refused.value) == (
+            f"unknown option {old!r} for driver {driver} with plugins 'iam': did you mean {new}?"
+        )
 
 
 def test_the_pools_connect_is_taken() -> None:
@@ -278,15 +288,14 @@ def test_any_keywords_are_a_request_or_an_error_of_ours(scheme: str, keywords: d
     assert 1 <= request.port <= 65535
 
 
-def test_what_was_read_is_remembered_by_value_and_type() -> None:
-    reader = Reader(POSTGRESQL, OPTION_NAMES, {})
-    first = reader.read("postgresql://db", {"port": 1}, pool=False)
-    assert reader.read("postgresql://db", {"port": 1}, pool=False) is first
-    assert reader.read("postgresql://db", {"port": 2}, pool=False).request.port == 2
+def test_what_was_read_before_counts_by_value_and_type() -> None:
+    options = Options()
+    assert options.read("postgresql://db", {"port": 1}).request.port == 1
+    assert options.read("postgresql://db", {"port": 2}).request.port == 2
     with pytest.raises(ConfigurationError, match="port"):
-        reader.read("postgresql://db", {"port": True}, pool=False)
+        options.read("postgresql://db", {"port": True})
     with pytest.raises(ConfigurationError, match="port"):
-        reader.read("postgresql://db", {"port": 1.0}, pool=False)
+        options.read("postgresql://db", {"port": 1.0})
 
 
 def test_what_cannot_be_remembered_is_read_each_time() -> None:
@@ -295,10 +304,10 @@ def test_what_cannot_be_remembered_is_read_each_time() -> None:
 
 
 def test_a_changed_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Reader(POSTGRESQL, OPTION_NAMES, {})
+    options = Options()
     for user in ("one", "two"):
         monkeypatch.setenv("PGUSER", user)
-        assert reader.read("postgresql://db", {}, pool=False).request.user == user
+        assert options.read("postgresql://db", {}).request.user == user
 
 
 def test_equal_credentials_are_not_the_same_credentials() -> None:
@@ -316,9 +325,9 @@ def test_equal_credentials_are_not_the_same_credentials() -> None:
 
         async def __call__(self) -> None: ...
 
-    reader = Reader(POSTGRESQL, OPTION_NAMES, {})
+    options = Options()
     for source in (Source("one"), Source("one")):
-        request = reader.read("postgresql://db", {"credentials": source}, pool=False).request
+        request = options.read("postgresql://db", {"credentials": source}).request
         assert request.options["credentials"] is source
 
 
@@ -331,5 +340,5 @@ def test_settings_for_the_server_add_up() -> None:
 
 @pytest.mark.parametrize("field", ["user", "database"])
 def test_half_a_character_is_refused(field: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{field} holds half of a character"):
-        Reader(POSTGRESQL, OPTION_NAMES, {}).read("postgresql://db", {field: "a\ud800"}, pool=False)
+    with pytest.raises(ConfigurationError, match=f"{field} contains half of a character"):
+        Options().read("postgresql://db", {field: "a\ud800"})

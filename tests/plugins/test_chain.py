@@ -1,6 +1,7 @@
 """How plugins are found, put in order, and what they can do."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from aws_iam_async import (
     PluginNotFoundError,
     register_plugin,
 )
-from aws_iam_async.plugins.protocol import compose
+from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+from aws_iam_async.pipeline import Pipeline
+from aws_iam_async.statistics import Counters
 
 
 class Recorder:
@@ -39,7 +42,8 @@ async def dial(plugins: Sequence[Plugin], request: ConnectRequest | None = None)
     async def terminal(request: ConnectRequest) -> Any:
         return request
 
-    return await compose(plugins, terminal)(request or ConnectRequest(driver="asyncpg"))
+    pipeline = Pipeline(AsyncpgDriver(), plugins, Counters())
+    return await pipeline.connect(request or ConnectRequest(driver="asyncpg"), terminal)
 
 
 async def test_the_first_plugin_is_outermost() -> None:
@@ -131,7 +135,8 @@ def test_a_plugin_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytes
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-plugin\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[aws_iam_async.plugins]\ninstalled = installed_plugin:Installed\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert "Installed" in repr(PluginManager(plugins="installed,iam"))
+    assert repr(PluginManager(plugins="installed,iam")) == "<PluginManager open plugins='installed,iam'>"
+    assert "installed_plugin" in sys.modules
     with pytest.raises(PluginNotFoundError, match="installed"):
         PluginManager(plugins="unheard-of")
 
@@ -149,15 +154,18 @@ def test_option_names_that_are_one_text_are_refused() -> None:
     class WithOption(Recorder):
         option_names = "tenant"
 
-    with pytest.raises(ConfigurationError, match=r"WithOption\.option_names is a text.* write .*\('tenant',\)"):
+    with pytest.raises(ConfigurationError, match=r"WithOption\.option_names is a string.* write .*\('tenant',\)"):
         PluginManager(plugins=[WithOption("w", [])])
 
 
 async def test_an_option_of_a_plugin_that_is_not_in_the_chain() -> None:
     manager = PluginManager(plugins=[Recorder("r", [])])
-    with pytest.raises(ConfigurationError, match="'iam_host': it is one of the plugin 'iam', which is not"):
+    with pytest.raises(ConfigurationError, match=r"'iam_host' for driver .*: it needs the plugin 'iam' in plugins="):
         await manager.connect("postgresql://app@db/shop?iam_host=x")
-    with pytest.raises(ConfigurationError, match=r"'tenant': a manager keeps .*; no plugin in the chain has it"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"unknown option 'tenant' for a PluginManager with plugins 'Recorder'; pass others to connect\(\)",
+    ):
         PluginManager(plugins=[Recorder("r", [])], tenant=1)
 
 
@@ -190,3 +198,18 @@ class Unhashable:
 
 async def test_a_plugin_need_not_be_hashable() -> None:
     assert await aws_iam_async.connect("postgresql://db", plugins=[Unhashable()]) == "db"
+
+
+async def test_all_plugins_are_closed_though_one_of_them_fails() -> None:
+    closed: list[str] = []
+
+    class Failing(Recorder):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+            raise LookupError(self.name)
+
+    manager = PluginManager(plugins=[Failing("a", []), Failing("b", [])])
+    with pytest.raises(LookupError, match="b") as failed:
+        await manager.aclose()
+    assert closed == ["a", "b"]
+    assert str(failed.value.__context__) == "a"

@@ -1,40 +1,53 @@
 """Which host, port, user and region a token is signed for."""
 
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async.errors import AwsIamError, ConfigurationError, RegionError
-from aws_iam_async.plugins.iam.login import read
-from aws_iam_async.plugins.iam.plan import Plans
-from aws_iam_async.request import ConnectRequest
+from aws_iam_async import (
+    AwsIamError,
+    ConfigurationError,
+    ConnectNext,
+    ConnectRequest,
+    Credentials,
+    PluginManager,
+    RegionError,
+)
+from aws_iam_async.plugins.iam import login_for
 
 CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 GLOBAL = "shop.global-c9akciq32.global.rds.amazonaws.com"
 
 
 def login(host: str | None = CLUSTER, port: int | None = 5432, user: str | None = "app", **options: Any) -> Any:
-    return read(ConnectRequest(driver="asyncpg", host=host, port=port, user=user, options=options))
+    return login_for(ConnectRequest(driver="asyncpg", host=host, port=port, user=user, options=options)).key
+
+
+def server_name(host: str, **options: Any) -> str | None:
+    return login_for(
+        ConnectRequest(driver="asyncpg", host=host, port=5432, user="app", options=options)
+    ).tls.server_name
 
 
 def test_everything_comes_from_the_connection_by_default() -> None:
     signed = login()
     assert (signed.host, signed.port, signed.user, signed.region) == (CLUSTER, 5432, "app", "us-east-1")
     assert signed.expiration == 900
-    assert signed.server_name is None
+    assert server_name(CLUSTER) is None
 
 
 def test_the_host_is_signed_and_verified_in_its_normal_form() -> None:
-    signed = login(CLUSTER.upper() + ".")
-    assert (signed.host, signed.server_name) == (CLUSTER, CLUSTER)
+    host = CLUSTER.upper() + "."
+    assert (login(host).host, server_name(host)) == (CLUSTER, CLUSTER)
 
 
 @pytest.mark.parametrize("host", ["10.0.0.7", "2001:db8::1", "db.internal", "localhost"])
 def test_iam_host_is_signed_and_verified_where_another_name_is_dialled(host: str) -> None:
     signed = login(host, iam_host=CLUSTER)
-    assert (signed.host, signed.server_name, signed.region) == (CLUSTER, CLUSTER, "us-east-1")
+    assert (signed.host, server_name(host, iam_host=CLUSTER), signed.region) == (CLUSTER, CLUSTER, "us-east-1")
 
 
 def test_iam_region_always_wins() -> None:
@@ -73,13 +86,13 @@ def test_iam_token_expiration(expiration: float | str) -> None:
         ({"user": None}, "user"),
         ({"user": ""}, "user"),
         ({"host": None}, "host"),
-        ({"host": "/var/run/postgresql"}, "unix socket"),
+        ({"host": "/var/run/postgresql"}, "host is a Unix socket"),
         ({"host": "10.0.0.7"}, "iam_host"),
         ({"host": "db.internal"}, "iam_host"),
         ({"host": "db.internal", "iam_region": "us-east-1"}, "iam_host"),
         ({"host": f"{CLUSTER}.evil.example"}, "iam_host"),
         ({"host": "db..internal", "iam_host": CLUSTER}, "host has an empty part"),
-        ({"host": "db.internal,db2.internal", "iam_host": CLUSTER}, "host holds ','"),
+        ({"host": "db.internal,db2.internal", "iam_host": CLUSTER}, "host contains ','"),
         ({"iam_host": "10.0.0.7", "iam_region": "us-east-1"}, "iam_host"),
         ({"iam_host": ""}, "iam_host"),
         ({"iam_host": 5}, "iam_host"),
@@ -138,7 +151,7 @@ def test_any_options_are_a_login_or_an_error_of_ours(host: str, options: dict[st
     assert signed.region
 
 
-def test_a_plan_belongs_to_its_request_however_that_compares() -> None:
+async def test_a_token_is_for_its_request_however_that_compares() -> None:
     class ByPlace(ConnectRequest):
         def __eq__(self, other: object) -> bool:
             return isinstance(other, ByPlace) and self.host == other.host
@@ -146,15 +159,30 @@ def test_a_plan_belongs_to_its_request_however_that_compares() -> None:
         def __hash__(self) -> int:
             return hash(self.host)
 
-    plans = Plans(lambda _: None)
-    alice, bob = (ByPlace(driver="asyncpg", host=CLUSTER, port=5432, user=user) for user in ("alice", "bob"))
-    assert alice == bob
-    assert [plans.of(request).key.user for request in (alice, bob, alice)] == ["alice", "bob", "alice"]
-    assert plans.of(alice) is plans.of(alice)
+    class LogInAs:
+        def __init__(self, user: str) -> None:
+            self.request = ByPlace(driver="asyncpg", host=CLUSTER, port=5432, user=user, options={"credentials": load})
+
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:  # noqa: ARG002 - the protocol
+            return await call_next(self.request)
+
+    class Seen(Exception):  # noqa: N818 - no error
+        pass
+
+    class Look:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:  # noqa: ARG002 - the protocol
+            raise Seen(parse_qs(str(request.password))["DBUser"][0])
+
+    alice, bob = LogInAs("alice"), LogInAs("bob")
+    assert alice.request == bob.request
+    found = []
+    for login_as in (alice, bob, alice):
+        async with PluginManager([login_as, "iam", Look()]) as manager:
+            with pytest.raises(Seen) as seen:
+                await manager.connect(driver="asyncpg", host=CLUSTER, user="app")
+            found.append(str(seen.value))
+    assert found == ["alice", "bob", "alice"]
 
 
-def test_a_plan_goes_with_its_request() -> None:
-    plans = Plans(lambda _: None)
-    for number in range(1000):
-        plans.of(ConnectRequest(driver="asyncpg", host=CLUSTER, port=5432, user=f"user{number}"))
-    assert len(plans._kept) <= 1
+async def load() -> Credentials:
+    return Credentials("AKIAEXAMPLE", "example")

@@ -2,66 +2,75 @@
 
 import asyncio
 import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
 import aws_iam_async
-from aws_iam_async import drivers
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.trust import contexts
-from aws_iam_async.trust.contexts import ContextCache, Setting
 from benchmarks import stubbed_driver
 
 SECONDS = 10
-CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "example")
+CREDENTIALS = aws_iam_async.Credentials("AKIAIOSFODNN7EXAMPLE", "example")
 
 
 @pytest.fixture
-async def built(monkeypatch: pytest.MonkeyPatch) -> list[Setting]:
-    """The settings for which a context was built."""
-    settings: list[Setting] = []
-
-    def build(setting: Setting) -> ssl.SSLContext:
-        settings.append(setting)
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-    monkeypatch.setattr(contexts, "shared", ContextCache(build))
-    await drivers.load("asyncpg")
-    monkeypatch.setattr("asyncpg.connect", stubbed_driver.connect)
-    return settings
+def authorities(tmp_path: Path) -> str:
+    """A file of certificates that no context was built with before."""
+    file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    return str(file)
 
 
-async def test_a_source_of_credentials_that_takes_its_time(built: list[Setting]) -> None:
-    async def credentials() -> Credentials:
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch, authorities: str) -> Iterator[list[ssl.SSLContext]]:
+    """The contexts built with these certificates."""
+    contexts: list[ssl.SSLContext] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def noted(context: ssl.SSLContext, *args: Any, **kwargs: Any) -> None:
+        load(context, *args, **kwargs)
+        if authorities in map(str, (*args, *kwargs.values())):
+            contexts.append(context)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", noted)
+    with stubbed_driver.stubbed():
+        yield contexts
+
+
+async def test_a_source_of_credentials_that_takes_its_time(built: list[ssl.SSLContext], authorities: str) -> None:
+    async def credentials() -> aws_iam_async.Credentials:
         async with asyncio.timeout(SECONDS):
             while not built:  # noqa: ASYNC110 - built in another thread
                 await asyncio.sleep(0.001)
         return CREDENTIALS
 
     async with aws_iam_async.PluginManager(credentials=credentials) as manager:
-        await asyncio.gather(*(manager.connect(**stubbed_driver.KEYWORDS) for _ in range(10)))
-    assert built == [Setting("verify-full", alpn="postgresql")]
+        options = {**stubbed_driver.KEYWORDS, "sslrootcert": authorities}
+        await asyncio.gather(*(manager.connect(**options) for _ in range(10)))
+    assert len(built) == 1
 
 
-async def test_a_pool_has_it_ready_for_its_first_connection(built: list[Setting]) -> None:
-    async def credentials() -> Credentials:
+async def test_a_pool_has_it_ready_for_its_first_connection(built: list[ssl.SSLContext], authorities: str) -> None:
+    async def credentials() -> aws_iam_async.Credentials:
         return CREDENTIALS
 
     async with aws_iam_async.PluginManager(credentials=credentials) as manager:
-        pool = await manager.create_pool(**stubbed_driver.KEYWORDS, min_size=0)
+        options = {**stubbed_driver.KEYWORDS, "sslrootcert": authorities}
+        pool = await manager.create_pool(**options, min_size=0)
         ready = [*built]
-        await manager.connect(**stubbed_driver.KEYWORDS)
+        await manager.connect(**options)
         await pool.close()
-    assert built == ready == [Setting("verify-full", alpn="postgresql")]
+    assert len(ready) == 1
+    assert built == ready
 
 
-async def test_a_file_that_cannot_be_read_is_told_when_there_is_a_token(
-    built: list[Setting], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(contexts, "shared", ContextCache())
-    answers: list[Credentials] = []
+async def test_a_file_that_cannot_be_read_is_told_when_there_is_a_token() -> None:
+    answers: list[aws_iam_async.Credentials] = []
 
-    async def credentials() -> Credentials:
+    async def credentials() -> aws_iam_async.Credentials:
         return answers.pop()
 
     async with aws_iam_async.PluginManager(credentials=credentials) as manager:
@@ -69,4 +78,3 @@ async def test_a_file_that_cannot_be_read_is_told_when_there_is_a_token(
             with pytest.raises(error):
                 await manager.connect(**stubbed_driver.KEYWORDS, sslrootcert="nowhere.pem")
             answers.append(CREDENTIALS)
-    assert built == []

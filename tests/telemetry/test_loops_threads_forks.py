@@ -3,14 +3,12 @@
 import asyncio
 import os
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from aws_iam_async import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.plugins.otel.plugin import OtelPlugin
-from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.service import TokenService
+from aws_iam_async import Credentials, PluginManager
+from benchmarks import stubbed_driver
 from tests.telemetry.conftest import Telemetry
 
 
@@ -18,19 +16,23 @@ async def credentials() -> Credentials:
     return Credentials("AKIAEXAMPLE", "of-no-interest-here")
 
 
-def sign(service: TokenService) -> None:
+@pytest.fixture(autouse=True)
+def _without_a_server() -> Iterator[None]:
+    with stubbed_driver.stubbed():
+        yield
+
+
+def sign(manager: PluginManager) -> None:
     async def main() -> None:
-        key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
-        await service.get(key)
+        await manager.connect(**stubbed_driver.KEYWORDS)
 
     asyncio.run(main())
 
 
 def test_loops_in_turn_and_in_threads(telemetry: Telemetry) -> None:
-    service = TokenService()
-    OtelPlugin(service)
-    sign(service)
-    threads = [threading.Thread(target=sign, args=(service,)) for _ in range(4)]
+    manager = PluginManager("otel,iam", credentials=credentials)
+    sign(manager)
+    threads = [threading.Thread(target=sign, args=(manager,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -42,13 +44,12 @@ def test_loops_in_turn_and_in_threads(telemetry: Telemetry) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # Python 3.12 and later
 def test_a_forked_child(telemetry: Telemetry) -> None:
-    service = TokenService()
-    OtelPlugin(service)
-    sign(service)
+    manager = PluginManager("otel,iam", credentials=credentials)
+    sign(manager)
     child = os.fork()
     if child == 0:
         try:
-            sign(service)
+            sign(manager)
             told = len(telemetry.spans("generate")) == 2 and bool(telemetry.value("aws_iam_async.token.cached"))
         except BaseException:  # noqa: BLE001 - nothing may escape into the parent's test run
             told = False

@@ -1,18 +1,15 @@
 """Each generation of a token is a span, below the connect that set it off."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from aws_iam_async import Credentials, CredentialsError, PluginManager
-from aws_iam_async.credentials.source import source
-from aws_iam_async.plugins.otel.plugin import OtelPlugin
-from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.service import TokenService
+from benchmarks import stubbed_driver
 from tests.telemetry.conftest import Rds, Telemetry
-from tests.tokens.conftest import Clock, settle
 
 tracer = trace.get_tracer("tests")
 
@@ -54,68 +51,44 @@ async def test_a_failed_generation_tells_its_class(rds: Rds, telemetry: Telemetr
         assert span.attributes is not None
         assert span.attributes["error.type"] == "aws_iam_async.errors.CredentialsError"
         assert "vault" not in span.to_json()
-    ((attributes, count),) = telemetry.counts("aws_iam_async.token.generation.duration")
+    ((attributes, count),) = telemetry.counts("aws_iam_async.credentials.read.duration")
     assert (attributes["error.type"], count) == ("aws_iam_async.errors.CredentialsError", 1)
 
 
-async def test_a_refresh_in_the_background_is_linked_to_what_set_it_off(telemetry: Telemetry) -> None:
-    clock = Clock()
-    service = TokenService(clock=clock, random=lambda: 0.5)
-    OtelPlugin(service)
-    key, other = (
-        TokenKey(host="db", port=5432, user=user, region="us-east-1", source=source(None, credentials))
-        for user in ("app", "other")
-    )
-    with tracer.start_as_current_span("first"):
-        await service.get(key)
-        token, _ = await service.get(other)
-    clock.advance(700)
-    service.reject(other, token)  # nothing is signed before the credentials have been read anew
-    with tracer.start_as_current_span("second") as second:
-        await service.get(key)
-    await settle()
-    await service.aclose()
-    in_the_foreground, _, in_the_background = telemetry.spans("generate")
-    assert in_the_foreground.parent == telemetry.span("first").context
-    assert in_the_background.parent is None
-    assert [link.context for link in in_the_background.links] == [second.get_span_context()]
+async def connect(manager: PluginManager, user: str = "app", **options: Any) -> None:
+    """Without a server: what is below the plugins is of no interest here."""
+    with stubbed_driver.stubbed():
+        await manager.connect(**{**stubbed_driver.KEYWORDS, "user": user}, **options)
 
 
-async def test_one_on_the_spot_is_below_who_asked(telemetry: Telemetry) -> None:
-    clock = Clock()
-    service = TokenService(clock=clock, random=lambda: 0.5)
-    OtelPlugin(service)
-    key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
-    await service.get(key)
-    clock.advance(700)
-    with tracer.start_as_current_span("asking"):
-        await service.get(key)
-    await service.aclose()
-    _, renewed = telemetry.spans("generate")
-    assert renewed.parent == telemetry.span("asking").context
-    assert not renewed.links
+async def test_one_signed_on_the_spot_is_in_the_trace_of_its_connect(telemetry: Telemetry) -> None:
+    async with PluginManager("otel,iam", credentials=credentials) as manager:
+        await connect(manager)
+        with tracer.start_as_current_span("asking") as asking:
+            await connect(manager, "another")
+    _, second = telemetry.spans("generate")
+    assert second.context is not None
+    assert second.context.trace_id == asking.get_span_context().trace_id
+    assert second.parent in [span.context for span in telemetry.spans("connect")]
+    assert not second.links
 
 
-async def test_a_callers_caller_elsewhere_is_the_parent(telemetry: Telemetry) -> None:
-    service = TokenService()
-    OtelPlugin(service)
-    key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
+async def test_a_callers_caller_elsewhere_is_the_root(telemetry: Telemetry) -> None:
     elsewhere = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    with trace.use_span(NonRecordingSpan(elsewhere)):
-        await service.get(key)
-    await service.aclose()
+    async with PluginManager("otel,iam", credentials=credentials) as manager:
+        with trace.use_span(NonRecordingSpan(elsewhere)):
+            await connect(manager)
     generation = telemetry.span("generate")
-    assert generation.parent == elsewhere
+    assert generation.context is not None
+    assert generation.context.trace_id == elsewhere.trace_id
+    assert telemetry.span("connect").parent == elsewhere
     assert not generation.links
 
 
 async def test_what_is_below_a_span_that_is_not_sampled_is_not_either(telemetry: Telemetry) -> None:
-    service = TokenService()
-    OtelPlugin(service)
-    key = TokenKey(host="db", port=5432, user="app", region="us-east-1", source=source(None, credentials))
-    with trace.use_span(NonRecordingSpan(SpanContext(1, 2, is_remote=False))):
-        await service.get(key)
-    await service.aclose()
+    async with PluginManager("otel,iam", credentials=credentials) as manager:
+        with trace.use_span(NonRecordingSpan(SpanContext(1, 2, is_remote=False))):
+            await connect(manager)
     assert telemetry.spans() == []
 
 

@@ -9,12 +9,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 
-from aws_iam_async.trust import contexts
+from aws_iam_async import tls
+from aws_iam_async.tls import contexts
 
-BUNDLE = Path(contexts.RDS_CA_BUNDLE)
+BUNDLE = Path(tls.RDS_CA_BUNDLE)
 RENEW = "renew the CA bundle: run tools/update_ca_bundle.py and read the difference"
 
-# The regions that the source covers, see trust/NOTICE. A renewed bundle may have more, never fewer.
+# The regions that the source covers, see tls/NOTICE. A renewed bundle may have more, never fewer.
 COVERED = [
     "af-south-1",
     "ap-east-1",
@@ -112,6 +113,7 @@ def test_the_comments_say_what_the_certificates_are(certificates: list[x509.Cert
 
 
 async def test_the_default_context_trusts_every_certificate(certificates: list[x509.Certificate]) -> None:
-    context = await contexts.shared.get(contexts.Setting("verify-full"))
+    context = await contexts.context(tls.parse("verify-full"))
+    assert context is not None
     trusted = set(context.get_ca_certs(binary_form=True))
     assert {certificate.public_bytes(Encoding.DER) for certificate in certificates} <= trusted

@@ -10,35 +10,40 @@ import sys
 import pytest
 
 SCRIPT = """
-import asyncio, os, signal, threading
-from aws_iam_async import tls, trust
-from aws_iam_async.trust import contexts
+import asyncio, os, signal, ssl, threading
+from aws_iam_async import tls
+from aws_iam_async.tls import contexts
 
-cache = contexts.shared
-real, building, go, built = cache._build, threading.Event(), threading.Event(), []
+building, go, built, asking = threading.Event(), threading.Event(), [], threading.Event()
+load = ssl.SSLContext.load_verify_locations
 
-def slow(setting):
+def slow(context, *args, **kwargs):
     building.set()
     go.wait(20)
-    context = real(setting)
+    load(context, *args, **kwargs)
     built.append(context)
-    return context
 
 def connect():
-    return asyncio.run(trust.context(tls.read("require").secured()))
+    return asyncio.run(contexts.context(tls.parse("verify-full").secured()))
 
-cache._build = slow
-thread = threading.Thread(target=connect)
-thread.start()
+def ask_for_others():
+    while not asking.is_set():
+        asyncio.run(contexts.context(tls.parse("require").secured()))  # takes what locks there are, all the time
+
+ssl.SSLContext.load_verify_locations = slow
+threads = [threading.Thread(target=connect), threading.Thread(target=ask_for_others)]
+for thread in threads:
+    thread.start()
 assert building.wait(20)
 threading.Timer(0.1, go.set).start()
-with cache._lock:  # as if another thread held it at this very moment
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        cache._build = real
-        os._exit(0 if built and connect() not in built else 1)
-thread.join(20)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    ssl.SSLContext.load_verify_locations = load
+    os._exit(0 if built and connect() else 1)
+asking.set()
+for thread in threads:
+    thread.join(20)
 _, status = os.waitpid(child, 0)
 assert os.waitstatus_to_exitcode(status) == 0, status
 assert connect() is connect()

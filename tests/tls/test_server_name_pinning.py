@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 import trustme
 
-from aws_iam_async import tls, trust
-from aws_iam_async.trust.pinning import pin
+from aws_iam_async import tls
+from aws_iam_async.tls import contexts
+from aws_iam_async.tls.pinning import pin
 
 NAME = "shop.c9akciq32.us-east-1.rds.amazonaws.com"
 OTHER = "other.c9akciq32.us-east-1.rds.amazonaws.com"
@@ -26,8 +27,8 @@ def test_the_pinned_name_is_verified_and_sent_in_place_of_the_dialled_one(
     serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path
 ) -> None:
     async def main() -> str:
-        wanted = tls.read(sslrootcert=root_cert).secured(NAME)
-        return str(await hello(server, await trust.context(wanted)))
+        wanted = tls.parse(sslrootcert=root_cert).secured(NAME)
+        return str(await hello(server, await contexts.context(wanted)))
 
     with serve(NAME) as server:
         assert run(main()) == "hello"
@@ -39,9 +40,9 @@ def test_a_certificate_for_another_name_is_refused_even_for_the_dialled_one(
     serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path, names: list[str]
 ) -> None:
     async def main() -> None:
-        wanted = tls.read(sslrootcert=root_cert).secured(NAME)
+        wanted = tls.parse(sslrootcert=root_cert).secured(NAME)
         with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-            await hello(server, await trust.context(wanted))
+            await hello(server, await contexts.context(wanted))
 
     with serve(*names) as server:
         run(main())
@@ -49,7 +50,7 @@ def test_a_certificate_for_another_name_is_refused_even_for_the_dialled_one(
 
 def test_an_ip_address_can_be_pinned(serve: Any, hello: Any, run: Callable[..., Any], own: ssl.SSLContext) -> None:
     async def main(name: str) -> str:
-        return str(await hello(server, await trust.context(tls.read(own).secured(name))))
+        return str(await hello(server, await contexts.context(tls.parse(own).secured(name))))
 
     with serve("127.0.0.1", "::1") as server:
         assert run(main("127.0.0.1")) == run(main("::1")) == "hello"
@@ -63,8 +64,8 @@ def test_one_context_of_the_callers_serves_many_names_at_once_and_stays_as_it_wa
     before = (dict(vars(own)), own.verify_mode, own.check_hostname, own.options, own.get_ca_certs(binary_form=True))
 
     async def main() -> list[str | BaseException]:
-        right = [hello(server, await trust.context(tls.read(own).secured(name))) for name, server in servers * 10]
-        crossed = [hello(servers[0][1], await trust.context(tls.read(own).secured(OTHER))) for _ in range(10)]
+        right = [hello(server, await contexts.context(tls.parse(own).secured(name))) for name, server in servers * 10]
+        crossed = [hello(servers[0][1], await contexts.context(tls.parse(own).secured(OTHER))) for _ in range(10)]
         plain = [hello(servers[2][1], own)]
         results: list[str | BaseException] = await asyncio.gather(*right, *crossed, *plain, return_exceptions=True)
         return results
@@ -98,7 +99,7 @@ def test_what_the_caller_overrode_stays_in_force(
     own.load_verify_locations(root_cert)
 
     async def main() -> str:
-        return str(await hello(server, await trust.context(tls.read(own).secured(NAME))))
+        return str(await hello(server, await contexts.context(tls.parse(own).secured(NAME))))
 
     with serve(NAME) as server:
         assert run(main()) == "hello"
@@ -136,10 +137,10 @@ def test_a_pinned_context_refuses_settings_that_others_would_share() -> None:
 
 
 async def test_connects_one_after_another_share_a_pinned_context(own: ssl.SSLContext) -> None:
-    wanted = tls.read(own).secured(NAME)
-    pinned = weakref.ref(cast("ssl.SSLContext", await trust.context(wanted)))
+    wanted = tls.parse(own).secured(NAME)
+    pinned = weakref.ref(cast("ssl.SSLContext", await contexts.context(wanted)))
     gc.collect()
-    assert await trust.context(wanted) is pinned()
+    assert await contexts.context(wanted) is pinned()
 
 
 def test_the_callers_context_is_not_kept_for_good() -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.tls import Tls, TlsMode, read
+from aws_iam_async import ConfigurationError
+from aws_iam_async.tls import Tls, TlsMode, parse
 
 OWN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 WORDS: list[TlsMode] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -14,20 +14,20 @@ WORDS: list[TlsMode] = ["disable", "allow", "prefer", "require", "verify-ca", "v
 
 @pytest.mark.parametrize("word", WORDS)
 def test_libpqs_words_mean_the_same_as_ssl_and_as_sslmode(word: TlsMode) -> None:
-    assert read(ssl=word) == read(sslmode=word) == read(ssl=word, sslmode=word) == Tls(word)
+    assert parse(ssl=word) == parse(sslmode=word) == parse(ssl=word, sslmode=word) == Tls(word)
 
 
 def test_true_is_verify_full_and_false_is_disable() -> None:
-    assert read(ssl=True) == Tls("verify-full")
-    assert read(ssl=False) == Tls("disable")
+    assert parse(ssl=True) == Tls("verify-full")
+    assert parse(ssl=False) == Tls("disable")
 
 
 def test_nothing_said_leaves_the_driver_its_default() -> None:
-    assert read() == Tls()
+    assert parse() == Tls()
 
 
 def test_a_context_is_taken_as_it_is() -> None:
-    assert read(ssl=OWN) == Tls(context=OWN)
+    assert parse(ssl=OWN) == Tls(context=OWN)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_context_is_taken_as_it_is() -> None:
 )
 @pytest.mark.parametrize("path", ["ca.pem", b"ca.pem", Path("ca.pem")])
 def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, path: object) -> None:
-    assert read(ssl=mode, sslrootcert=path) == Tls(meant, root_cert="ca.pem")
+    assert parse(ssl=mode, sslrootcert=path) == Tls(meant, root_cert="ca.pem")
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,16 @@ def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, pat
         ({"sslmode": True}, "sslmode must be one of .*, not bool"),
         ({"ssl": {"ca": "x"}}, "ssl must be one of .* True, False or an ssl.SSLContext, not dict"),
         ({"ssl": 1}, "ssl must be .*, not int"),
-        ({"ssl": "require", "sslmode": "verify-full"}, "ssl says 'require' and sslmode says 'verify-full'"),
-        ({"ssl": False, "sslmode": "verify-full"}, "ssl says 'disable'"),
+        ({"ssl": "require", "sslmode": "verify-full"}, "ssl is 'require' and sslmode is 'verify-full'"),
+        ({"ssl": False, "sslmode": "verify-full"}, "ssl is 'disable' and sslmode is 'verify-full'"),
         ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)}, "ssl: this SSLContext is for servers"),
         ({"ssl": ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)}, "ssl: this SSLContext is for servers"),
-        ({"ssl": OWN, "sslmode": "verify-full"}, "sslmode has no effect beside ssl=SSLContext"),
-        ({"ssl": OWN, "sslrootcert": "ca.pem"}, "sslrootcert has no effect beside ssl=SSLContext"),
+        ({"ssl": OWN, "sslmode": "verify-full"}, "sslmode has no effect with ssl=SSLContext"),
+        ({"ssl": OWN, "sslrootcert": "ca.pem"}, "sslrootcert has no effect with ssl=SSLContext"),
         ({"ssl": False, "sslrootcert": "ca.pem"}, "sslrootcert verifies nothing with sslmode 'disable'"),
         ({"sslmode": "prefer", "sslrootcert": "ca.pem"}, "sslrootcert verifies nothing with sslmode 'prefer'"),
         ({"sslrootcert": ""}, "sslrootcert .* empty"),
-        ({"sslrootcert": "a\0b"}, "sslrootcert .* no path"),
+        ({"sslrootcert": "a\0b"}, "sslrootcert must be the path of a PEM file.* NUL"),
         ({"sslrootcert": 1}, "sslrootcert .* not int"),
     ],
 )
@@ -66,7 +66,7 @@ def test_a_wrong_or_contradictory_value_is_refused_naming_the_option(
     options: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"^{complaint}"):
-        read(**options)
+        parse(**options)
 
 
 VALUES = st.one_of(
@@ -77,10 +77,10 @@ VALUES = st.one_of(
 @given(VALUES, VALUES, VALUES)
 def test_a_value_or_a_configuration_error(ssl_option: object, sslmode: object, sslrootcert: object) -> None:
     try:
-        tls = read(ssl_option, sslmode, sslrootcert)
+        tls = parse(ssl_option, sslmode, sslrootcert)
     except ConfigurationError:
         return
-    assert tls == read(ssl_option, sslmode, sslrootcert)
+    assert tls == parse(ssl_option, sslmode, sslrootcert)
     assert (tls.root_cert is None) or tls.mode in {"verify-ca", "verify-full"}
     assert (tls.context is None) or (tls.mode, tls.root_cert) == (None, None)
     hash(tls)

@@ -13,18 +13,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from aws_iam_async import tls, trust
-from aws_iam_async.trust.contexts import RDS_CA_BUNDLE, ContextCache, Setting
+from aws_iam_async import tls
+from aws_iam_async.tls import contexts
+from aws_iam_async.tls.contexts import ContextKey
 
 NAME = "dialled.example"
 NOW = dt.datetime.now(dt.UTC)
 DAY = dt.timedelta(days=1)
-RDS_CA_BUNDLE_SIZE = Path(RDS_CA_BUNDLE).read_text("ascii").count("BEGIN CERTIFICATE")
+RDS_CA_BUNDLE_SIZE = Path(tls.RDS_CA_BUNDLE).read_text("ascii").count("BEGIN CERTIFICATE")
 
 
 def _dial(run: Callable[..., Any], hello: Any, server: Any, wanted: tls.Tls) -> str:
     async def main() -> str:
-        return str(await hello(server, await trust.context(wanted)))
+        return str(await hello(server, await contexts.context(wanted)))
 
     return str(run(main()))
 
@@ -34,14 +35,14 @@ def test_a_trusted_certificate_for_the_name_is_accepted(
     serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path, word: str
 ) -> None:
     with serve(NAME) as server:
-        assert _dial(run, hello, server, tls.read(word, sslrootcert=root_cert)) == "hello"
+        assert _dial(run, hello, server, tls.parse(word, sslrootcert=root_cert)) == "hello"
 
 
 def test_only_verify_full_looks_at_the_name(serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path) -> None:
     with serve("other.example") as server:
-        assert _dial(run, hello, server, tls.read("verify-ca", sslrootcert=root_cert)) == "hello"
+        assert _dial(run, hello, server, tls.parse("verify-ca", sslrootcert=root_cert)) == "hello"
         with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-            _dial(run, hello, server, tls.read("verify-full", sslrootcert=root_cert))
+            _dial(run, hello, server, tls.parse("verify-full", sslrootcert=root_cert))
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -58,18 +59,18 @@ def test_a_bad_certificate_is_refused(
 ) -> None:
     options, complaint = BAD[bad]
     with serve(NAME, **options) as server, pytest.raises(ssl.SSLCertVerificationError, match=complaint):
-        _dial(run, hello, server, tls.read(word, sslrootcert=root_cert))
+        _dial(run, hello, server, tls.parse(word, sslrootcert=root_cert))
 
 
 @pytest.mark.parametrize("bad", BAD)
 def test_require_encrypts_and_verifies_nothing(serve: Any, hello: Any, run: Callable[..., Any], bad: str) -> None:
     with serve("other.example", **BAD[bad][0]) as server:
-        assert _dial(run, hello, server, tls.read("require").secured()) == "hello"
+        assert _dial(run, hello, server, tls.parse("require").secured()) == "hello"
 
 
 def test_an_unknown_authority_is_refused_by_default(serve: Any, hello: Any, run: Callable[..., Any]) -> None:
     with serve(NAME) as server, pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
-        _dial(run, hello, server, tls.read().secured())
+        _dial(run, hello, server, tls.parse().secured())
 
 
 def test_a_self_signed_certificate_is_refused(
@@ -79,7 +80,7 @@ def test_a_self_signed_certificate_is_refused(
         serve(chain=_self_signed(tmp_path)) as server,
         pytest.raises(ssl.SSLCertVerificationError, match=r"self.signed"),
     ):
-        _dial(run, hello, server, tls.read(sslrootcert=root_cert))
+        _dial(run, hello, server, tls.parse(sslrootcert=root_cert))
 
 
 def _self_signed(directory: Path) -> Path:
@@ -104,7 +105,7 @@ def test_the_systems_roots_are_trusted_beside_those_of_rds(
     monkeypatch.setenv("SSL_CERT_FILE", str(root_cert))  # OpenSSL's own way to name the system's roots
 
     async def main() -> str:
-        context = await ContextCache().get(Setting("verify-full"))
+        context = contexts.build(ContextKey("verify-full"))
         assert len(context.get_ca_certs()) == RDS_CA_BUNDLE_SIZE + 1
         return str(await hello(server, context))
 
@@ -113,7 +114,7 @@ def test_the_systems_roots_are_trusted_beside_those_of_rds(
 
 
 def test_sslrootcert_is_all_that_is_trusted(run: Callable[..., Any], root_cert: Path, authority: trustme.CA) -> None:
-    context = run(trust.context(tls.read(sslrootcert=root_cert)))
+    context = run(contexts.context(tls.parse(sslrootcert=root_cert)))
     trusted = [ssl.DER_cert_to_PEM_cert(der) for der in context.get_ca_certs(binary_form=True)]
     assert trusted == [authority.cert_pem.bytes().decode()]
 
@@ -134,7 +135,7 @@ def test_tls_1_1_is_refused(serve: Any, hello: Any, run: Callable[..., Any], roo
         assert run(hello(server, lenient)) == "hello"
         root = None if word == "require" else root_cert
         with pytest.raises(ssl.SSLError, match=r"(?i)protocol.version|unsupported.protocol"):
-            _dial(run, hello, server, tls.read(word, sslrootcert=root))
+            _dial(run, hello, server, tls.parse(word, sslrootcert=root))
 
 
 @pytest.mark.parametrize("alpn", [None, "postgresql"])
@@ -142,7 +143,7 @@ def test_alpn_is_offered_if_asked_for(
     serve: Any, hello: Any, run: Callable[..., Any], root_cert: Path, alpn: str | None
 ) -> None:
     async def main() -> ssl.SSLContext:
-        context = await trust.context(tls.read(sslrootcert=root_cert)._replace(alpn=alpn))
+        context = await contexts.context(tls.Tls("verify-full", root_cert=str(root_cert), alpn=alpn))
         assert context is not None
         await hello(server, context)
         return context
@@ -152,7 +153,7 @@ def test_alpn_is_offered_if_asked_for(
         context = run(main())
         server.stop()
         assert server.protocols == [alpn]
-    assert context is not run(trust.context(tls.read(sslrootcert=root_cert)._replace(alpn="other")))
+    assert context is not run(contexts.context(tls.Tls("verify-full", root_cert=str(root_cert), alpn="other")))
 
 
 def test_environment_variables_of_the_drivers_weaken_nothing(
@@ -162,4 +163,4 @@ def test_environment_variables_of_the_drivers_weaken_nothing(
     monkeypatch.setenv("PGSSLROOTCERT", str(root_cert))
     monkeypatch.setenv("PGSSLMINPROTOCOLVERSION", "TLSv1")
     with serve(NAME) as server, pytest.raises(ssl.SSLCertVerificationError):
-        _dial(run, hello, server, tls.read().secured())
+        _dial(run, hello, server, tls.parse().secured())

@@ -1,18 +1,15 @@
-"""A clock that tests set, and a generator of tokens that tests hold back, let go, or fail."""
+"""A clock that tests set, and a source of credentials that tests hold back, let go, or fail."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
-import aws_iam_async.tokens.on_loop  # noqa: F401 - its import in a thread would come between the steps that are counted
-from aws_iam_async.credentials.source import DEFAULT_CHAIN
-from aws_iam_async.secret import Secret
-from aws_iam_async.statistics import TokenCounters
-from aws_iam_async.tokens.cache import TokenCache
-from aws_iam_async.tokens.key import TokenKey
-from aws_iam_async.tokens.lifetime import plan
-from aws_iam_async.tokens.token import Token
+from aws_iam_async import Credentials
+from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import TokenKey
+from tests.tokens.keys import make_key
 
 START = 1_800_000_000.0
 
@@ -30,39 +27,48 @@ class Clock:
         self.now += seconds
 
 
-@dataclass
-class Generator:
-    """Makes tokens; ``hold`` keeps generations under way until ``release``, ``error`` makes them fail."""
+class Vault:
+    """Gives new credentials at each read; ``hold`` keeps reads under way until ``release``, ``error`` fails them.
 
-    clock: Clock
-    error: Exception | None = None
-    credentials_expire: float | None = None
-    started: int = 0
-    running: dict[TokenKey, int] = field(default_factory=dict)
-    most_at_once: int = 0
-    gate: asyncio.Event | None = None
+    Attributes:
+        life: Seconds for which credentials work; ``None`` for ever.
+        reads: Reads that have begun.
+        running: Those among them that have not ended.
+        most_at_once: Reads at once, at most, that nobody had given up.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.life: float | None = None
+        self.error: Exception | None = None
+        self.reads = self.running = self.most_at_once = 0
+        self._wanted: set[asyncio.Task[object]] = set()
+        self._gate = asyncio.Event()
+        self._gate.set()
 
     def hold(self) -> None:
-        self.gate = asyncio.Event()
+        self._gate = asyncio.Event()
 
     def release(self) -> None:
-        assert self.gate is not None
-        self.gate.set()
-        self.gate = None
+        self._gate.set()
 
-    async def __call__(self, key: TokenKey) -> Token:
-        self.started += 1
-        self.running[key] = self.running.get(key, 0) + 1
-        self.most_at_once = max(self.most_at_once, self.running[key])
+    async def load(self) -> Credentials:
+        task = asyncio.current_task()
+        assert task is not None
+        self.reads += 1
+        number = self.reads
+        self.running += 1
+        self._wanted = {other for other in self._wanted if not other.cancelling()} | {task}
+        self.most_at_once = max(self.most_at_once, len(self._wanted))
         try:
-            if self.gate is not None:
-                await self.gate.wait()
+            await self._gate.wait()
             if self.error is not None:
                 raise self.error
         finally:
-            self.running[key] -= 1
-        lifetime = plan(self.clock(), expiration=key.expiration, credentials_expire=self.credentials_expire, draw=0.0)
-        return Token(Secret("made up"), key.region, "AKIAEXAMPLE", lifetime)
+            self.running -= 1
+            self._wanted.discard(task)
+        expires = None if self.life is None else datetime.fromtimestamp(self.clock() + self.life, UTC)
+        return Credentials(f"AKIA{number}", "SECRET-KEY-MARK", None, expires)
 
 
 @pytest.fixture
@@ -71,30 +77,38 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def generator(clock: Clock) -> Generator:
-    return Generator(clock)
+async def vault(clock: Clock) -> Vault:
+    vault = Vault(clock)
+    # What is imported in a thread for the first token would come between the steps that are counted.
+    await TokenService().get(make_key(load=vault.load))
+    vault.reads = 0
+    return vault
+
+
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """The same for tests that run a loop of their own."""
+
+    async def load() -> Credentials:
+        return Credentials("AKIA", "x")
+
+    async def ask() -> None:
+        await TokenService().get(make_key(load=load))
+
+    asyncio.run(ask())
 
 
 @pytest.fixture
-def counters() -> TokenCounters:
-    return TokenCounters()
+def service(clock: Clock) -> TokenService:
+    return TokenService(maxsize=4, clock=clock, random=lambda: 0.0)
 
 
 @pytest.fixture
-def cache(clock: Clock, generator: Generator, counters: TokenCounters) -> TokenCache:
-    return TokenCache(generator, maxsize=4, clock=clock, random=lambda: 0.0, counters=counters)
-
-
-def make_key(user: str = "app", *, expiration: int = 900) -> TokenKey:
-    return TokenKey("db.example", 5432, user, "us-east-1", DEFAULT_CHAIN, expiration)
-
-
-@pytest.fixture
-def key() -> TokenKey:
-    return make_key()
+def key(vault: Vault) -> TokenKey:
+    return make_key(load=vault.load)
 
 
 async def settle() -> None:
     """Let everything run that can run."""
-    for _ in range(20):
+    for _ in range(30):
         await asyncio.sleep(0)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.reading import READ_LIMIT
-from aws_iam_async.credentials.source import CredentialsSource, source
+from aws_iam_async import Credentials
+from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+
+READ_LIMIT = 60.0  # seconds, after which a read is given up
 
 
 @dataclass(eq=False)
@@ -15,6 +16,8 @@ class Call:
     """One read that is under way."""
 
     rejections: int
+    certain_rejections: int
+    task: "asyncio.Task[object]"
     answer: asyncio.Future[bool]
     cleaned_up: asyncio.Future[None] | None = None
 
@@ -27,8 +30,11 @@ class ModelledSource:
         life: For how long new credentials work; they are given out again until they have expired or are rotated.
         given: The last credentials that were given and had not expired by then.
         works: Whether reads succeed; ``None`` holds them back until they are answered one by one.
-        rejections: Rejected logins for which the credentials have to be read anew.
-        answered: Those among them after which a read began that has ended by now.
+        rejections: Rejected logins for which the credentials may be read anew.
+        certain_rejections: Those among them for which they have to be.
+        answered: Those rejections after which a read began that has ended by now.
+        certainly_answered: Those certain ones after which one did.
+        most_at_once: Reads at once, at most, but for those that nobody waited for any more.
     """
 
     name: str
@@ -40,37 +46,37 @@ class ModelledSource:
     given: Credentials | None = None
     serial: int = 0
     rejections: int = 0
+    certain_rejections: int = 0
     answered: int = 0
-    running: int = 0
+    certainly_answered: int = 0
     most_at_once: int = 0
     calls: list[Call] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.identity: CredentialsSource = source(credentials=self.load)
+        self.identity: CredentialsSource = credentials_source(credentials=self.load)
 
     async def load(self) -> Credentials:
-        self.running += 1
-        self.most_at_once = max(self.most_at_once, self.running)
         loop = asyncio.get_running_loop()
         given_up_at = loop.time() + READ_LIMIT
-        call = Call(self.rejections, loop.create_future())
+        task = asyncio.current_task()
+        assert task is not None
+        call = Call(self.rejections, self.certain_rejections, task, loop.create_future())
         self.calls.append(call)
+        self.most_at_once = max(self.most_at_once, sum(not other.task.cancelling() for other in self.calls))
         try:
             works = await call.answer if self.works is None else self.works
         except asyncio.CancelledError:
-            task = asyncio.current_task()
             # Not if the last waiter left as well.
-            given_up = loop.time() >= given_up_at and task is not None and task.cancelling() == 1
+            given_up = loop.time() >= given_up_at and task.cancelling() == 1
             if self.cleans_up_slowly:
                 call.cleaned_up = loop.create_future()
                 await call.cleaned_up
             if given_up:  # which is a failure like any other
-                self.answered = max(self.answered, call.rejections)
+                self.answer(call)
             raise
         finally:
             self.calls.remove(call)
-            self.running -= 1
-        self.answered = max(self.answered, call.rejections)
+        self.answer(call)
         if not works:
             raise OSError("endpoint is down")
         if self.key is None or not works_at(self.key, self.clock()):
@@ -80,6 +86,10 @@ class ModelledSource:
         if works_at(self.key, self.clock()):
             self.given = self.key
         return self.key
+
+    def answer(self, call: Call) -> None:
+        self.answered = max(self.answered, call.rejections)
+        self.certainly_answered = max(self.certainly_answered, call.certain_rejections)
 
     def rotate(self) -> None:
         self.serial += 1
@@ -93,12 +103,13 @@ class ModelledSource:
                 call.cleaned_up.set_result(None)
 
     @property
-    def to_be_read_anew(self) -> bool:
-        """Whether what was given is not to be trusted before it has been read anew."""
+    def may_be_read_anew(self) -> bool:
+        """Whether what was given may not be trusted before it has been read anew."""
         return self.answered < self.rejections
 
-    def usable(self) -> bool:
-        return self.given is not None and works_at(self.given, self.clock())
+    def usable(self, seconds: float = 0.0) -> bool:
+        """Whether what was given works, and for so long."""
+        return self.given is not None and works_at(self.given, self.clock() + seconds)
 
 
 def works_at(credentials: Credentials, now: float) -> bool:

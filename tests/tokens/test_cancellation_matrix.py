@@ -1,4 +1,4 @@
-"""Waiters cancelled at every step of a flight: the first, the last, some or all of them."""
+"""Waiters cancelled at every step of a read: the first, the last, some or all of them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,15 +6,13 @@ from itertools import product
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import Credentials, Token
 from aws_iam_async.tokens.service import TokenService
-from aws_iam_async.tokens.token import Token
+from tests.tokens.keys import make_key
 from tests.tokens.stepped_loop import SteppedLoop
 
 WAITERS = 4
-STEPS = 16  # more than a flight takes
+STEPS = 16  # more than a read takes
 LEAVING = {"first": {0}, "one between": {2}, "last": {3}, "all but one": {0, 1, 3}, "all": {0, 1, 2, 3}}
 
 
@@ -23,11 +21,15 @@ class Slow:
 
     def __init__(self) -> None:
         self.begun = self.ended = self.most_at_once = 0
+        self.wanted: set[asyncio.Task[object]] = set()
 
     async def load(self) -> Credentials:
+        task = asyncio.current_task()
+        assert task is not None
         self.begun += 1
         number = self.begun
-        self.most_at_once = max(self.most_at_once, self.begun - self.ended)
+        self.wanted = {other for other in self.wanted if not other.cancelling()} | {task}
+        self.most_at_once = max(self.most_at_once, len(self.wanted))  # not those that nobody waits for any more
         try:
             for _ in range(3):
                 await asyncio.sleep(0)
@@ -36,16 +38,17 @@ class Slow:
                 await asyncio.sleep(0)
             finally:
                 self.ended += 1
+                self.wanted.discard(task)
         return Credentials(f"AKIA{number}", "x")
 
 
 async def ask(service: TokenService, slow: Slow) -> Token:
-    token, _ = await service.get(TokenKey("db.example", 5432, "app", "us-east-1", source(credentials=slow.load), 900))
+    token, _ = await service.get(make_key(load=slow.load))
     return token
 
 
 @pytest.fixture
-def loop() -> Iterator[SteppedLoop]:
+def loop(imported: None) -> Iterator[SteppedLoop]:  # noqa: ARG001 - done before the first step
     loop = SteppedLoop()
     problems: list[object] = []
     loop.set_exception_handler(lambda _, context: problems.append(context))
@@ -124,7 +127,7 @@ async def test_a_timeout_around_it() -> None:
         return Credentials("AKIA", "x")
 
     service = TokenService()
-    key = TokenKey("db.example", 5432, "app", "us-east-1", source(credentials=load), 900)
+    key = make_key(load=load)
     patient = asyncio.create_task(service.get(key))
     for _ in range(3):
         with pytest.raises(TimeoutError):

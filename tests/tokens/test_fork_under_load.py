@@ -6,15 +6,14 @@ import signal
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import DEFAULT_CHAIN, source
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import Credentials
 from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import AwsHome, Endpoint, aws_home, container, endpoint
+from tests.tokens.keys import make_key
 
 __all__ = ["AwsHome", "aws_home", "container", "endpoint"]
 
-KEY = TokenKey("db.example", 5432, "app", "us-east-1", DEFAULT_CHAIN, 900)
+KEY = make_key()
 SECONDS = 30
 
 
@@ -27,7 +26,7 @@ def test_parent_and_child_each_get_their_own(container: Endpoint) -> None:
     service = TokenService(refresh="background")
 
     async def parent() -> int:
-        await service.get(KEY._replace(source=source(credentials=load)))  # a timer runs
+        await service.get(make_key(load=load))  # a timer runs
         container.hold()
         waiters = [asyncio.create_task(service.get(KEY)) for _ in range(20)]
         while container.requests == 0:  # noqa: ASYNC110 - the endpoint counts in another thread

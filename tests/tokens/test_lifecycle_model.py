@@ -1,13 +1,13 @@
 """Random interleavings of callers, clocks, rejections, rotations and outages against what must always hold.
 
-Never an expired token, never one signed by another identity, never two flights for one key, a wait only when nothing
-valid is left, an error only when nothing valid is left, and no task left behind.
+Never an expired token, never one signed by another identity or with credentials that were to be read anew, never two
+reads for one identity, a wait only when nothing valid is left, an error only when nothing valid is left, and no task
+left behind.
 """
 
 import asyncio
 import math
 import random
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,24 +16,26 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from aws_iam_async.credentials.snapshot import Snapshot
-from aws_iam_async.errors import CredentialsError, TokenError
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import Credentials, CredentialsError, Token, TokenError
 from aws_iam_async.tokens.service import Refresh, TokenService
 from aws_iam_async.tokens.sigv4 import presign
-from aws_iam_async.tokens.token import Token
+from aws_iam_async.tokens.token import TokenKey
 from tests.tokens.conftest import START
+from tests.tokens.keys import make_key
 from tests.tokens.modelled_source import ModelledSource
 from tests.tokens.stepped_loop import SteppedLoop
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("imported")]
 
 IDENTITIES = ("AAAA", "BBBB")
 USERS = ("ann", "bob")
 users = st.sampled_from(USERS)
 names = st.sampled_from(["AAAA", "AAAA", "AAAA", "BBBB"])  # rather one in depth than two at the surface
 some_rounds = st.sampled_from([14, 0, 1, 2, 3, 5])  # 14: until nothing more can happen
-LANDING = 12  # rounds of the loop, at most, from the answer of a source to those who joined a flight that waits for it
+LANDING = 12  # rounds of the loop, at most, from the answer of a source to those who waited for it
+REREAD_INTERVAL = 10.0  # seconds in which one rejected login has the credentials read anew
+BACKWARDS_TOLERANCE = 5.0  # seconds by which a clock may be set back without making a token one from the future
+LAST_SECONDS = 10.0  # of credentials: who asks then may wait for new ones, at most
 
 
 @dataclass(eq=False)
@@ -50,7 +52,22 @@ class Waiter:
 
     def look_around(self) -> None:
         self.nothing_was_valid |= not self.source.usable()
-        self.may_wait |= self.nothing_was_valid or self.source.to_be_read_anew
+        self.may_wait |= not self.source.usable(LAST_SECONDS) or self.source.may_be_read_anew
+
+
+@dataclass(eq=False)
+class Rejections:
+    """What rejected logins have had happen to the credentials of one source, as far as it shows outside.
+
+    Attributes:
+        possibly: When one may have had them read anew, last.
+        certainly: When one had.
+        of_all: How many certainly had by then.
+    """
+
+    possibly: float = -math.inf
+    certainly: float = -math.inf
+    of_all: int = 0
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -62,9 +79,8 @@ class Lifecycle(RuleBasedStateMachine):
         self.sources = {name: ModelledSource(name, lambda: self.wall) for name in IDENTITIES}
         self.waiters: list[Waiter] = []
         self.served: list[tuple[TokenKey, Token]] = []
-        self.generating: Counter[TokenKey] = Counter()
-        self.rejections: Counter[TokenKey] = Counter()
-        self.flying_when_set_back: set[TokenKey] = set()
+        self.rejections = {name: Rejections() for name in IDENTITIES}
+        self.reading_when_set_back: set[str] = set()
         self.errors: list[CredentialsError] = []
         self.unhandled: list[Any] = []
         self.closed = False
@@ -79,32 +95,15 @@ class Lifecycle(RuleBasedStateMachine):
     def begin(self, refresh: Refresh, maxsize: int, seed: int, works: bool | None, slowly: bool) -> None:
         for source in self.sources.values():
             source.works, source.cleans_up_slowly = works, slowly
+        self.keepers = 1 if refresh == "background" else 0  # tasks that keep credentials fresh
         self.service = TokenService(
             refresh=refresh, maxsize=maxsize, clock=lambda: self.wall, random=random.Random(seed).random
         )
-        tokens = self.loop.inside(lambda: self.service._loops[asyncio.get_running_loop()])
-        self.cache, self.credentials = tokens.cache, tokens.credentials
-        sign, generate = tokens._sign, self.cache._generate
-
-        def checked_sign(key: TokenKey, snapshot: Snapshot) -> Token:
-            assert not self.source_of(key).to_be_read_anew, "signed with credentials that were to be read anew"
-            return sign(key, snapshot)
-
-        async def counted_generate(key: TokenKey) -> Token:
-            self.generating[key] += 1
-            assert self.generating[key] == 1, "two generations for one key at once"
-            try:
-                return await generate(key)
-            finally:
-                self.generating[key] -= 1
-
-        tokens._sign = checked_sign  # type: ignore[method-assign]  # what is signed when shows nowhere else
-        self.cache._generate = counted_generate
 
     @rule(user=users, name=names, callers=st.integers(1, 3), rejected=st.booleans(), rounds=some_rounds)
     def ask(self, user: str, name: str, callers: int, rejected: bool, rounds: int) -> None:
         source = self.sources[name]
-        key = TokenKey("db.example", 5432, user, "us-east-1", source.identity, 900)
+        key = make_key(user, signer=source.identity)
         for _ in range(callers):
             waiter = Waiter(source, rejected)
             waiter.task = self.loop.create_task(self.log_in(waiter, key))
@@ -121,11 +120,8 @@ class Lifecycle(RuleBasedStateMachine):
         source = waiter.source
         waiter.nothing_was_valid = waiter.may_wait = False
         waiter.look_around()
-        rejections = self.rejections[key]
-        patience: float = LANDING if key in self.cache._flights.flying else 0
-        if patience and key in self.flying_when_set_back:
-            # It began when nothing was valid. By a clock that was set back something is, but who comes joins it.
-            patience = math.inf
+        # A read that began when nothing was valid: by a clock that was set back something is, but who comes joins it.
+        patience = math.inf if source.name in self.reading_when_set_back else LANDING
         asked_in = self.loop.rounds
         try:
             token, fresh = await self.service.get(key)
@@ -139,7 +135,6 @@ class Lifecycle(RuleBasedStateMachine):
             raise
         else:
             self.check(source, key, token, fresh=fresh)
-            assert source.answered >= rejections, "signed with the credentials of a token that had been rejected"
             self.served.append((key, token))
         waited = self.loop.rounds - asked_in
         assert waiter.may_wait or waited <= patience, "waited although there were credentials that work"
@@ -147,18 +142,23 @@ class Lifecycle(RuleBasedStateMachine):
     def check(self, source: ModelledSource, key: TokenKey, token: Token, *, fresh: bool) -> None:
         assert token.access_key_id.startswith(source.name), "signed by another identity"
         issued = int(token.issued_at.timestamp())
+        credentials = Credentials(token.access_key_id, f"secret{token.access_key_id}")
         text = presign(
+            key.kind,
             host=key.host,
             port=key.port,
             user=key.user,
             region=key.region,
-            access_key=token.access_key_id,
-            secret_key=f"secret{token.access_key_id}",
-            session_token=None,
+            credentials=credentials,
             issued=issued,
         )
         assert token.value == text, "signed with another key"
         assert self.wall < issued + 900, "too old for the server"
+        rejections = self.rejections[source.name]
+        # One that was served before was signed before, whatever the clock said then.
+        is_new = not any(token is served for _, served in self.served)
+        if is_new and issued > rejections.certainly + BACKWARDS_TOLERANCE:  # it may be a little from the future
+            assert source.certainly_answered >= rejections.of_all, "signed with credentials that were to be read anew"
         if not fresh:
             assert issued - 5 <= self.wall, "from the future"
             assert self.wall < token.expires_at.timestamp() or issued == int(self.wall), "expired"
@@ -176,7 +176,9 @@ class Lifecycle(RuleBasedStateMachine):
         self.loop.now += seconds
         self.wall += seconds + set_by
         if set_by < 0:
-            self.flying_when_set_back |= {*self.cache._flights.flying}
+            self.reading_when_set_back |= {name for name, source in self.sources.items() if source.calls}
+            for rejections in self.rejections.values():
+                rejections.certainly = math.inf  # the times of tokens say no more which came first
         self.look_around()
 
     @rule(
@@ -202,13 +204,19 @@ class Lifecycle(RuleBasedStateMachine):
 
     def reject(self, key: TokenKey, token: Token) -> None:
         source = self.source_of(key)
-        before = self.credentials._identity(key.source).asked
+        rejections = self.rejections[source.name]
         self.service.reject(key, token)
-        # At most one in ten seconds is heeded, and only if nothing newer was at hand: the service knows.
-        if self.credentials._identity(key.source).asked > before:
-            source.rejections += 1
-            if (slot := self.cache._slot(key)) is None or slot.token is None:  # a newer token stays
-                self.rejections[key] = source.rejections
+        # One in ten seconds has the credentials read anew, if they are those that the token was signed with or if no
+        # newer token is at hand. Which one it was does not always show.
+        if 0 <= self.wall - rejections.certainly < REREAD_INTERVAL:
+            return
+        present = source.given is not None and source.given.access_key == token.access_key_id
+        settled = source.usable(LAST_SECONDS) and not source.may_be_read_anew
+        source.rejections += 1
+        if present and settled and not 0 <= self.wall - rejections.possibly < REREAD_INTERVAL:
+            source.certain_rejections += 1
+            rejections.certainly, rejections.of_all = self.wall, source.certain_rejections
+        rejections.possibly = self.wall
         self.look_around()
 
     @rule(data=st.data(), name=names, everyone=st.booleans(), rounds=some_rounds)
@@ -249,7 +257,7 @@ class Lifecycle(RuleBasedStateMachine):
         for source, works in before:
             source.works = works
         assert not self.waiters
-        assert not asyncio.all_tasks(self.loop), "a task was left behind"
+        assert len(asyncio.all_tasks(self.loop)) <= self.keepers, "a task was left behind"
 
     @invariant()
     def nothing_went_wrong(self) -> None:
@@ -271,7 +279,6 @@ class Lifecycle(RuleBasedStateMachine):
                 assert closing.done()
                 closing.result()
                 assert not asyncio.all_tasks(self.loop), "a task outlived aclose()"
-                assert not self.service._loops
         finally:
             self.loop.close()
 
@@ -288,6 +295,8 @@ class Lifecycle(RuleBasedStateMachine):
     def look_around(self) -> None:
         for waiter in self.waiters:
             waiter.look_around()
+        busy = {waiter.source.name for waiter in self.waiters}
+        self.reading_when_set_back &= busy | {name for name, source in self.sources.items() if source.calls}
 
     def source_of(self, key: TokenKey) -> ModelledSource:
         return next(source for source in self.sources.values() if source.identity == key.source)

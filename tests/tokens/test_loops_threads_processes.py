@@ -4,14 +4,13 @@ import asyncio
 import os
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import Credentials, Token
 from aws_iam_async.tokens.service import TokenService, default_service
-from aws_iam_async.tokens.token import Token
+from tests.tokens.keys import make_key
 
 
 async def load() -> Credentials:
@@ -20,7 +19,7 @@ async def load() -> Credentials:
 
 
 async def ask(service: TokenService) -> Token:
-    key = TokenKey(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=load))
+    key = make_key(load=load)
     tokens = await asyncio.gather(*(service.get(key) for _ in range(20)))
     assert len({id(token) for token, _ in tokens}) == 1
     return tokens[0][0]
@@ -45,25 +44,34 @@ def test_threads_with_loops_of_their_own() -> None:
     assert service.statistics().generations == 8
 
 
-def test_closing_from_another_loop() -> None:
+@pytest.mark.parametrize("closed", [True, False])
+def test_closing_from_another_loop_ends_its_renewals(*, closed: bool) -> None:
     service = TokenService(refresh="background")
-    asked, closed = threading.Event(), threading.Event()
+    asked, go_on = threading.Event(), threading.Event()
+
+    async def short() -> Credentials:
+        return Credentials("AKIA", "x", "y", datetime.now(UTC) + timedelta(seconds=1))
 
     async def use() -> int:
-        await ask(service)
+        await service.get(make_key(load=short))
         asked.set()
-        assert await asyncio.to_thread(closed.wait, 30)
+        assert await asyncio.to_thread(go_on.wait, 30)
         await asyncio.sleep(0)
-        return sum(tokens.timer is not None and tokens.timer.running for tokens in service._loops.states())
+        before = service.statistics().credentials_loads
+        await asyncio.sleep(1.5)
+        renewals = service.statistics().credentials_loads - before
+        await service.aclose()
+        return renewals
 
-    running: list[int] = []
-    thread = threading.Thread(target=lambda: running.append(asyncio.run(use())))
+    renewals: list[int] = []
+    thread = threading.Thread(target=lambda: renewals.append(asyncio.run(use())))
     thread.start()
     assert asked.wait(30)
-    asyncio.run(service.aclose())
-    closed.set()
+    if closed:
+        asyncio.run(service.aclose())
+    go_on.set()
     thread.join(30)
-    assert running == [0]
+    assert bool(renewals[0]) is not closed
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # Python 3.12 and later

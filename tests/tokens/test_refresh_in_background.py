@@ -1,21 +1,22 @@
-"""``refresh="background"`` keeps tokens fresh by timer, and leaves nothing behind."""
+"""``refresh="background"`` keeps credentials fresh by timer, and leaves nothing behind."""
 
 import asyncio
 import gc
 import warnings
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.errors import ConfigurationError, TokenError
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import ConfigurationError, Credentials, Token, TokenError
+from aws_iam_async.credentials.cache import MAX_IDENTITIES
 from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import TokenKey
 from benchmarks.virtual_loop import VirtualLoop
 from tests.tokens.conftest import START
+from tests.tokens.keys import make_key
 
 
 def wall_clock() -> float:
@@ -28,8 +29,17 @@ async def load() -> Credentials:
 
 def make(refresh: str = "background") -> tuple[TokenService, TokenKey]:
     service = TokenService(refresh=refresh, clock=wall_clock, random=lambda: 0.5)  # type: ignore[arg-type]  # tested
-    key = TokenKey(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=load))
+    key = make_key(load=load)
     return service, key
+
+
+def at_once(service: TokenService, key: TokenKey) -> Token:
+    """Get a token without a wait."""
+    coming = service.get(key)
+    with pytest.raises(StopIteration) as served:
+        coming.send(None)  # no await on the way
+    token: Token = served.value.value[0]
+    return token
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -37,41 +47,80 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         runner.run(main())
 
 
-def test_tokens_stay_fresh_though_they_are_rarely_asked_for() -> None:
+def test_nobody_waits_though_tokens_are_rarely_asked_for() -> None:
     async def main() -> None:
         service, key = make()
         first, _ = await service.get(key)
         for _ in range(24):
             await asyncio.sleep(3599)
-            token, _ = await service.get(key)
+            token = at_once(service, key)
             assert token is not first
             assert token.refresh_at.timestamp() > wall_clock()
         statistics = service.statistics()
-        assert (statistics.waits, statistics.hits) == (1, 24)
-        assert 24 * 3600 / 870 < statistics.generations < 24 * 3600 / 450
+        assert statistics.waits == 1
         assert 24 < statistics.credentials_loads <= 24 * 3600 / 2900 + 1
         await service.aclose()
 
     run(main)
 
 
-def test_a_token_that_nobody_asks_for_is_let_go_but_its_credentials_are_kept() -> None:
+def test_credentials_that_nobody_asks_for_are_kept() -> None:
     async def main() -> None:
         service, key = make()
         await service.get(key)
-        await asyncio.sleep(5400)
-        generations = service.statistics().generations
-        assert service.statistics().live_tokens == 0
         await asyncio.sleep(7 * 24 * 3600)
-        assert service.statistics().generations == generations
-        coming = service.get(key)
-        with pytest.raises(StopIteration) as served:
-            coming.send(None)  # no await on the way
-        assert served.value.value[0].expires_at.timestamp() > wall_clock()
-        assert service.statistics().waits == 1
-        await asyncio.sleep(1800)
-        assert service.statistics().live_tokens == 1
-        assert service.statistics().generations > generations + 1
+        assert at_once(service, key).expires_at.timestamp() > wall_clock()
+        assert at_once(service, make_key("another", load=load)).expires_at.timestamp() > wall_clock()
+        statistics = service.statistics()
+        assert statistics.waits == 1
+        assert statistics.next_credentials_expiry is not None
+        assert statistics.next_credentials_expiry.timestamp() > wall_clock() + 600
+        await service.aclose()
+
+    run(main)
+
+
+@pytest.mark.parametrize("life", [20, 60, 200])
+def test_so_are_those_that_live_for_less_than_a_token(life: float) -> None:
+    async def short() -> Credentials:
+        return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + life, UTC))
+
+    async def main() -> None:
+        service, _ = make()
+        key = make_key(load=short)
+        await service.get(key)
+        await asyncio.sleep(1000)
+        at_once(service, key)
+        statistics = service.statistics()
+        assert statistics.waits == 1
+        assert 1000 / life < statistics.credentials_loads < 2000 / life
+        await service.aclose()
+
+    run(main)
+
+
+def test_so_are_those_of_each_who_ever_asked() -> None:
+    reads: Counter[str] = Counter()
+
+    def loader(name: str, life: float) -> Callable[[], Coroutine[Any, Any, Credentials]]:
+        async def named() -> Credentials:
+            reads[name] += 1
+            return Credentials(f"ASIA{name}", "x", "y", datetime.fromtimestamp(wall_clock() + life, UTC))
+
+        return named
+
+    async def main() -> None:
+        service, _ = make()
+        keys = [
+            make_key(load=loader(name, life)) for name, life in (("LONG", 36_000), ("SHORT", 600), ("MEDIUM", 3600))
+        ]
+        for one in keys:
+            await service.get(one)
+        await asyncio.sleep(24 * 3600)
+        for one in keys:
+            at_once(service, one)
+        assert service.statistics().waits == 3
+        assert 2 <= reads["LONG"] < reads["MEDIUM"] < reads["SHORT"] <= 24 * 3600 / 450
         await service.aclose()
 
     run(main)
@@ -87,8 +136,8 @@ def test_a_failing_source_is_tried_again_until_it_works() -> None:
 
     async def main() -> None:
         nonlocal failing
-        service, key = make()
-        key = key._replace(source=source(credentials=unsteady))
+        service, _ = make()
+        key = make_key(load=unsteady)
         await service.get(key)
         await asyncio.sleep(1150)
         failing = False
@@ -107,10 +156,10 @@ def test_closing_stops_everything() -> None:
         service, key = make()
         await service.get(key)
         await service.aclose()
-        generations = service.statistics().generations
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        await asyncio.sleep(3600)
-        assert service.statistics().generations == generations
+        await asyncio.sleep(24 * 3600)
+        statistics = service.statistics()
+        assert (statistics.generations, statistics.credentials_loads) == (1, 1)
         with pytest.raises(TokenError, match="closed"):
             await service.get(key)
 
@@ -131,8 +180,8 @@ def test_closing_cancels_what_is_being_refreshed() -> None:
         return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + 600, UTC))
 
     async def main() -> None:
-        service, key = make()
-        await service.get(key._replace(source=source(credentials=slow)))
+        service, _ = make()
+        await service.get(make_key(load=slow))
         await asyncio.sleep(500)  # they are read again at 480, and given up at 540
         assert len(asyncio.all_tasks()) > 1
         await service.aclose()
@@ -151,14 +200,14 @@ def test_one_who_waits_while_it_is_closed_still_gets_a_token() -> None:
         await service.aclose()
         _, fresh = await waiter
         assert fresh
-        assert service.statistics().generations == 1
-        await asyncio.sleep(3600)
-        assert service.statistics().generations == 1
+        await asyncio.sleep(24 * 3600)
+        statistics = service.statistics()
+        assert (statistics.generations, statistics.credentials_loads) == (1, 1)
 
     run(main)
 
 
-def test_who_waits_while_it_is_closed_gets_a_token_and_no_timer_is_set() -> None:
+def test_one_who_waits_for_a_slow_source_meanwhile_does_too() -> None:
     async def main() -> None:
         asked, answered = asyncio.Event(), asyncio.Event()
 
@@ -167,17 +216,16 @@ def test_who_waits_while_it_is_closed_gets_a_token_and_no_timer_is_set() -> None
             await answered.wait()
             return await load()
 
-        service, key = make()
-        waiting = asyncio.create_task(service.get(key._replace(source=source(credentials=slow))))
+        service, _ = make()
+        waiting = asyncio.create_task(service.get(make_key(load=slow)))
         await asked.wait()
-        closing = asyncio.create_task(service.aclose())
-        await closing
+        await asyncio.create_task(service.aclose())
         answered.set()
         token, _ = await waiting
         assert token.expires_at.timestamp() > wall_clock()
-        await asyncio.sleep(0)
-        rings = [handle for handle in asyncio.get_running_loop()._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # asyncio's own
-        assert rings == []
+        await asyncio.sleep(24 * 3600)
+        assert service.statistics().credentials_loads == 1
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(main)
 
@@ -236,3 +284,30 @@ def test_the_end_of_the_loop_is_quiet(recwarn: pytest.WarningsRecorder, caplog: 
 def test_an_unknown_way_to_refresh() -> None:
     with pytest.raises(ConfigurationError, match="refresh"):
         make("sometimes")
+
+
+def test_an_identity_that_was_dropped_while_it_was_read_gets_no_timer() -> None:
+    reads = 0
+
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        def reader() -> Callable[[], Coroutine[Any, Any, Credentials]]:
+            async def read() -> Credentials:
+                nonlocal reads
+                reads += 1
+                await gate.wait()
+                return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + 30, UTC))
+
+            return read
+
+        service, _ = make()
+        asking = [asyncio.create_task(service.get(make_key(load=reader()))) for _ in range(MAX_IDENTITIES + 10)]
+        await asyncio.sleep(1)
+        gate.set()
+        await asyncio.gather(*asking)
+        await service.aclose()
+        await asyncio.sleep(24 * 3600)
+
+    run(main)
+    assert reads == MAX_IDENTITIES + 10

@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import Credentials
 from aws_iam_async.tokens.service import TokenService
 from tests.tokens.conftest import START, Clock, settle
+from tests.tokens.keys import make_key
 
 HOUR = timedelta(hours=1)
 
@@ -19,7 +18,7 @@ async def test_a_refusal_counts_though_a_newer_token_is_at_hand(clock: Clock) ->
         return Credentials(given.pop(0), "made-up", expires_at=expires_at)
 
     service = TokenService(clock=clock)
-    key = TokenKey(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=credentials))
+    key = make_key(load=credentials)
     first, _ = await service.get(key)
     second, _ = await service.get(key)
     assert first is not second
@@ -45,12 +44,12 @@ async def test_credentials_that_were_renewed_meanwhile_are_read_anew_as_well(clo
         return Credentials(f"AKIA{loads}", "made-up", expires_at=datetime.fromtimestamp(clock(), UTC) + HOUR)
 
     service = TokenService(clock=clock)
-    key = TokenKey(host="db.example", port=5432, user="app", region="us-east-1", source=source(credentials=credentials))
+    key = make_key(load=credentials)
     await service.get(key)
     clock.advance(2850)
     first, _ = await service.get(key)
     clock.advance(60)
-    await service.get(key._replace(user="another"))  # has the credentials renewed
+    await service.get(make_key("another", load=credentials))  # has the credentials renewed
     await settle()
     service.reject(key, first)
     second, _ = await service.get(key)

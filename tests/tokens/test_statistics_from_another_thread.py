@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.source import source
-from aws_iam_async.tokens.key import TokenKey
+from aws_iam_async import Credentials
 from aws_iam_async.tokens.service import TokenService
+from tests.tokens.keys import make_key
 
 
 @pytest.fixture
@@ -35,9 +34,7 @@ def test_polled_while_tokens_come_go_and_move() -> None:
             async def load() -> Credentials:
                 return Credentials("AKIA", "x")
 
-            key = TokenKey(
-                host="db.example", port=5432, user=str(number), region="us-east-1", source=source(credentials=load)
-            )
+            key = make_key(str(number), load=load)
             for _ in range(2):
                 await service.get(key)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.tokens.lifetime import good, parse_expiration, plan
+from aws_iam_async import ConfigurationError
+from aws_iam_async.tokens.token import lifetime_of, parse_expiration
 
 NOW = 1_800_000_000.7
 
@@ -17,30 +17,32 @@ expirations = st.integers(min_value=0, max_value=900)
 
 
 def test_the_longest_life_ends_half_a_minute_before_the_server_refuses() -> None:
-    lifetime = plan(NOW, expiration=900, credentials_expire=None, draw=0.0)
+    lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=None, draw=0.0)
     assert (lifetime.issued, lifetime.expires, lifetime.enforced) == (1_800_000_000, 1_800_000_870, 1_800_000_900)
 
 
 def test_a_shorter_wish_is_kept_to_the_second() -> None:
-    assert plan(NOW, expiration=600, credentials_expire=None, draw=0.0).expires == 1_800_000_600
+    assert (
+        lifetime_of(NOW, longest_life=900, expiration=600, credentials_expire=None, draw=0.0).expires == 1_800_000_600
+    )
 
 
 def test_a_token_does_not_outlive_its_credentials() -> None:
-    lifetime = plan(NOW, expiration=900, credentials_expire=NOW + 300, draw=0.0)
+    lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=NOW + 300, draw=0.0)
     assert lifetime.expires == NOW + 270
     assert lifetime.enforced == NOW + 300
 
 
 def test_credentials_in_their_last_seconds_make_a_token_that_is_not_kept() -> None:
-    lifetime = plan(NOW, expiration=900, credentials_expire=NOW + 10, draw=0.5)
-    assert not good(lifetime, NOW)
+    lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=NOW + 10, draw=0.5)
+    assert not lifetime.is_servable(NOW)
     assert lifetime.enforced == NOW + 10
 
 
 @given(now=times, expiration=expirations, remaining=st.none() | st.floats(-100, 50_000), draw=draws)
 def test_moments_follow_one_another(now: float, expiration: int, remaining: float | None, draw: float) -> None:
     expire = None if remaining is None else now + remaining
-    lifetime = plan(now, expiration=expiration, credentials_expire=expire, draw=draw)
+    lifetime = lifetime_of(now, longest_life=900, expiration=expiration, credentials_expire=expire, draw=draw)
     assert lifetime.issued <= lifetime.refresh <= lifetime.expires
     assert lifetime.issued <= now < lifetime.issued + 1
     if lifetime.expires > lifetime.issued:
@@ -48,20 +50,23 @@ def test_moments_follow_one_another(now: float, expiration: int, remaining: floa
         assert lifetime.expires - lifetime.issued <= expiration
         life = lifetime.expires - lifetime.issued
         assert 0.55 * life < lifetime.refresh - lifetime.issued < 0.8 * life
-        assert good(lifetime, lifetime.issued)
-        assert good(lifetime, (lifetime.refresh + lifetime.expires) / 2)
-    assert not good(lifetime, lifetime.expires)
+        assert lifetime.is_servable(lifetime.issued)
+        assert lifetime.is_servable((lifetime.refresh + lifetime.expires) / 2)
+    assert not lifetime.is_servable(lifetime.expires)
 
 
 def test_a_fleet_does_not_refresh_in_step() -> None:
-    refreshes = [plan(NOW, expiration=900, credentials_expire=None, draw=draw / 10).refresh for draw in range(10)]
+    refreshes = [
+        lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=None, draw=draw / 10).refresh
+        for draw in range(10)
+    ]
     assert max(refreshes) - min(refreshes) > 60
 
 
 def test_a_clock_set_back_makes_a_token_expire() -> None:
-    lifetime = plan(NOW, expiration=900, credentials_expire=None, draw=0.0)
-    assert good(lifetime, NOW - 3)  # slewed by a time daemon
-    assert not good(lifetime, NOW - 60)
+    lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=None, draw=0.0)
+    assert lifetime.is_servable(NOW - 3)  # slewed by a time daemon
+    assert not lifetime.is_servable(NOW - 60)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.errors import ConfigurationError, RegionError
-from aws_iam_async.tokens.rds import RdsTokenProvider
+from aws_iam_async import ConfigurationError, Credentials, RdsTokenProvider, RegionError
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 

@@ -8,9 +8,9 @@ from typing import Any
 import aiomysql
 import pytest
 
-from aws_iam_async.drivers.aiomysql import typed
+from aws_iam_async.drivers.aiomysql import stubs
 
-STUB = ast.parse(Path(typed.__file__).with_suffix(".pyi").read_text())
+STUB = ast.parse(Path(stubs.__file__).with_suffix(".pyi").read_text())
 
 # What is left to aiomysql 0.3.2 itself: internals, what only fails, and an attribute that can be set.
 LEFT_OUT = {

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pytest
 
-from aws_iam_async.plugins.iam.plugin import IamPlugin
+from aws_iam_async.plugins.iam import IamPlugin
 
 Message = dict[str, Any]
 

@@ -1,19 +1,29 @@
 """The typed options are those that are accepted, neither more nor less."""
 
+from __future__ import annotations as annotations_feature
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
 import pytest
 
-from aws_iam_async import options, typed_options
-from aws_iam_async.drivers.aiomysql.driver import AiomysqlDriver
+from aws_iam_async import options
+from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.drivers.protocol import Driver
-from aws_iam_async.plugins.iam.plugin import IamPlugin
+from aws_iam_async.plugins.iam import IamPlugin
+
+STUB = Path(options.__file__).with_name("typed.pyi")
+typed_options: Any = ModuleType("typed")
+exec(compile(STUB.read_text(), STUB, "exec", flags=annotations_feature.compiler_flag), vars(typed_options))
 
 APART = {"record_class"}  # a parameter of its own where the driver is named: it decides the type of what comes back
 
 
 def accepted(driver: type[Driver], *, pool: bool) -> set[str]:
     names = options.FIELDS | options.TLS_OPTIONS | IamPlugin.option_names | driver.connect_options
-    return {*names, *driver.aliases, *(driver.pool_options if pool else ())}
+    return {"plugins", *names, *driver.aliases, *(driver.pool_options if pool else ())}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from aws_iam_async.sqlalchemy import arm, create_async_engine
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from aws_iam_async.typed_options import AsyncpgPoolOptions
+    from aws_iam_async.options.typed import AsyncpgPoolOptions
 
 
 class Order(asyncpg.Record):

@@ -9,7 +9,7 @@ import re
 from aws_iam_async import drivers
 from aws_iam_async.cli.doctor import advice_setup
 from aws_iam_async.cli.doctor.advice_network import TOO_MANY_CONNECTIONS
-from aws_iam_async.cli.doctor.findings import Advice, Findings, System
+from aws_iam_async.cli.doctor.findings import Advice, Findings
 from aws_iam_async.cli.doctor.refusal import Refusal
 from aws_iam_async.endpoints import RdsEndpoint
 
@@ -78,7 +78,7 @@ def _causes_with_evidence(findings: Findings) -> list[Advice]:
     elif endpoint.region is not None and endpoint.region != target.region:
         causes.append(advice_setup.wrong_region(target.region, endpoint.region))
     dialled, default = findings.request.port, drivers.loaded(findings.driver).default_port
-    if target.server_name is None:  # the endpoint itself is dialled
+    if findings.tls.server_name is None:  # the endpoint itself is dialled
         if dialled is not None and dialled != target.port:
             causes.append(advice_setup.signed_port(target.port, dialled))
     elif "iam_default_port" not in findings.request.options and target.port != default:
@@ -179,7 +179,7 @@ RESERVED_WORDS = frozenset(
 )
 
 
-def grant(system: System, user: str) -> str:
+def grant(system: str, user: str) -> str:
     """Return the SQL that lets a user log in with IAM."""
     name = quoted_user(system, user)
     if system == "postgresql":
@@ -190,7 +190,7 @@ def grant(system: System, user: str) -> str:
     )
 
 
-def quoted_identifier(system: System, name: str) -> str:
+def quoted_identifier(system: str, name: str) -> str:
     """Return an identifier, quoted if PostgreSQL needs that, and always for MySQL."""
     if system == "mysql":
         return "`" + name.replace("`", "``") + "`"
@@ -199,7 +199,7 @@ def quoted_identifier(system: System, name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def quoted_user(system: System, user: str) -> str:
+def quoted_user(system: str, user: str) -> str:
     r"""Return a user, for MySQL as ``'user'@'%'``: a doubled apostrophe works with and without ``\`` escapes."""
     if system == "postgresql":
         return quoted_identifier(system, user)

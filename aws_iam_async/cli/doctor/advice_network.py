@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from aws_iam_async import endpoints
-from aws_iam_async.cli.doctor.findings import Advice, Certificate, System
+from aws_iam_async.cli.doctor.findings import Advice, Certificate
 
 # RDS renews its servers' certificates long before their end. Trusting new authorities in time is up to the user.
 EXPIRY_WARNING = timedelta(days=30)
@@ -94,7 +94,7 @@ def server_refuses(number: int) -> Advice:
     )
 
 
-def server_silent(system: System) -> Advice:
+def server_silent(system: str) -> Advice:
     """The server accepts the connection and sends nothing."""
     if system == "mysql":
         expected, scheme = "A MySQL server speaks first", "postgresql://"

@@ -4,9 +4,10 @@ import shlex
 
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
+from aws_iam_async.credentials.credentials import is_temporary
 
 # The prefixes of temporary access keys and of IAM users' ("IAM identifiers" in the IAM User Guide).
-TEMPORARY = "ASIA"
+
 LONG_TERM = "AKIA"
 # Seconds. Signature Version 4 allows 5 minutes; a synchronised clock is never a minute off.
 TOLERATED_SKEW = 60.0
@@ -118,19 +119,9 @@ def tunnel_port(signed: int, default: int) -> Advice:
     )
 
 
-def is_temporary(access_key: str) -> bool:
-    """Return whether an access key id belongs to temporary credentials."""
-    return access_key.startswith(TEMPORARY)
-
-
-def is_temporary_without_token(access_key: str, session_token: str | None) -> bool:
-    """Return whether the session token of temporary credentials is missing."""
-    return is_temporary(access_key) and not session_token
-
-
 def session_token_mismatch(access_key: str, session_token: str | None) -> Advice | None:
     """The session token is missing or belongs to another key; ``None`` if neither is the case."""
-    if is_temporary_without_token(access_key, session_token):
+    if is_temporary(access_key) and not session_token:
         return Advice(
             "session-token-missing",
             "An access key that begins with ASIA is temporary and works only with its session token. Set "

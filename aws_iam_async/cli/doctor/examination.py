@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
     name: str
     run: Callable[[Findings], Awaitable[Passed]]
-    needs: tuple[str, ...] = ()  # if one of these steps fails, this one would prove nothing
+    needs: tuple[str, ...] = ()  # if one of these steps fails, this step would prove nothing
 
 
 STEPS = (

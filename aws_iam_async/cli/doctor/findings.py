@@ -5,21 +5,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
+from aws_iam_async import drivers
 from aws_iam_async.cli.doctor.sts import Identity
-from aws_iam_async.credentials.snapshot import Snapshot
+from aws_iam_async.credentials.credentials import Snapshot
 from aws_iam_async.endpoints import RdsEndpoint
 from aws_iam_async.errors import RegionError
-from aws_iam_async.plugins.iam.login import Login as SigningTarget
 from aws_iam_async.request import ConnectRequest
-
-System: TypeAlias = Literal["postgresql", "mysql"]
-
-
-def database_system(driver: str) -> System:
-    """Return the database system of a driver."""
-    return "postgresql" if driver == "asyncpg" else "mysql"
+from aws_iam_async.tls import Tls
+from aws_iam_async.tokens.token import TokenKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +37,8 @@ class Findings:
     request: ConnectRequest  # options; endpoint, if it resolves an alias
     endpoint: RdsEndpoint | None  # endpoint: the signed host, parsed
     region_error: RegionError | None  # endpoint
-    signing_target: SigningTarget  # endpoint, unless there is a region_error
+    signing_target: TokenKey  # endpoint, unless there is a region_error
+    tls: Tls  # the same
     snapshot: Snapshot  # credentials
     identity: Identity | None  # identity; None if STS was not asked or did not answer
     secured_request: ConnectRequest  # token: the request with the token and its TLS settings
@@ -56,9 +52,9 @@ class Findings:
         self.identity = None
 
     @property
-    def system(self) -> System:
-        """The database system of the driver."""
-        return database_system(self.driver)
+    def system(self) -> str:
+        """The database system of the driver, ``"postgresql"`` or ``"mysql"``."""
+        return drivers.loaded(self.driver).system
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """What a failed login says for certain."""
 
 from enum import Enum, auto
-from typing import Any
 
 from aws_iam_async import drivers
 from aws_iam_async.errors import InsecureTransportError
@@ -60,16 +59,10 @@ def login_refusal(driver_name: str, error: BaseException) -> Refusal:
         return Refusal.TIMEOUT
     if isinstance(error, InsecureTransportError):
         return Refusal.NOT_IAM  # the tls step has passed, so the server wanted the hash of a password
-    if login_rejected(driver_name, error):
+    if drivers.loaded(driver_name).login_rejected(error):
         # In both cases the server wanted a password, so the account is not set up for IAM.
         wants_password = code == "28P01" or "using password: NO" in message
         return Refusal.NOT_IAM if wants_password else Refusal.TOKEN
     if code == "28000" and "no pg_hba.conf entry" in message:
         return Refusal.NO_ENTRY
     return REFUSALS.get(code, Refusal.OTHER)
-
-
-def login_rejected(driver_name: str, error: BaseException) -> bool:
-    """Return whether a driver takes an error for a rejected login."""
-    adapter: Any = drivers.loaded(driver_name)
-    return bool(adapter.login_rejected(None, error))

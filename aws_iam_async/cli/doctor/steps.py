@@ -16,19 +16,20 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import aws_iam_async
-from aws_iam_async import ConnectRequest, PluginManager, drivers, dsn, endpoints, offload, trust
-from aws_iam_async.abort import abort
+from aws_iam_async import ConnectRequest, PluginManager, drivers, endpoints, threads
 from aws_iam_async.cli.connection import RequestOnly, keywords_as_flags
 from aws_iam_async.cli.doctor import advice_network, advice_setup, sts, tls_probe
 from aws_iam_async.cli.doctor.advice_login import QUERY_FAILED, likely_causes
 from aws_iam_async.cli.doctor.findings import Advice, Certificate, Findings, Passed, StepFailedError
 from aws_iam_async.cli.doctor.refusal import login_refusal
-from aws_iam_async.credentials.source import source
+from aws_iam_async.credentials.credentials import is_temporary
+from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.errors import ConfigurationError, CredentialsError, DriverNotFoundError, RegionError
-from aws_iam_async.plugins.iam.login import OPTION_NAMES
-from aws_iam_async.plugins.iam.login import read as signing_target
-from aws_iam_async.plugins.iam.plugin import _located as resolve_endpoint
-from aws_iam_async.tokens.lifetime import SIGNED_FOR
+from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.options.dsn import parse
+from aws_iam_async.plugins.iam import login_for, resolve_endpoint
+from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import default_service
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ QUERIES = {
 async def check_driver(findings: Findings) -> Passed:
     """Import the driver that the DSN asks for."""
     target = findings.target
-    findings.driver = drivers.driver_name(target.dsn, target.options.get("driver"))
+    findings.driver = drivers.name_of(target.options.get("driver"), parse(target.dsn).scheme)
     try:
         await drivers.load(findings.driver)
     except DriverNotFoundError as error:
@@ -70,16 +71,18 @@ async def check_driver(findings: Findings) -> Passed:
 async def check_options(findings: Findings) -> Passed:
     """Read the DSN and the options by the rules of ``connect()``."""
     target = findings.target
-    hosts = dsn.parse(target.dsn).hosts
+    hosts = parse(target.dsn).hosts
     if len(hosts) > 1 and "host" not in target.options:
         raise StepFailedError(f"the DSN names {len(hosts)} hosts", advice_setup.SEVERAL_HOSTS)
-    request: ConnectRequest = await PluginManager([RequestOnly(OPTION_NAMES)]).connect(target.dsn, **target.options)
+    request: ConnectRequest = await PluginManager([RequestOnly(PLUGIN_OPTIONS["iam"])]).connect(
+        target.dsn, **target.options
+    )
     if not request.user:
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
     secured = request.tls.secured()  # refuses modes that allow plaintext
-    await trust.context(secured)  # refuses a file that cannot be read
+    await contexts.context(secured)  # refuses a file that cannot be read
     warnings = []
     if request.password is not None:
         warnings.append(advice_setup.PASSWORD_IGNORED)
@@ -101,7 +104,7 @@ async def check_endpoint(findings: Findings) -> Passed:
         detail = f"{host}: {error.strerror or type(error).__name__}"
         raise StepFailedError(detail, advice_network.name_not_found(host)) from error
     try:
-        findings.signing_target = signing_target(request)
+        findings.signing_target, findings.tls = login_for(request)
     except RegionError as error:
         findings.region_error = error
     except ConfigurationError as error:
@@ -158,22 +161,22 @@ async def check_credentials(findings: Findings) -> Passed:
     """Read the AWS credentials."""
     profile = findings.request.options.get("profile")
     try:
-        findings.snapshot = await default_service().credentials(source(profile=profile))
+        findings.snapshot = await default_service().credentials(credentials_source(profile=profile))
     except ConfigurationError as error:
         raise StepFailedError(keywords_as_flags(str(error)), advice_setup.PROFILE_NOT_FOUND) from error
     except CredentialsError as error:
         advice = advice_setup.no_credentials(str(error), profile)
         raise StepFailedError(keywords_as_flags(str(error)), advice) from error
-    credentials, method, expires = findings.snapshot
+    credentials, method = findings.snapshot
     origin = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
     mismatch = advice_setup.session_token_mismatch(credentials.access_key, credentials.session_token)
-    detail = f"{credentials.access_key} from {origin}, {_expiry(credentials.access_key, expires)}"
+    detail = f"{credentials.access_key} from {origin}, {_expiry(credentials.access_key, findings.snapshot.expires)}"
     return Passed(detail, () if mismatch is None else (mismatch,))
 
 
 def _expiry(access_key: str, expires: float | None) -> str:
     if expires is None:
-        return "expiry not known" if advice_setup.is_temporary(access_key) else "long-term"
+        return "expiry not known" if is_temporary(access_key) else "long-term"
     minutes = (expires - time.time()) / 60
     return f"expires in {minutes:.0f} min" if minutes < EXPIRY_IN_HOURS else f"expires in {minutes / 60:.0f} h"
 
@@ -207,7 +210,7 @@ async def check_identity(findings: Findings) -> Passed:
 async def _in_thread(function: Callable[[], T], seconds: float, *, name: str) -> T:
     # The threads of the loop's own executor would delay the end of the program.
     async with asyncio.timeout(seconds):
-        return await offload.wait(offload.start(function, name=name))
+        return await threads.run(function, name=name)
 
 
 async def check_token(findings: Findings) -> Passed:
@@ -215,7 +218,8 @@ async def check_token(findings: Findings) -> Passed:
     target, signed = findings.target, findings.signing_target
     findings.secured_request = await aws_iam_async.connect(target.dsn, plugins=["iam", RequestOnly()], **target.options)
     expires = findings.snapshot.expires
-    seconds = SIGNED_FOR if expires is None else min(SIGNED_FOR, expires - time.time())
+    life = signed.kind.longest_life
+    seconds = life if expires is None else min(life, expires - time.time())
     return Passed(f"for {signed.user} at {signed.host}:{signed.port}, valid for {seconds / 60:.0f} min")
 
 
@@ -266,9 +270,9 @@ async def check_tcp(findings: Findings) -> Passed:
 
 async def check_tls(findings: Findings) -> Passed:
     """Do what ``connect()`` does before it sends the token, and look at the server's certificates."""
-    secured = findings.request.tls.secured(findings.signing_target.server_name)
+    secured = findings.tls
     # Every mode that secured() allows has a context.
-    context = cast("ssl.SSLContext", await trust.context(secured))
+    context = cast("ssl.SSLContext", await contexts.context(secured))
     name = secured.server_name or str(findings.request.host)
     verified = context.verify_mode is ssl.CERT_REQUIRED
     try:
@@ -319,7 +323,7 @@ async def _tls_connection(findings: Findings, context: ssl.SSLContext) -> AsyncI
         raise StepFailedError(detail, advice_network.HANDSHAKE_CUT) from error
     finally:
         if writer is not None:
-            abort(writer.transport)
+            abort_transport(writer.transport)
 
 
 async def _presented_chain(findings: Findings) -> tuple[Certificate, ...]:

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.quiet import quiet
+from aws_iam_async.credentials.sdk import logs_without_secrets
 
 __all__ = ["Identity", "StsUnreachableError", "caller_identity", "clock_skew"]
 
@@ -43,7 +43,7 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
 
     # botocore 1.43 logs the headers of its requests, which include the session token. Its loggers exist only after the
     # import.
-    with quiet():
+    with logs_without_secrets():
         try:
             client: Any = session.Session(profile=profile).create_client(
                 "sts",

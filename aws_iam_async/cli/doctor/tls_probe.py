@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_iam_async.cli.doctor import advice_network
-from aws_iam_async.cli.doctor.findings import Certificate, StepFailedError, System
+from aws_iam_async.cli.doctor.findings import Certificate, StepFailedError
 from aws_iam_async.request import ConnectRequest
 
 ALPN = "postgresql"
@@ -26,7 +26,7 @@ CLIENT_SSL = 1 << 11
 CLIENT_SECURE_CONNECTION = 1 << 15
 
 
-def starts_with_tls(system: System, request: ConnectRequest) -> bool:
+def starts_with_tls(system: str, request: ConnectRequest) -> bool:
     """Return whether the client starts TLS without a request (``sslnegotiation=direct``), as asyncpg 0.32 decides."""
     if system != "postgresql":
         return False
@@ -34,7 +34,7 @@ def starts_with_tls(system: System, request: ConnectRequest) -> bool:
     return bool(direct_tls) if direct_tls is not None else os.environ.get("PGSSLNEGOTIATION") == "direct"
 
 
-async def request_tls(system: System, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def request_tls(system: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Ask the server for TLS, and return when the handshake may start.
 
     Raises:

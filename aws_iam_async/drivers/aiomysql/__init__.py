@@ -1,1 +1,167 @@
-"""aiomysql: MySQL and MariaDB."""
+"""aiomysql: MySQL and MariaDB.
+
+What may be sent: see ``Connection.log_in``, ``_start_tls`` and ``_process_auth`` in ``connection.py``, and
+``tls.contexts.context_key``.
+"""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import aiomysql
+from aiomysql.connection import DEFAULT_USER
+from aiomysql.connection import Connection as PlainConnection
+from pymysql.charset import charset_by_name
+from pymysql.constants import CR, ER
+
+from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.drivers.aiomysql.pool import Pool
+from aws_iam_async.drivers.protocol import Reconnect
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.tls import contexts
+
+# Keywords that a request has fields for.
+FIELDS = frozenset({"host", "port", "user", "password", "db", "ssl"})
+# In aiomysql 0.3 the file wins over the keywords: it would replace the host that the token is for, and the token.
+REFUSED = dict.fromkeys(
+    ("read_default_file", "read_default_group"),
+    "option files are not read; pass host, port, user and database themselves",
+)
+CONNECT = inspect.signature(PlainConnection).parameters
+POOL = inspect.signature(aiomysql.create_pool).parameters
+
+# The keywords that a DSN can carry, with the type of their values; the others take objects.
+QUERY_TYPES: Mapping[str, type] = MappingProxyType(
+    {
+        "autocommit": bool,
+        "charset": str,
+        "client_flag": int,
+        "connect_timeout": float,
+        "echo": bool,
+        "init_command": str,
+        "local_infile": bool,
+        "maxsize": int,
+        "minsize": int,
+        "pool_recycle": int,
+        "program_name": str,
+        "sql_mode": str,
+        "unix_socket": str,
+        "use_unicode": bool,
+    }
+)
+BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class AiomysqlDriver:
+    """The driver aiomysql."""
+
+    name = "aiomysql"
+    system = "mysql"
+    default_port = 3306
+    alpn: str | None = None
+    connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
+    pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
+    query_options = frozenset(QUERY_TYPES) | frozenset(REFUSED)
+    query_has_settings = False
+    time_limit = "connect_timeout"
+    default_time_limit: float | None = None
+    aliases: Mapping[str, str] = MappingProxyType({"db": "database"})
+    refused: Mapping[str, str] = MappingProxyType(REFUSED)
+    variables: Mapping[str, str] = MappingProxyType({})
+    unreachable: tuple[type[Exception], ...] = ()
+    unsuitable: tuple[type[Exception], ...] = ()
+
+    def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        # Refused names are refused by the options reader, like keywords.
+        return {name: value if name in REFUSED else _convert(name, value) for name, value in query.items()}
+
+    def check(self, request: ConnectRequest) -> None:
+        """Refuse several hosts, and character sets that aiomysql 0.3 answers with an AttributeError."""
+        if request.alternates:
+            raise ConfigurationError("host: aiomysql connects to one host; pass one instead of several")
+        charset = request.driver_options.get("charset")
+        # An empty value is aiomysql's default.
+        if not charset or (isinstance(charset, str) and charset_by_name(charset) is not None):
+            return
+        # Python's spellings: "utf-8", "latin-1", "koi8_r".
+        plain = charset.translate({ord(mark): None for mark in "-_ "}) if isinstance(charset, str) else ""
+        known = charset_by_name(plain) is not None
+        hint = f"did you mean {plain!r}?" if known else "MySQL's names are 'utf8mb4' and 'latin1', for example"
+        raise ConfigurationError(f"charset={charset!r} is unknown: {hint}")
+
+    def login_rejected(self, error: BaseException) -> bool:
+        """Errno 1045, "Access denied for user"."""
+        return isinstance(error, aiomysql.MySQLError) and error.args[:1] == (ER.ACCESS_DENIED_ERROR,)
+
+    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
+        return (request,)
+
+    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Connection:
+
+        def dial(connection: Connection) -> Awaitable[Connection]:
+            return reconnect(functools.partial(_log_in, connection))
+
+        return await _log_in(Connection(dial=dial, **request.driver_options), request)
+
+    def abort(self, connection: Any) -> None:
+        connection.close()
+
+    def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
+        message = f"Can't connect to MySQL server on {request.host!r} within {seconds:g} s (connect_timeout)"
+        error: Exception = aiomysql.OperationalError(CR.CR_CONN_HOST_ERROR, message)
+        return error
+
+    async def create_pool(
+        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+    ) -> Pool:
+        """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
+        defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
+        echo = request.driver_options.get("echo", POOL["echo"].default)
+        pool = Pool(connect, echo=echo, loop=asyncio.get_running_loop(), **{**defaults, **options})
+        await pool.fill()
+        return pool
+
+    async def close(self, connection: Any, *, failed: bool) -> None:
+        """Close a connection; send COM_QUIT to the server unless an exception is being raised."""
+        if failed:
+            connection.close()
+        else:
+            await connection.ensure_closed()
+
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:  # noqa: ARG002 - aiomysql closes the same way
+        """Close a pool after its connections were released, like aiomysql's own ``async with``."""
+        pool.close()
+        await pool.wait_closed()
+
+
+async def _log_in(connection: Connection, request: ConnectRequest) -> Connection:
+    context = await contexts.context(request.tls)
+    try:
+        await connection.log_in(
+            request.password or "",
+            tls=context,
+            secret_needs_tls=request.tls.required,
+            host=request.host or CONNECT["host"].default,
+            port=request.port or AiomysqlDriver.default_port,
+            user=request.user or DEFAULT_USER,
+            db=request.database,
+        )
+    except Exception as error:
+        contexts.add_certificate_note(error, request.tls, f"{request.host}:{request.port}")
+        raise
+    return connection
+
+
+def _convert(name: str, value: str) -> Any:
+    kind = QUERY_TYPES[name]
+    if kind is str:
+        return value
+    try:
+        return BOOLEANS[value.lower()] if kind is bool else float(value) if kind is float else int(value)
+    except (KeyError, ValueError):
+        expected = {bool: "true or false", float: "a number of seconds", int: "a whole number"}[kind]
+        raise ConfigurationError(f"dsn: {name}={value!r} must be {expected}") from None

@@ -1,6 +1,6 @@
-"""An ``aiomysql.Connection`` that is given its secret at each login, and only for the length of it.
+"""An ``aiomysql.Connection`` that holds a secret only while it logs in.
 
-The private names of aiomysql used here are pinned by ``tests/drivers/test_private_names.py``.
+``tests/drivers/test_private_names.py`` pins the private names of aiomysql that are used here.
 """
 
 import asyncio
@@ -17,47 +17,40 @@ from pymysql.connections import MAX_PACKET_LEN
 from pymysql.constants import CLIENT, COMMAND, CR, ER
 from pymysql.err import OperationalError
 
-from aws_iam_async.abort import abort
-from aws_iam_async.drivers.aiomysql.typed import TypedConnection
+from aws_iam_async.drivers.aiomysql.stubs import TypedConnection
+from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.secret import Bearer, Secret
 
-LONGEST_LOGIN_PACKET = 1 << 16  # bytes; greetings and answers take hundreds, aiomysql 0.3.2 would take endless ones
-# What aiomysql 0.3.2 ends in when it reads a broken packet. It encodes as well, but only what the caller gave.
-UNREADABLE = (IndexError, UnboundLocalError, ValueError, struct.error)
-FAREWELL = 1.0  # seconds; a server that lives hangs up within a round trip
+MAX_LOGIN_PACKET = 1 << 16  # bytes; login packets have hundreds, and aiomysql 0.3.2 has no limit
+# aiomysql 0.3.2 raises these when it reads a malformed packet. A UnicodeEncodeError comes from the caller's values.
+MALFORMED_PACKET_ERRORS = (IndexError, UnboundLocalError, ValueError, struct.error)
+CLOSE_TIMEOUT = 1.0  # seconds; a healthy server closes within a round trip
+INJECTION_HINT = "Check the network path for a proxy or an attacker that injects data."
 
 
 class Connection(TypedConnection):
-    """One physical connection, dialled through the plugins every time that it has to be.
+    """An ``aiomysql.Connection`` that logs in through the plugins, at first and on every reconnect.
 
-    Differences from ``aiomysql.Connection``, none of which a query meets:
-
-    - It never owns a password. Whoever dials hands one to `log_in`, and ``ping(reconnect=True)`` dials anew.
-    - TLS is set up before anything about the login is sent, on the same transport, or the login fails.
-    - A login that fails or is cancelled leaves no socket behind, nor does a connection that was closed.
-
-    Args:
-        dial: Logs this connection in, by awaiting `log_in`; called for the first login and for every reconnect.
-        **aiomysql_keywords: What ``aiomysql.Connection`` takes, without ``password`` and ``ssl``: they belong to a
-            login. A password in ``read_default_file`` is not used either.
+    - It takes neither ``password`` nor ``ssl``. `dial` passes them to `log_in`, also for ``ping(reconnect=True)``.
+    - TLS starts before any login data is sent, on the same transport.
+    - A failed or cancelled login closes its socket at once, and so does `close`.
     """
 
-    # On the class too, because __del__ of aiomysql 0.3.2 fails when __init__ has failed before these were set.
+    client_flag: int  # aiomysql ships no types
+    _client_auth_plugin: str
+    # Class attributes, because __del__ of aiomysql 0.3.2 reads them even if __init__ failed.
     _reader: Any = None
     _writer: Any = None
-    # For the type checker, which does not see into aiomysql.
-    client_flag: int
-    _client_auth_plugin: str
 
-    def __init__(self, *, dial: Callable[["Connection"], Awaitable[None]], **aiomysql_keywords: Any) -> None:
+    def __init__(self, *, dial: Callable[["Connection"], Awaitable[object]], **aiomysql_keywords: Any) -> None:
         super().__init__(**aiomysql_keywords)
         self._dial = dial
-        self._password = ""
+        self._password = ""  # ``read_default_file`` may have set one
         self._bearer: Bearer | None = None
 
     async def _connect(self) -> None:
-        """Dial: aiomysql's own name for it, which ``ping(reconnect=True)`` calls."""
+        """Log in again. ``ping(reconnect=True)`` of aiomysql calls this."""
         try:
             await self._dial(self)
         except BaseException:
@@ -65,18 +58,14 @@ class Connection(TypedConnection):
             raise
 
     def close(self) -> None:
-        """Close the socket at once.
-
-        aiomysql 0.3.2 would leave it open until the server has answered the end of TLS, up to 30 s on CPython 3.11,
-        and a loop that ends before that warns of it. Once the loop is closed, the socket goes with the last reference
-        to it: there, aiomysql fails with "Event loop is closed", in the garbage collector too.
-        """
+        """Close the socket at once. aiomysql 0.3.2 takes up to 30 s over TLS (CPython 3.11)."""
+        # If the loop is closed, aiomysql raises RuntimeError, and the destructor of the socket closes it.
         if self._writer is not None and not self._loop.is_closed():
-            abort(self._writer.transport)
+            abort_transport(self._writer.transport)
         self._reader = self._writer = None
 
     async def ensure_closed(self) -> None:
-        """Tell the server goodbye, and close the socket when it has hung up, after `FAREWELL` seconds at the latest."""
+        """Send COM_QUIT, and wait up to `CLOSE_TIMEOUT` until the server has closed the connection."""
         writer = self._writer
         if writer is None:
             return
@@ -84,12 +73,12 @@ class Connection(TypedConnection):
         try:
             writer.write(struct.pack("<IB", 1, COMMAND.COM_QUIT))
             writer.close()
-            async with asyncio.timeout(FAREWELL):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await writer.wait_closed()
         except OSError:
-            pass  # lost or stuck: no goodbye, then
+            pass  # the connection is lost, or the server does not respond
         finally:
-            abort(writer.transport)
+            abort_transport(writer.transport)
 
     async def log_in(
         self,
@@ -102,111 +91,94 @@ class Connection(TypedConnection):
         user: str,
         db: str | None,
     ) -> None:
-        """Open the socket, protect it, authenticate and set the session up.
+        """Open the socket, start TLS, authenticate and set the session up. The caller limits the time.
 
-        There is no time-out in here: bound the whole of it from outside.
-
-        Args:
-            password: The secret; ``""`` for none. It is forgotten when this returns, and is in no frame of a traceback.
-            tls: Context for TLS, which then is required; ``None`` for plaintext.
-            secret_needs_tls: Send the secret only over TLS. A `Bearer` is moreover only sent when the server asks for
-                it as it is (``mysql_clear_password``): no hash of it, to nobody.
-            host: Name or address to dial, and the name the server's certificate is checked against. Not used with
-                ``unix_socket``.
-            port: TCP port to dial.
-            user: Database user.
-            db: Database to use, or ``None``.
-
-        Raises:
-            InsecureTransportError: The secret would have left without the protection it needs. It was not sent.
-            pymysql.err.OperationalError: 2003 if the server cannot be reached or TLS fails, with the reason as its
-                cause; 2027 if what answers is no MySQL; else what the server says.
+        If `tls` is given, TLS is required, and the server's certificate must be valid for `host`. A `Bearer` is never
+        hashed, and only sent if the server requests ``mysql_clear_password``. No frame of a traceback keeps the secret.
         """
         secret = password if isinstance(password, Bearer) else Secret(password)
-        del password  # it may be a plain str, which a traceback with locals would show
+        del password  # a traceback with locals would show a plain str
         if secret_needs_tls and self._unix_socket:
             raise InsecureTransportError(
-                "A secret that is only for TLS is not sent over a unix socket: connect to host and port instead of "
-                f"unix_socket={self._unix_socket!r}."
+                f"The unix socket {self._unix_socket!r} has no TLS, which the password requires. Pass host and port."
             )
         if secret_needs_tls and tls is None:
             raise InsecureTransportError(
-                f"The password for {user!r} at {host}:{port} may only be sent over TLS, and TLS is switched off: "
-                "leave ssl at its default, or pass an ssl.SSLContext."
+                f"The password for user {user!r} at {host}:{port} requires TLS, but TLS is disabled. "
+                "Leave ssl at its default, or pass an ssl.SSLContext."
             )
         self._host, self._port, self._user, self._db = host, port, user, db
-        self._start_anew(tls=tls is not None)
+        self._reset_session(tls=tls is not None)
         self._read_bytes = self._read_login_bytes
         transport: asyncio.Transport | None = None
         try:
             transport, protocol = await self._open_socket()
-            if not self._unix_socket:  # as aiomysql does; it sets TCP_NODELAY too, which asyncio and uvloop have done
+            if not self._unix_socket:  # like aiomysql; asyncio and uvloop have set its TCP_NODELAY
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            await self._greet(tls=tls is not None)
+            await self._read_greeting(tls=tls is not None)
             if tls is not None:
                 transport, protocol = await self._start_tls(transport, tls)
-            # Not before: a StreamWriter that is replaced closes its transport as it goes (CPython 3.11.5 and later).
+            # Only now, because a StreamWriter that is replaced closes its transport (CPython 3.11.5 and later).
             self._writer = asyncio.StreamWriter(transport, protocol, self._reader, asyncio.get_running_loop())
             await self._authenticate(secret)
             del self._read_bytes
             await self._set_up_session()
         except BaseException as error:
             if transport is not None:
-                abort(transport)
+                abort_transport(transport)
             self._reader = self._writer = None
-            self.__dict__.pop("_read_bytes", None)  # a bound method on its own object: a cycle
-            # aiomysql's frames hold the secret's bytes in local variables, and reporters that print locals are common.
+            self.__dict__.pop("_read_bytes", None)  # a bound method of its own object, a reference cycle
+            # aiomysql's frames hold the secret in local variables, which error reporters print.
             traceback.clear_frames(error.__traceback__)
-            place = self._unix_socket or self._host
-            if isinstance(error, OSError):
-                reason = str(error) or type(error).__name__
-                message = f"Can't connect to MySQL server on {place!r} ({reason})"
-                raise OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
-            if isinstance(error, UNREADABLE) and not isinstance(error, UnicodeEncodeError):
-                message = f"Malformed packet from {place!r}: it does not speak MySQL's protocol"
-                raise OperationalError(CR.CR_MALFORMED_PACKET, message) from error
+            self._raise_as_aiomysqls(error)
             raise
 
-    def _start_anew(self, *, tls: bool) -> None:
-        """Drop the session before this one: ``ping()`` reconnects on any failure, also while the socket is open."""
+    def _raise_as_aiomysqls(self, error: BaseException) -> None:
+        """Raise a lost connection or a malformed packet as the ``OperationalError`` that aiomysql's callers expect."""
+        server = self._unix_socket or self._host
+        if isinstance(error, OSError):
+            reason = str(error) or type(error).__name__
+            message = f"Can't connect to MySQL server on {server!r} ({reason})"
+            raise OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
+        if isinstance(error, MALFORMED_PACKET_ERRORS) and not isinstance(error, UnicodeEncodeError):
+            message = f"Malformed packet from {server!r} (the server does not speak MySQL's protocol)"
+            raise OperationalError(CR.CR_MALFORMED_PACKET, message) from error
+
+    def _reset_session(self, *, tls: bool) -> None:
+        """Close the previous session. Its socket may be open, because ``ping()`` reconnects on any error."""
         self.close()
         self._next_seq_id = 0
         self._secure = tls or bool(self._unix_socket)
         self._result = None
         self._close_reason = None
-        for flag, wanted in ((CLIENT.SSL, tls), (CLIENT.CONNECT_WITH_DB, bool(self._db))):
-            self.client_flag = self.client_flag | flag if wanted else self.client_flag & ~flag
+        self.client_flag &= ~(CLIENT.SSL | CLIENT.CONNECT_WITH_DB)
+        self.client_flag |= (CLIENT.SSL if tls else 0) | (CLIENT.CONNECT_WITH_DB if self._db else 0)
 
     async def _open_socket(self) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
-        """Open the socket and read from it."""
         loop = asyncio.get_running_loop()
-        self._reader = _StreamReader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
         if self._unix_socket:
-            transport, _ = await loop.create_unix_connection(lambda: protocol, self._unix_socket)
             self.host_info = f"Localhost via UNIX socket: {self._unix_socket}"
-        else:
-            transport, _ = await loop.create_connection(lambda: protocol, self._host, self._port)
-            self.host_info = f"socket {self._host}:{self._port}"
-        return transport, protocol
+            return await loop.create_unix_connection(self._new_protocol, self._unix_socket)
+        self.host_info = f"socket {self._host}:{self._port}"
+        return await loop.create_connection(self._new_protocol, self._host, self._port)
 
-    async def _greet(self, *, tls: bool) -> None:
-        """Read the server's greeting, or the error that it says instead, such as "too many connections"."""
+    def _new_protocol(self) -> asyncio.StreamReaderProtocol:
+        self._reader = _StreamReader()
+        return asyncio.StreamReaderProtocol(self._reader)
+
+    async def _read_greeting(self, *, tls: bool) -> None:
         try:
             await self._get_server_information()
         except OperationalError as error:
             if tls and error.args[:1] == (ER.ACCESS_DENIED_ERROR,):
-                # No server refuses a login before there was one: believed, this would use up good tokens.
-                raise InsecureTransportError(
-                    f"The server at {self._host}:{self._port} refused the login in plaintext before it began: something"
-                    " between here and there may be injecting data."
-                ) from error
+                # A server cannot refuse a login that it has not received, and a false refusal would discard the token.
+                raise self._insecure(f"refused the login in plaintext before it began. {INJECTION_HINT}") from error
             raise
 
     async def _read_login_bytes(self, num_bytes: int) -> bytes:
-        """What ``_read_bytes`` of aiomysql is during the login: there is an end to what it takes."""
-        if num_bytes > LONGEST_LOGIN_PACKET:
-            message = f"Malformed packet from {self._host!r}: {num_bytes} bytes are announced during the login"
+        """Replace ``_read_bytes`` of aiomysql during the login, with a limit."""
+        if num_bytes > MAX_LOGIN_PACKET:
+            message = f"Malformed packet from {self._host!r} ({num_bytes} bytes are announced during the login)"
             raise OperationalError(CR.CR_MALFORMED_PACKET, message)
         data: bytes = await super()._read_bytes(num_bytes)
         return data
@@ -214,98 +186,82 @@ class Connection(TypedConnection):
     async def _start_tls(
         self, plain: asyncio.Transport, tls: ssl.SSLContext
     ) -> tuple[asyncio.Transport, asyncio.StreamReaderProtocol]:
-        """Ask for TLS, start it on the same transport, and read from there.
-
-        aiomysql 0.3.2 starts it on a duplicate of the socket, which a cancel in between leaves open.
-        """
+        """Start TLS on the same transport. aiomysql 0.3.2 duplicates the socket, and a cancellation can leak it."""
         if not self.server_capabilities & CLIENT.SSL:
-            raise InsecureTransportError(
-                f"The server at {self._host}:{self._port} offers no TLS, so nothing was sent to it: require TLS on "
-                "the server, and check that nothing between here and there strips it."
+            raise self._insecure(
+                "offers no TLS, so nothing was sent. Require TLS on the server, and check that no proxy removes it."
             )
-        # The beginning of the login packet, with the same flags, is the request for TLS.
+        # The request for TLS is the first part of the login packet, with the same flags.
         charset_id = charset_by_name(self.charset).id  # type: ignore[attr-defined]  # missing in types-PyMySQL 1.2
         payload = struct.pack("<iIB23s", self.client_flag, MAX_PACKET_LEN, charset_id, b"")
         plain.write(struct.pack("<I", len(payload) | self._next_seq_id << 24) + payload)
         self._next_seq_id += 1
-        # Nothing yields to the loop from here until start_tls has taken the transport over, so what the old reader
-        # holds now is all that came in plaintext after the greeting. Read later, it would pass for what TLS protects.
+        # Nothing here yields to the loop before start_tls takes over the transport. The reader therefore holds all
+        # plaintext that came after the greeting, which would later pass for data that TLS protects.
         self._reader.feed_eof()
         if await self._reader.read(1):
-            raise InsecureTransportError(
-                f"The server at {self._host}:{self._port} sent more than its greeting before TLS: something between "
-                "here and there may be injecting data."
-            )
-        loop = asyncio.get_running_loop()
-        self._reader = _StreamReader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
-        transport = await loop.start_tls(plain, protocol, tls, server_hostname=self._host)
-        if transport is None:  # CPython 3.11 to 3.13: the connection was lost without an error meanwhile
+            raise self._insecure(f"sent more than its greeting before TLS. {INJECTION_HINT}")
+        protocol = self._new_protocol()
+        transport = await asyncio.get_running_loop().start_tls(plain, protocol, tls, server_hostname=self._host)
+        if transport is None:  # CPython 3.11 to 3.13, if the connection was lost without an error
             raise ConnectionResetError("Connection lost during the TLS handshake")
         protocol.connection_made(transport)
         return transport, protocol
 
     async def _authenticate(self, secret: Secret) -> None:
-        """Log in with aiomysql's own code, which finds the secret on this object for just so long."""
+        """Run aiomysql's authentication, and keep the secret on this object only until it ends."""
         chosen = self._client_auth_plugin
-        self._client_auth_plugin = self._first_method()
+        # These two methods would put the secret itself into the first packet. The server requests the account's method
+        # later (auth switch), so the packet names another one, as the ``mysql`` program does.
+        if (chosen or self._server_auth_plugin) in {"mysql_clear_password", "sha256_password"}:
+            self._client_auth_plugin = "mysql_native_password"
         self._password, self._bearer = ("", secret) if isinstance(secret, Bearer) else (secret, None)
         try:
             await self._request_authentication()
         except AttributeError as error:
-            # aiomysql 0.3.2 still calls what PyMySQL 1.2 has no more.
+            # aiomysql 0.3.2 calls a function that PyMySQL 1.2 has removed.
             if self._bearer is None or error.name != "scramble_old_password":
                 raise
-            raise self._refusal("a hash as of MySQL 4.0") from error
+            raise self._wrong_method("a hash as of MySQL 4.0") from error
         finally:
             self._password, self._bearer = "", None
             self._client_auth_plugin = chosen
 
-    def _first_method(self) -> str:
-        """The authentication method to name in the login packet, before the server has said what the account needs.
-
-        The server's default is the best guess, and a server asks again (auth switch) when the account needs another.
-        These two would put the secret itself into the first packet, where nobody has asked for it: so name one that
-        does not, as the ``mysql`` program does, and be asked.
-        """
-        method: str = self._client_auth_plugin or self._server_auth_plugin
-        return "mysql_native_password" if method in {"mysql_clear_password", "sha256_password"} else method
-
     async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
-        """Answer the server's request for another method than the one first named (auth switch)."""
+        """Answer an auth switch, the server's request for another method."""
         if self._bearer is None:
             return await super()._process_auth(plugin_name, auth_packet)
         if plugin_name != b"mysql_clear_password":
-            raise self._refusal(plugin_name.decode("ascii", "replace"))
-        # No local variable for these bytes: see traceback.clear_frames above. MySQL takes them as they are, so UTF-8.
+            raise self._wrong_method(plugin_name.decode("ascii", "replace"))
+        # No local variable may hold the secret's bytes, because of tracebacks. MySQL reads them as they are, as UTF-8.
         self.write_packet(self._bearer.encode() + b"\0")
         answer = await self._read_packet()
         if not answer.is_ok_packet():
-            raise self._refusal("a second method after mysql_clear_password")
+            raise self._wrong_method("a second method after mysql_clear_password")
         self._auth_plugin_used = "mysql_clear_password"
         return answer
 
     async def caching_sha2_password_auth(self, pkt: Any) -> Any:
-        """Refuse to hash a `Bearer`; else aiomysql's own."""
         if self._bearer is not None:
-            raise self._refusal("caching_sha2_password")
+            raise self._wrong_method("caching_sha2_password")
         return await super().caching_sha2_password_auth(pkt)
 
     async def sha256_password_auth(self, pkt: Any) -> Any:
-        """Refuse to hash a `Bearer`; else aiomysql's own."""
         if self._bearer is not None:
-            raise self._refusal("sha256_password")
+            raise self._wrong_method("sha256_password")
         return await super().sha256_password_auth(pkt)
 
-    def _refusal(self, method: str) -> InsecureTransportError:
-        return InsecureTransportError(
-            f"The server at {self._host}:{self._port} asked {self._user!r} for {method}, and this password may only "
-            "answer mysql_clear_password: check that the user exists there and is set up for it (on RDS: "
-            "IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS')."
+    def _wrong_method(self, method: str) -> InsecureTransportError:
+        return self._insecure(
+            f"requires {method} for user {self._user!r}, but a token is only sent with mysql_clear_password. Check "
+            "that the user exists and is set up for IAM (on RDS: IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS')."
         )
 
+    def _insecure(self, problem: str) -> InsecureTransportError:
+        return InsecureTransportError(f"The server at {self._host}:{self._port} {problem}")
+
     async def _set_up_session(self) -> None:
-        """What aiomysql does after each login."""
+        """Do what aiomysql does after a login."""
         self.connected_time = self._loop.time()
         if self.sql_mode is not None:
             await self.query(f"SET sql_mode={self.sql_mode}")

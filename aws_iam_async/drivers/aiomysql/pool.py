@@ -1,7 +1,4 @@
-"""An ``aiomysql.Pool`` that holds no lock while it connects.
-
-The private names of aiomysql used here are pinned by ``tests/drivers/test_private_names.py``.
-"""
+"""An ``aiomysql.Pool`` that holds no lock while it connects."""
 
 import asyncio
 import collections
@@ -10,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import aiomysql
 
-from aws_iam_async.drivers.aiomysql.typed import TypedPool
+from aws_iam_async.drivers.aiomysql.stubs import TypedPool
 
 _logger = logging.getLogger(__name__)
 
@@ -18,30 +15,15 @@ GRACE = 1.0  # seconds
 
 
 class Pool(TypedPool):
-    """Connections for many tasks, opened concurrently up to ``maxsize``.
+    """An ``aiomysql.Pool`` that opens connections concurrently, up to ``maxsize``.
 
-    Same methods, properties and meaning as ``aiomysql.Pool``; what differs is who waits for what:
-
-    - Who acquires takes a free connection at once, whoever else is connecting.
-    - Who finds none free stands in line, and the first in line gets the next connection, be it released or new.
-    - As many *dials* (connects in progress, each a task) run as stand in line, within ``maxsize``. One that fails
-      fails exactly one, the longest in line, with the driver's own error.
-    - Who gives up standing in line takes the latest dial along, if nobody else needs it. But a dial goes on when who
-      started it was served by a release meanwhile: a busy pool grows, instead of beginning connects over and over,
-      which servers count as errors of this client (MySQL: ``max_connect_errors``).
-    - Whoever stood in line when the pool was closed is still served; ``terminate()`` sends them away with an error.
-
-    Args:
-        open_connection: Opens one physical connection.
-        minsize: Connections to open first, and to come back to: whoever acquires when there are fewer stands in line
-            for a new one, as in aiomysql, while the others go on with the free ones.
-        maxsize: Connections at most; 0 for no limit.
-        echo: Only to be asked for; echoing is the connections' own business.
-        pool_recycle: Seconds after its last use from which a connection is replaced; -1 for never.
-        loop: The event loop; default: the running one.
-
-    Raises:
-        ValueError: ``minsize`` is negative, or over ``maxsize``.
+    - A caller gets a free connection at once, even while other connections are being opened.
+    - If no connection is free, callers queue. The first in the queue gets the next released or new connection.
+    - Each queued caller starts one *dial*, a task that opens a connection. A failed dial fails only the first in the
+      queue, with the driver's own error.
+    - A caller that is cancelled cancels one unneeded dial. If a release served the caller, the dial goes on, because
+      MySQL counts interrupted logins as errors of the client (``max_connect_errors``).
+    - `close` still serves the callers in the queue. `terminate` fails them.
     """
 
     def __init__(
@@ -55,56 +37,47 @@ class Pool(TypedPool):
         pool_recycle: int = -1,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(
-            minsize=minsize,
-            maxsize=maxsize,
-            echo=echo,
-            pool_recycle=pool_recycle,
-            loop=loop or asyncio.get_running_loop(),
-        )
-        self._open = open_connection
-        # Each in the order of arrival; the keys are all that counts.
-        self._line: collections.OrderedDict[asyncio.Future[aiomysql.Connection], None] = collections.OrderedDict()
+        super().__init__(minsize, maxsize, echo, pool_recycle, loop or asyncio.get_running_loop())
+        self._open_connection = open_connection
+        # Both are ordered sets, oldest first.
+        self._waiters: collections.OrderedDict[asyncio.Future[aiomysql.Connection], None] = collections.OrderedDict()
         self._dials: dict[asyncio.Task[aiomysql.Connection], None] = {}
-        self._cancelled_dials: set[asyncio.Task[aiomysql.Connection]] = set()
-        self._leaving: set[aiomysql.Connection] = set()
+        self._ending: set[object] = set()  # cancelled dials, and connections that clear() is closing
         self._drained = asyncio.Event()
 
     @property
     def size(self) -> int:
-        """Connections that are free, in use, being opened or being closed: never over ``maxsize``."""
-        return len(self._free) + len(self._used) + len(self._dials) + len(self._cancelled_dials) + len(self._leaving)
+        """Connections that are free, in use, being opened or being closed. Never over ``maxsize``."""
+        return len(self._free) + len(self._used) + len(self._dials) + len(self._ending)
 
     async def fill(self) -> None:
-        """Open the first ``minsize`` connections, all at once.
+        """Open the first ``minsize`` connections concurrently, before the pool is used.
 
-        To be awaited before anybody else has the pool. If it fails or is cancelled, nothing stays open. When one fails,
-        the others have `GRACE` seconds to end by themselves: a server takes a login that is broken off for an error of
-        this client, and soon refuses all of its connects (MySQL: ``max_connect_errors``).
-
-        Raises:
-            Exception: What the first to fail has failed with.
+        A failure or a cancellation leaves none open. After the first failure, which is raised, the other logins have
+        `GRACE` seconds to end. MySQL blocks a client that interrupts too many logins (``max_connect_errors``).
         """
         failures: list[BaseException] = []
-        dials: list[asyncio.Task[None]] = []
         try:
-            async with asyncio.TaskGroup() as group:
-                dials += [group.create_task(self._open_free(failures, dials)) for _ in range(self.minsize)]
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
+                for _ in range(self.minsize):
+                    group.create_task(self._fill_one(failures, limit))
+        except TimeoutError:
+            pass  # GRACE is over
         except BaseExceptionGroup as errors:
             failures += errors.exceptions
         except BaseException:
             self._close_free()
             raise
-        if len(self._free) < self.minsize:  # out here, because a handler would put the group into the error's context
+        if len(self._free) < self.minsize:  # not raised in a handler, which would set the error's __context__
             self._close_free()
-            raise failures[0] if failures else asyncio.CancelledError  # by a stranger, or from within
+            raise failures[0] if failures else asyncio.CancelledError
 
-    async def _open_free(self, failures: list[BaseException], dials: "list[asyncio.Task[None]]") -> None:
+    async def _fill_one(self, failures: list[BaseException], limit: asyncio.Timeout) -> None:
         try:
-            self._free.append(await self._open())
+            self._free.append(await self._open_connection())
         except Exception as error:  # noqa: BLE001 - fill() raises it
             if not failures:
-                self._loop.call_later(GRACE, _cancel, dials)
+                limit.reschedule(self._loop.time() + GRACE)
             failures.append(error)
 
     def _close_free(self) -> None:
@@ -112,34 +85,30 @@ class Pool(TypedPool):
             self._free.popleft().close()
 
     async def _acquire(self) -> aiomysql.Connection:
-        """What ``acquire()`` of aiomysql wraps."""
+        """Implement ``acquire()``, which wraps this coroutine in aiomysql's context manager."""
         if self._closing:
             raise RuntimeError("Cannot acquire connection after closing pool")
-        self._drop_stale()
+        self._close_stale()
         if self._free and self.size >= self.minsize:
-            return self._lend(self._free.popleft())
-        place: asyncio.Future[aiomysql.Connection] = self._loop.create_future()
-        self._line[place] = None
-        self._settle(refill=True)
+            conn = self._free.popleft()
+            self._used.add(conn)
+            return conn
+        waiter: asyncio.Future[aiomysql.Connection] = self._loop.create_future()
+        self._waiters[waiter] = None
+        self._adjust_dials(refill=True)
         try:
-            return await place
+            return await waiter
         except BaseException:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                self.release(place.result())  # handed over and cancelled in the same tick of the loop
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release(waiter.result())  # the caller was served and cancelled in the same tick of the loop
             else:
-                self._line.pop(place, None)
-                self._settle(given_up=1)
+                self._waiters.pop(waiter, None)
+                self._adjust_dials(caller_left=True)
             raise
 
-    def release(self, conn: aiomysql.Connection) -> "asyncio.Future[None]":
-        """Give a connection back: to the first in line, else to the free ones. Not a coroutine.
-
-        A connection that is closed, stale or in a transaction is closed, and its place in the pool is free.
-
-        Returns:
-            A future that is done already, as aiomysql's callers may await it.
-        """
-        done: asyncio.Future[None] = self._loop.create_future()
+    def release(self, conn: aiomysql.Connection) -> asyncio.Future[None]:
+        """Hand a connection to the first in the queue, or keep it. If it is stale or in a transaction, close it."""
+        done: asyncio.Future[None] = self._loop.create_future()  # for callers that await it, as aiomysql allows
         done.set_result(None)
         if conn in self._terminated:
             self._terminated.remove(conn)
@@ -149,41 +118,37 @@ class Pool(TypedPool):
         if self._is_stale(conn) or conn.get_transaction_status():
             conn.close()
         else:
-            self._admit(conn)
-        self._settle()
+            self._add_to_pool(conn)
+        self._adjust_dials()
         return done
 
     async def clear(self) -> None:
-        """Close all connections that are free now."""
-        leaving = list(self._free)
+        """Close all free connections."""
+        conns = list(self._free)
         self._free.clear()
-        self._leaving.update(leaving)
+        self._ending.update(conns)
         try:
-            await asyncio.gather(*(conn.ensure_closed() for conn in leaving))
+            await asyncio.gather(*(conn.ensure_closed() for conn in conns))
         finally:
-            for conn in leaving:
+            for conn in conns:
                 conn.close()
-            self._leaving.difference_update(leaving)
-            self._settle()
+            self._ending.difference_update(conns)
+            self._adjust_dials()
 
     def close(self) -> None:
-        """Lend no more connections, and close each as it comes back. Those who stand in line are served first."""
+        """Refuse new callers, serve those in the queue, and close each connection when it is released."""
         super().close()
-        self._settle()
+        self._adjust_dials()
 
     def terminate(self) -> None:
-        """Close the pool and its connections in use at once, and send away those who stand in line."""
+        """Close the pool and the connections in use at once, and fail the callers in the queue."""
         super().terminate()
-        while place := self._first_in_line():
-            place.set_exception(RuntimeError("The pool was terminated before a connection was free"))
-        self._settle()
+        while waiter := self._next_waiter():
+            waiter.set_exception(RuntimeError("The pool was terminated before a connection was free"))
+        self._adjust_dials()
 
     async def wait_closed(self) -> None:
-        """Wait until all connections have come back and are closed, and no dial is left.
-
-        Raises:
-            RuntimeError: The pool has not been closed.
-        """
+        """Wait until all connections are released and closed, and all dials have ended."""
         if not self._closing:
             raise RuntimeError(".wait_closed() should be called after .close()")
         await self.clear()
@@ -191,97 +156,75 @@ class Pool(TypedPool):
         self._closed = True
 
     def _is_stale(self, conn: aiomysql.Connection) -> bool:
-        """Whether it must not be lent: closed, unused for too long, or the server hung up.
-
-        MySQL 8 writes an error before it hangs up on an idle connection, so the reader need not be at its end.
-        """
-        if conn.closed or conn._reader.eof_received or conn._reader.exception() is not None:  # noqa: SLF001 - pinned
+        # MySQL 8 sends an error packet before it closes an idle connection, so at_eof() can be false.
+        if conn.closed or conn._reader.eof_received or conn._reader.exception() is not None:  # noqa: SLF001 - pinned by tests
             return True
         return bool(-1 < self._recycle < self._loop.time() - conn.last_usage)
 
-    def _drop_stale(self) -> None:
+    def _close_stale(self) -> None:
         for conn in [conn for conn in self._free if self._is_stale(conn)]:
             self._free.remove(conn)
             conn.close()
 
-    def _lend(self, conn: aiomysql.Connection) -> aiomysql.Connection:
-        self._used.add(conn)
-        return conn
-
-    def _first_in_line(self) -> "asyncio.Future[aiomysql.Connection] | None":
-        """Take the longest in line out of it; ``None`` if nobody is left."""
-        while self._line:
-            place, _ = self._line.popitem(last=False)
-            if not place.done():  # else cancelled in this tick, its task is still to learn of it
-                return place
+    def _next_waiter(self) -> asyncio.Future[aiomysql.Connection] | None:
+        while self._waiters:
+            waiter, _ = self._waiters.popitem(last=False)
+            if not waiter.done():  # it is done if it was cancelled in this tick
+                return waiter
         return None
 
-    def _admit(self, conn: aiomysql.Connection) -> None:
-        """Hand a good connection to the first in line, else keep it."""
-        if place := self._first_in_line():
-            place.set_result(self._lend(conn))
+    def _add_to_pool(self, conn: aiomysql.Connection) -> None:
+        if waiter := self._next_waiter():
+            self._used.add(conn)
+            waiter.set_result(conn)
         elif self._closing:
             conn.close()
         else:
             self._free.append(conn)
 
-    def _settle(self, *, refill: bool = False, given_up: int = 0) -> None:
-        """Start the dials that are needed, within ``maxsize``: after every change. A closing pool keeps no others.
+    def _adjust_dials(self, *, refill: bool = False, caller_left: bool = False) -> None:
+        """Start the dials that the queue needs, within ``maxsize``. Every change of the pool calls this.
 
-        Args:
-            refill: Also start those that are missing to ``minsize``: aiomysql does so when somebody acquires.
-            given_up: How many have left the line without a connection.
+        A closing pool cancels the unneeded dials. `caller_left` cancels at most one. `refill` also starts those
+        missing to ``minsize``, which aiomysql 0.3.2 does on acquire only.
         """
-        for_line = len(self._line)
-        for_minsize = 0 if self._closing else self.minsize - len(self._free) - len(self._used)
-        needless = len(self._dials) - max(for_line, for_minsize)
-        for _ in range(needless if self._closing else min(needless, given_up)):
+        missing = 0 if self._closing else self.minsize - len(self._free) - len(self._used)
+        needed = max(len(self._waiters), missing)
+        while len(self._dials) > needed and (self._closing or caller_left):
+            caller_left = False
             dial, _ = self._dials.popitem()
-            self._cancelled_dials.add(dial)
+            self._ending.add(dial)
             dial.cancel()
-        wanted = max(for_line, for_minsize) if refill else for_line
+        wanted = needed if refill else len(self._waiters)
         while len(self._dials) < wanted and (not self.maxsize or self.size < self.maxsize):
             dial = self._loop.create_task(self._dial(), name="aws_iam_async pool connect")
             self._dials[dial] = None
-            dial.add_done_callback(self._dialled)
-        if self._closing and not self.size:  # nor does anybody stand in line, or a dial would run
+            dial.add_done_callback(self._on_dial_done)
+        if self._closing and not self.size:  # the queue is empty too, or a dial would run
             self._drained.set()
 
     async def _dial(self) -> aiomysql.Connection:
-        return await self._open()
+        return await self._open_connection()  # any awaitable, but a task needs a coroutine
 
-    def _dialled(self, dial: "asyncio.Task[aiomysql.Connection]") -> None:
-        """A dial has ended, in whatever way."""
-        wanted = dial in self._dials
+    def _on_dial_done(self, dial: asyncio.Task[aiomysql.Connection]) -> None:
+        cancelled_by_pool = dial in self._ending
+        self._ending.discard(dial)
         self._dials.pop(dial, None)
-        self._cancelled_dials.discard(dial)
-        error = None if dial.cancelled() else dial.exception()
-        if not dial.cancelled() and error is None:
-            self._admit(dial.result())  # even if it was cancelled, too late: it is good
-        elif wanted:
-            self._fail(error)
-        self._settle()
+        if not dial.cancelled() and dial.exception() is None:
+            self._add_to_pool(dial.result())  # also if the pool's cancellation came too late
+        elif not cancelled_by_pool:
+            self._on_dial_failed(None if dial.cancelled() else dial.exception())
+        self._adjust_dials()
 
-    def _fail(self, error: BaseException | None) -> None:
-        """Tell of a dial that has failed, or was cancelled by a stranger, as asyncio.run does with all tasks."""
-        self._drop_stale()
-        if self._free and self._line:
-            # Somebody stood in line only to bring the pool back to minsize.
-            self._warn(error)
-            self._admit(self._free.popleft())
-        elif place := self._first_in_line():
-            if error is None:
-                place.cancel()
-            else:
-                place.set_exception(error)
-        else:
-            self._warn(error)
-
-    def _warn(self, error: BaseException | None) -> None:
-        if error is not None:
+    def _on_dial_failed(self, error: BaseException | None) -> None:
+        """Fail the first in the queue, or log. ``None`` is a cancellation from outside, such as by ``asyncio.run``."""
+        self._close_stale()
+        waiter = None if self._free else self._next_waiter()
+        if waiter and error is not None:
+            waiter.set_exception(error)
+        elif waiter:
+            waiter.cancel()
+        elif error is not None:
             _logger.warning("Opening a spare connection for the pool failed: %s: %s", type(error).__name__, error)
-
-
-def _cancel(dials: "list[asyncio.Task[None]]") -> None:
-    for dial in dials:
-        dial.cancel()
+        if self._free and self._waiters:  # the first in the queue waited only because of minsize
+            self._add_to_pool(self._free.popleft())

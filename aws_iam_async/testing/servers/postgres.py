@@ -57,7 +57,7 @@ class PostgresServer(ServerProcess):
             with self._log() as log:
                 self._spawn([str(site_packages / _BINARIES / "postgres"), "--version"], log).wait()
         except PermissionError:
-            # The account nobody cannot read this environment, for example below the home directory of root.
+            # The unprivileged account cannot read this environment, for example below the home directory of root.
             for name in (_WHEEL, f"{_WHEEL}.libs"):
                 if (site_packages / name).exists():
                     shutil.copytree(site_packages / name, self.directory / name)

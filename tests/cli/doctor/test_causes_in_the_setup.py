@@ -37,7 +37,7 @@ def test_a_driver_that_is_not_installed(program: Program, driver: str, scheme: s
         (f"mysql://app@{ENDPOINT}/shop?conect_timeout=1", "options", "did you mean connect_timeout?"),
         (f"postgresql://app@{ENDPOINT}/shop?sslmode=disable", "options", "plaintext"),
         (f"postgresql://{ENDPOINT}/shop", "options", "user is missing"),
-        ("postgresql://app@/shop?host=/var/run/postgresql", "endpoint", "unix socket"),
+        ("postgresql://app@/shop?host=/var/run/postgresql", "endpoint", "Unix socket"),
         (f"postgresql://app@{ENDPOINT}/shop?iam_default_port=mysql", "options", "iam_default_port"),
         (f"postgresql://app@{ENDPOINT}/shop?sslrootcert=/none.pem", "options", "'/none.pem' cannot be read"),
         (f"postgresql://app@{ENDPOINT}/shop?iam_default_port=99999", "options", "iam_default_port"),

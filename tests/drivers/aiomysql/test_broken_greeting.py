@@ -60,7 +60,7 @@ async def test_the_reason_is_said(greeter: Greeter, change: Callable[[bytes], by
     error = await refusal(greeter)
     assert error.args == (
         CR.CR_MALFORMED_PACKET,
-        "Malformed packet from '127.0.0.1': it does not speak MySQL's protocol",
+        "Malformed packet from '127.0.0.1' (the server does not speak MySQL's protocol)",
     )
     assert error.__cause__ is not None
 

@@ -10,7 +10,7 @@ from typing import Any
 import aiomysql
 import pytest
 
-from aws_iam_async.errors import InsecureTransportError
+from aws_iam_async import InsecureTransportError
 
 SECRET = "host:3306/?Action=connect&" + 60 * "not-to-be-seen-anywhere."
 OK = b"\0\0\0\2\0\0\0"

@@ -88,7 +88,7 @@ async def test_goodbye_to_a_server_that_is_stuck_has_an_end(
     stuck: Callable[[Any], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection_module, "FAREWELL", 0.01)
+    monkeypatch.setattr(connection_module, "CLOSE_TIMEOUT", 0.01)
     server = scripted(stuck)
     conn = connection(server.port, tls=trusting)
     await conn._connect()

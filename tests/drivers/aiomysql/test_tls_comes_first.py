@@ -7,7 +7,7 @@ import aiomysql
 import pytest
 from pymysql.constants import CLIENT
 
-from aws_iam_async.errors import InsecureTransportError
+from aws_iam_async import InsecureTransportError
 
 SECRET = "not-to-be-seen-anywhere"
 
@@ -28,7 +28,7 @@ async def test_server_without_tls_is_sent_nothing(
 async def test_secret_that_needs_tls_is_not_sent_without(connection: Any, scripted: Any) -> None:
     server = scripted(lambda wire: wire.greet())
     conn = connection(server.port, secret_needs_tls=True)
-    with pytest.raises(InsecureTransportError, match="leave ssl at its default"):
+    with pytest.raises(InsecureTransportError, match="Leave ssl at its default"):
         await conn._connect()
     assert server.wires == []
 

@@ -1,0 +1,348 @@
+"""Credentials of one event loop: read once for all callers, renewed ahead of their expiry, used until they expire.
+
+async-lru carries the single flight: one task for all callers of one identity, cancelled with the last of them.
+"""
+
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+import logging
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+from async_lru import alru_cache
+
+from aws_iam_async import threads
+from aws_iam_async.credentials import callers, sdk
+from aws_iam_async.credentials.credentials import Snapshot, from_environment
+from aws_iam_async.credentials.source import DEFAULT_CHAIN, CredentialsSource, SdkChain
+from aws_iam_async.errors import AwsIamError, CredentialsError
+from aws_iam_async.statistics import Counters, Hooks
+
+_log = logging.getLogger(__name__)
+
+# All times are in seconds.
+READ_TIMEOUT = 60.0  # long enough for a person with a security key
+# It limits the reads after rejected logins, because the credentials may not be the cause.
+REREAD_INTERVAL = 10.0
+# Time enough to survive an outage of ten minutes, and another one an hour later. botocore 1.43 blocks its callers in
+# the last ten minutes.
+REFRESH_AHEAD = 700.0
+LOGIN_TIME = 5.0  # credentials with less left may expire during the login
+SHORTEST_RETRY_DELAY, LONGEST_RETRY_DELAY = 1.0, 600.0
+URGENT = 120.0  # a short outage is over before the last two minutes
+# A timer uses the monotonic clock, which stops while a machine sleeps. So it compares with the wall clock this often.
+LONGEST_SLEEP = 60.0
+
+MAX_IDENTITIES = 256  # only callers that pass a new callable for every connection have more
+
+
+@dataclass(eq=False, repr=False)
+class _Identity:
+    """The state of one source of credentials; times by the wall clock."""
+
+    source: CredentialsSource
+    snapshot: Snapshot | None = None
+    expires: float = -math.inf
+    wait_from: float = -math.inf  # from then on callers wait for new credentials, if they can be had
+    refresh_at: float = math.inf
+    retry_at: float = -math.inf
+    failures: int = 0
+    # Reads that rejected logins need, and how many of them have ended.
+    rereads_wanted: int = 0
+    rereads_done: int = 0
+    reread_at: float = -math.inf
+    run: int = 0  # the number of the read that is shared now
+    refresh: "asyncio.Task[None] | None" = None
+    timer: asyncio.TimerHandle | None = None
+    thread: "_ThreadRead | None" = None
+
+
+class _ThreadRead(NamedTuple):
+    """A read in a thread, which goes on when its callers are cancelled: the next caller waits for it."""
+
+    future: concurrent.futures.Future[Snapshot]
+    rereads_wanted: int
+    started: float
+
+    def answers(self, rereads_wanted: int, now: float) -> bool:
+        if self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
+            return False
+        return not self.future.done() or self.future.exception() is None
+
+
+@dataclass(eq=False, repr=False)
+class CredentialsCache:
+    """The credentials of one event loop, by source. With ``background`` a timer keeps them fresh until ``stop()``."""
+
+    clock: Callable[[], float]
+    random: Callable[[], float]
+    counters: Counters
+    hooks: Hooks
+    background: bool = False
+    _identities: OrderedDict[CredentialsSource, _Identity] = field(default_factory=OrderedDict, init=False)
+    _reading: set[asyncio.Task[object]] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._read_once = alru_cache(maxsize=None)(self._read)
+
+    async def get(self, source: CredentialsSource) -> Snapshot:
+        """Return credentials that work, and wait only if there are none.
+
+        Cancelling a caller does not affect the others. The last one to be cancelled cancels the read. Each caller gets
+        an error of its own.
+        """
+        identity = self._identity(source)
+        while (snapshot := self._ready(identity)) is None:
+            try:
+                error = await self._shared_read(identity)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                await asyncio.sleep(0)  # the shared task was cancelled, not this one: until async-lru has forgotten it
+                continue
+            if identity.snapshot is not None and self.clock() < identity.expires:
+                if identity.rereads_wanted == identity.rereads_done:
+                    return identity.snapshot  # new, or after a failure those that still work
+            elif error is not None:
+                raise _copy(error) from error.__cause__
+        return snapshot
+
+    def ready(self, source: CredentialsSource) -> Snapshot | None:
+        return self._ready(self._identity(source))
+
+    def latest(self, source: CredentialsSource) -> Snapshot | None:
+        return self._identity(source).snapshot
+
+    def reread(self, source: CredentialsSource) -> None:
+        """Make the next caller wait for a new read, because a login with the present credentials was rejected."""
+        identity, now = self._identity(source), self.clock()
+        if not 0 <= now - identity.reread_at < REREAD_INTERVAL:
+            identity.rereads_wanted += 1
+            identity.reread_at = now
+
+    def next_expiry(self) -> float | None:
+        """Return when the first of the present credentials expires, ``None`` if none does. Safe from any thread."""
+        # dict.values() is copied in one step; an OrderedDict's own iterator fails if its loop moves a key.
+        snapshots = [identity.snapshot for identity in list(dict.values(self._identities)) if identity.snapshot]
+        return min((snapshot.expires for snapshot in snapshots if snapshot.expires is not None), default=None)
+
+    def stop(self) -> None:
+        """Cancel timers and background renewals. Only on this loop's thread."""
+        self.background = False
+        for identity in self._identities.values():
+            for pending in (identity.refresh, identity.timer):
+                if pending is not None:
+                    pending.cancel()
+
+    async def aclose(self) -> None:
+        """Stop, and wait until the renewals and all cancelled reads have ended."""
+        self.stop()
+        refreshes = [identity.refresh for identity in self._identities.values() if identity.refresh is not None]
+        await asyncio.gather(*refreshes, return_exceptions=True)
+        while ending := [task for task in self._reading if task.cancelling()]:
+            await asyncio.wait(ending)
+
+    @property
+    def renews_by_timer(self) -> bool:
+        return self.background and any(identity.timer for identity in list(dict.values(self._identities)))
+
+    def _ready(self, identity: _Identity) -> Snapshot | None:
+        fails = identity.failures > 0  # then a renewal in the background tries again, and callers do not wait for it
+        if self.clock() >= (identity.expires if fails else identity.wait_from):
+            return None
+        if identity.rereads_wanted != identity.rereads_done:
+            return None
+        self._renew_if_due(identity)
+        return identity.snapshot
+
+    def _renew_if_due(self, identity: _Identity) -> None:
+        """Start a renewal in the background, if it is time: the rule for when a renewal starts."""
+        now = self.clock()
+        running = identity.refresh is not None and not identity.refresh.done()
+        if now >= identity.refresh_at and is_retry_due(now, identity.retry_at) and not running:
+            identity.refresh = asyncio.create_task(self._refresh(identity), name="aws_iam_async credentials refresh")
+
+    async def _refresh(self, identity: _Identity) -> None:
+        error = await self._shared_read(identity)
+        if error is not None:
+            self.counters.refresh_failures += 1
+            _log.log(
+                logging.WARNING if identity.failures == 1 else logging.DEBUG,  # once for each outage
+                "%r could not be read again; the present credentials are used until %s: %s",
+                identity.source,
+                identity.snapshot and identity.snapshot.credentials.expires_at,
+                error,
+            )
+
+    def _shared_read(self, identity: _Identity) -> Awaitable[Exception | None]:
+        """Join the present read, or start one.
+
+        Each read has a key of its own: async-lru 2.4 forgets a task when its last waiter is cancelled, and once more by
+        its key when it has ended. A shared key would then drop the newer read.
+        """
+        if not self._read_once.cache_contains(identity, identity.run):
+            identity.run += 1
+        return self._read_once(identity, identity.run)
+
+    async def _read(self, identity: _Identity, run: int) -> Exception | None:
+        """Read credentials into the identity. Return an error instead of raising it: each waiter gets a copy."""
+        await asyncio.sleep(0)  # an eager task (CPython 3.12) must not end before async-lru has stored it
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._reading.add(task)
+        rereads_wanted = identity.rereads_wanted  # later ones are not answered by this read
+        error: Exception | None = None
+        try:
+            with self.hooks.read(identity.source):
+                snapshot = await self._read_source(identity)
+                now = self.clock()
+                if identity.snapshot is not None and now < identity.expires:
+                    snapshot = with_first_expiry(snapshot, identity.snapshot)
+                if snapshot.expires is not None and now >= snapshot.expires:
+                    key, expired = snapshot.credentials.access_key, snapshot.credentials.expires_at
+                    raise CredentialsError(
+                        f"{identity.source!r} returned credentials ({snapshot.method}, {key}) that expired at"
+                        f" {expired}; renew them at their source"
+                    )
+        except Exception as failure:  # noqa: BLE001 - returned
+            error, now = failure, self.clock()
+            if not isinstance(error, AwsIamError):
+                error = CredentialsError(f"{identity.source!r} could not be read: {type(failure).__name__}")
+                error.__cause__ = failure
+            self.counters.credentials_failures += 1
+            identity.failures += 1
+            identity.retry_at = now + retry_delay(identity.expires - now, identity.failures, self.random())
+        else:
+            identity.snapshot, identity.failures, identity.retry_at = snapshot, 0, -math.inf
+            identity.expires = math.inf if snapshot.expires is None else snapshot.expires
+            identity.refresh_at, identity.wait_from = renewal_times(now, identity.expires, self.random())
+            _log.debug("%r: %s by %s", identity.source, snapshot.credentials.access_key, snapshot.method)
+        finally:
+            self._reading.discard(task)
+        identity.rereads_done = rereads_wanted
+        self._set_timer(identity)
+        self._read_once.cache_invalidate(identity, run)  # nothing is awaited from here on, so no caller is lost
+        return error
+
+    async def _read_source(self, identity: _Identity) -> Snapshot:
+        source, now = identity.source, self.clock()
+        if source == DEFAULT_CHAIN and (snapshot := from_environment(os.environ)) is not None:
+            self.counters.credentials_loads += 1
+            return snapshot
+        timeout = READ_TIMEOUT
+        if isinstance(source, SdkChain):
+            thread = identity.thread
+            if thread is None or not thread.answers(identity.rereads_wanted, now):
+                self.counters.credentials_loads += 1
+                future = threads.start(functools.partial(sdk.read_chain, source.profile), name="credentials")
+                thread = identity.thread = _ThreadRead(future, identity.rereads_wanted, now)
+            timeout -= now - thread.started
+            pending: Awaitable[Snapshot] = asyncio.wrap_future(thread.future)
+        else:
+            self.counters.credentials_loads += 1
+            pending = callers.read_callers_source(source)
+        try:
+            async with asyncio.timeout(timeout):
+                snapshot = await pending
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # a thread goes on, and the next caller waits for it
+            raise CredentialsError(f"{source!r} was cancelled from within") from None
+        except TimeoutError:  # the sources themselves never raise it
+            identity.thread = None
+            raise CredentialsError(
+                f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again"
+            ) from None
+        except Exception:
+            identity.thread = None
+            raise
+        identity.thread = None
+        return snapshot
+
+    def _set_timer(self, identity: _Identity) -> None:
+        is_kept = self._identities.get(identity.source) is identity
+        if not self.background or identity.refresh_at == math.inf or not is_kept:
+            return
+        if identity.timer is not None:
+            identity.timer.cancel()
+        due = max(identity.refresh_at, identity.retry_at) - self.clock()
+        delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
+        # In an empty context: that of the first caller, a web request for example, would live as long as the timer.
+        identity.timer = asyncio.get_running_loop().call_later(
+            delay, self._on_timer, identity, context=contextvars.Context()
+        )
+
+    def _on_timer(self, identity: _Identity) -> None:
+        self._renew_if_due(identity)
+        self._set_timer(identity)
+
+    def _identity(self, source: CredentialsSource) -> _Identity:
+        identity = self._identities.get(source)
+        if identity is None:
+            identity = self._identities[source] = _Identity(source)
+            if len(self._identities) > MAX_IDENTITIES:
+                _, evicted = self._identities.popitem(last=False)  # its waiting callers keep it
+                if evicted.timer is not None:
+                    evicted.timer.cancel()
+        self._identities.move_to_end(source)
+        return identity
+
+
+def renewal_times(now: float, expires: float, draw: float) -> tuple[float, float]:
+    """Return when to renew credentials in the background, and from when on callers wait for new ones.
+
+    The renewal starts 700 s ahead of the expiry, but not before 4/5 of the life are over. It starts up to 35 s earlier
+    at random, so that a fleet does not ask in step. Callers wait in the last 5 s, or the last tenth of a shorter life.
+    """
+    if expires == math.inf:
+        return math.inf, math.inf
+    life = max(expires - now, 0.0)
+    ahead = min(REFRESH_AHEAD, life / 5)
+    return expires - ahead * (1 + 0.05 * draw), expires - min(LOGIN_TIME, life / 10)
+
+
+def retry_delay(left: float, failures: int, draw: float) -> float:
+    """Return the seconds to wait after a failed read, with ``left`` seconds until the present credentials expire.
+
+    Until about two minutes are left, and then for 3/5 to 3/4 of what is left: few tries while nothing is urgent, one a
+    second at the very end. After the expiry the delay doubles with every failure. At random, so that a fleet does not
+    return in step.
+    """
+    if left <= 0:
+        return min(SHORTEST_RETRY_DELAY * 2.0 ** min(failures - 1, 10) * (1 + 0.2 * draw), LONGEST_RETRY_DELAY)
+    wait = max(left - URGENT * (1.2 - 0.4 * draw), left * (0.6 + 0.15 * draw))
+    return min(max(wait, SHORTEST_RETRY_DELAY), LONGEST_RETRY_DELAY)
+
+
+def is_retry_due(now: float, retry_at: float) -> bool:
+    """Return whether ``retry_at`` has come. A clock that was set back must not delay the next try by hours."""
+    return now >= retry_at or retry_at - now > LONGEST_RETRY_DELAY
+
+
+def with_first_expiry(snapshot: Snapshot, present: Snapshot) -> Snapshot:
+    """Return the present credentials instead of the same key of an EC2 instance with a later expiry.
+
+    A key's expiry never moves. But near its end botocore 1.43 reports a later one
+    (``InstanceMetadataFetcher._evaluate_expiration``), for the case that the service cannot make new ones.
+    """
+    if snapshot.method != "iam-role" or snapshot.expires is None or present.expires is None:
+        return snapshot
+    same = snapshot.credentials.access_key == present.credentials.access_key
+    return present if same and present.expires < snapshot.expires else snapshot
+
+
+def _copy(error: Exception) -> Exception:
+    """Return an error for one waiter alone, so that tracebacks and notes do not mix."""
+    # Not by calling its type: a subclass may take other arguments.
+    copy = type(error).__new__(type(error), *error.args)
+    vars(copy).update(vars(error))
+    if hasattr(error, "__notes__"):
+        copy.__notes__ = [*error.__notes__]
+    return copy

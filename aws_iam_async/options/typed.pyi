@@ -1,0 +1,154 @@
+# The signatures of ``connect()`` and ``create_pool()``, driver by driver, for type checkers and editors.
+#
+# They are never imported at runtime. ``tests/typing/test_typed_options.py`` compares the names with the accepted ones.
+#
+# In ty 0.0.105 a TypedDict that is not closed accepts any other name too. A closed one cannot be extended, so each leaf
+# is composed of open parts.
+
+import asyncio
+import os
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any, Literal, Protocol, TypeAlias, Unpack, overload
+
+import aiomysql
+import asyncpg
+from typing_extensions import TypedDict, TypeVar
+
+from aws_iam_async.credentials.source import AwsSession, CredentialsCallable
+from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.drivers.aiomysql.pool import Pool
+from aws_iam_async.opening import Opening
+from aws_iam_async.plugins.protocol import Plugin
+
+RecordT = TypeVar("RecordT", bound=asyncpg.Record, default=asyncpg.Record)
+
+SslMode: TypeAlias = Literal["verify-full", "verify-ca", "require", "prefer", "allow", "disable"]
+Session: TypeAlias = Literal["any", "primary", "standby", "read-write", "read-only", "prefer-standby"]
+
+class IamOptions(TypedDict, total=False):
+    iam_host: str | None
+    iam_default_port: int | str | None
+    iam_region: str | None
+    iam_token_expiration: float | None
+    cluster_instance_host_pattern: str | None
+    profile: str | None
+    credentials: AwsSession | CredentialsCallable | None
+
+class _Common(IamOptions, total=False):
+    plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins
+    user: str | None
+    password: str | None
+    database: str | None
+    ssl: ssl.SSLContext | SslMode | bool | None
+    sslmode: SslMode | None
+    sslrootcert: str | os.PathLike[str] | None
+    loop: asyncio.AbstractEventLoop | None
+
+class _OneHost(TypedDict, total=False):
+    host: str | None
+    port: int | str | None
+
+class _Hosts(TypedDict, total=False):
+    host: str | list[str] | tuple[str, ...] | None
+    port: int | str | list[int] | tuple[int, ...] | None
+
+class _Asyncpg(_Common, total=False):
+    dbname: str | None
+    passfile: str | os.PathLike[str] | None
+    service: str | None
+    servicefile: str | os.PathLike[str] | None
+    timeout: float | None
+    statement_cache_size: int
+    max_cached_statement_lifetime: int
+    max_cacheable_statement_size: int
+    command_timeout: float | None
+    direct_tls: bool | None
+    connection_class: type[asyncpg.Connection[Any]]
+    server_settings: dict[str, str] | None
+    target_session_attrs: Session | None
+    krbsrvname: str | None
+    gsslib: Literal["gssapi", "sspi"] | None
+
+class _AsyncpgPool(TypedDict, total=False):
+    init_size: int | None
+    min_size: int
+    max_size: int
+    max_queries: int
+    max_inactive_connection_lifetime: float
+    setup: Callable[[Any], Awaitable[None]] | None
+    init: Callable[[Any], Awaitable[None]] | None
+    reset: Callable[[Any], Awaitable[None]] | None
+
+class _Aiomysql(_Common, total=False):
+    db: str | None
+    unix_socket: str | None
+    charset: str
+    sql_mode: str | None
+    conv: Mapping[Any, Any]
+    use_unicode: bool | None
+    client_flag: int
+    cursorclass: type[aiomysql.Cursor]
+    init_command: str | None
+    connect_timeout: float | None
+    autocommit: bool | None
+    echo: bool
+    local_infile: bool
+    auth_plugin: str
+    program_name: str
+    server_public_key: bytes | None
+
+class _AiomysqlPool(TypedDict, total=False):
+    minsize: int
+    maxsize: int
+    pool_recycle: int
+
+class AsyncpgOptions(_Asyncpg, _Hosts, closed=True, total=False): ...
+class AsyncpgPoolOptions(_Asyncpg, _AsyncpgPool, _Hosts, closed=True, total=False): ...
+class AiomysqlOptions(_Aiomysql, _OneHost, closed=True, total=False): ...
+class AiomysqlPoolOptions(_Aiomysql, _AiomysqlPool, _OneHost, closed=True, total=False): ...
+
+class ConnectOptions(_Asyncpg, _Aiomysql, _Hosts, closed=True, total=False):
+    record_class: type[asyncpg.Record]
+
+class PoolOptions(_Asyncpg, _AsyncpgPool, _Aiomysql, _AiomysqlPool, _Hosts, closed=True, total=False):
+    record_class: type[asyncpg.Record]
+
+class Connect(Protocol):
+    @overload
+    def __call__(
+        self,
+        dsn: str | None = None,
+        *,
+        driver: Literal["asyncpg"],
+        record_class: type[RecordT] = ...,
+        **options: Unpack[AsyncpgOptions],
+    ) -> Opening[asyncpg.Connection[RecordT]]: ...
+    @overload
+    def __call__(
+        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Unpack[AiomysqlOptions]
+    ) -> Opening[Connection]: ...
+    @overload
+    def __call__(
+        self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: Unpack[ConnectOptions]
+    ) -> Opening[Any]: ...
+
+class CreatePool(Protocol):
+    @overload
+    def __call__(
+        self,
+        dsn: str | None = None,
+        *,
+        driver: Literal["asyncpg"],
+        record_class: type[RecordT] = ...,
+        **options: Unpack[AsyncpgPoolOptions],
+    ) -> Opening[asyncpg.Pool[RecordT]]: ...
+    @overload
+    def __call__(
+        self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Unpack[AiomysqlPoolOptions]
+    ) -> Opening[Pool]: ...
+    @overload
+    def __call__(
+        self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: Unpack[PoolOptions]
+    ) -> Opening[Any]: ...

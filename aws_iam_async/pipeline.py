@@ -1,0 +1,106 @@
+"""One attempt to connect: plugins around a driver's connect, bounded in time, host after host, and counted.
+
+An attempt that fails leaves nothing behind.
+"""
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import CoroutineType
+from typing import Any
+
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.errors import AwsIamError
+from aws_iam_async.plugins.protocol import ConnectNext, Plugin
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.statistics import Counters
+
+
+@dataclass(eq=False, repr=False)
+class Pipeline:
+    """Makes the physical connections of one manager with one driver, for single connects and for pools."""
+
+    driver: Driver
+    plugins: Sequence[Plugin]
+    counters: Counters
+    closed: bool = False
+
+    async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None) -> Any:
+        """Make one connection within the driver's own connect timeout, which covers the token, every host and retry.
+
+        ``dial`` is the innermost layer, by default the driver's ``connect``.
+        """
+        attempt = _Attempt(self.driver)
+        dial = dial or functools.partial(self.driver.connect, reconnect=functools.partial(self.connect, request))
+        seconds = request.driver_options.get(self.driver.time_limit, self.driver.default_time_limit)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                connection = await self._try_hosts(request, functools.partial(attempt.dial, dial))
+                if connection is None or isinstance(connection, CoroutineType | asyncio.Future):
+                    raise _missing_connection_error(connection)
+        except Exception as error:
+            self.counters.failures += 1
+            attempt.abort()
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise self.driver.timeout_error(request, seconds) from error
+            raise
+        except BaseException:  # a cancelled attempt is neither a success nor a failure
+            attempt.abort()
+            raise
+        self.counters.connects += 1
+        return connection
+
+    async def _try_hosts(self, request: ConnectRequest, dial: ConnectNext) -> Any:
+        """Try each host through all plugins, because a token is signed for one host."""
+        last_error: Exception | None = None
+        for candidate in self.driver.candidates(request):
+            if self.closed:
+                raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+            try:
+                return await self._chain(dial)(candidate)
+            except self.driver.unsuitable as error:
+                last_error = last_error or error
+            except self.driver.unreachable as error:
+                last_error = error
+        raise last_error or AwsIamError("there is no host to connect to")
+
+    def _chain(self, dial: ConnectNext) -> ConnectNext:
+        chain = dial
+        for plugin in reversed(self.plugins):
+            chain = functools.partial(_call_plugin, plugin, chain)
+        return chain
+
+
+def _call_plugin(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Any:
+    return plugin.connect(request, call_next)
+
+
+@dataclass(eq=False, repr=False)
+class _Attempt:
+    """The connections made in one attempt: a plugin may fail or be cancelled after it has received one."""
+
+    driver: Driver
+    connections: list[Any] = field(default_factory=list)
+    failed: bool = False
+
+    async def dial(self, dial: ConnectNext, request: ConnectRequest) -> Any:
+        connection = await dial(request)
+        self.connections.append(connection)
+        if self.failed:
+            self.abort()
+        return connection
+
+    def abort(self) -> None:
+        """Close all connections of this attempt, and those that are still to come."""
+        self.failed = True
+        while self.connections:
+            self.driver.abort(self.connections.pop())
+
+
+def _missing_connection_error(returned: Any) -> AwsIamError:
+    if returned is not None:
+        returned.close() if isinstance(returned, CoroutineType) else returned.cancel()
+        return AwsIamError("a plugin's connect() returned a coroutine: write `return await call_next(request)`")
+    return AwsIamError("a plugin's connect() returned nothing: it must return the result of call_next()")

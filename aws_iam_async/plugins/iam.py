@@ -1,0 +1,174 @@
+"""The ``iam`` plugin: put a token into the request, and another one if the server rejects a cached token."""
+
+import asyncio
+import socket
+import warnings
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from aws_iam_async import endpoints
+from aws_iam_async.credentials.credentials import is_temporary
+from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.tls import Tls, contexts
+from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, kind_for, parse_expiration
+
+AUTO = "auto"
+
+
+class IamLogin(NamedTuple):
+    key: TokenKey
+    tls: Tls
+
+
+class IamPlugin:
+    """Logs in with an IAM token."""
+
+    option_names = PLUGIN_OPTIONS["iam"]
+
+    def __init__(self, tokens: TokenService) -> None:
+        self._tokens = tokens
+        # All connections of a pool have one request, and so have single connections with the same options.
+        self._logins: WeakKeyDictionary[ConnectRequest, IamLogin] = WeakKeyDictionary()
+
+    async def check(self, request: ConnectRequest) -> None:
+        for host, port in ((request.host, request.port), *request.alternates):
+            try:
+                resolved = await resolve_endpoint(request.replace(host=host, port=port))
+            except OSError:
+                continue  # the name may be resolvable when the first connection is made
+            await contexts.context(login_for(resolved).tls)
+        credentials_source(request.options.get("profile"), request.options.get("credentials"))
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        """Log in with a token.
+
+        A rejected login is repeated once with a new token, signed with credentials that are read again, if the token or
+        its credentials came from the cache. Otherwise, and the second time, the driver's own exception is raised, with
+        notes on what was signed and what to check.
+        """
+        if request.password is not None:
+            warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
+        request = await resolve_endpoint(request)
+        login = self._logins.get(request)
+        if login is None:
+            login = self._logins[request] = login_for(request)
+            # Built while the token is waited for. Not at once: to start a thread takes a millisecond, and many callers
+            # may be connecting in this pass of the loop.
+            asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
+        token, fresh = await self._tokens.get(login.key)
+        try:
+            return await call_next(request.replace(password=token.value, tls=login.tls))
+        except Exception as error:
+            if not request.login_rejected(error):
+                raise
+            if fresh:
+                _add_login_notes(error, login.key, token)
+                raise
+        self._tokens.reject(login.key, token)
+        token, _ = await self._tokens.get(login.key)
+        try:
+            return await call_next(request.replace(password=token.value, tls=login.tls))
+        except Exception as error:
+            if request.login_rejected(error):
+                _add_login_notes(error, login.key, token)
+            raise
+
+
+def login_for(request: ConnectRequest) -> IamLogin:
+    """Read the plugin's options, by the rules of "AWS IAM Authentication Plugin" of the AWS Advanced NodeJS Wrapper."""
+    host, user, options = request.host, request.user, request.options
+    iam_host, iam_default_port = options.get("iam_host"), options.get("iam_default_port")
+    expiration = options.get("iam_token_expiration")
+    credentials = credentials_source(options.get("profile"), options.get("credentials"))
+    if not user:
+        raise ConfigurationError("user is missing: plugin 'iam' needs the database user that was granted rds_iam")
+    if not host:
+        raise ConfigurationError("host is missing: plugin 'iam' needs the RDS endpoint to connect to")
+    if host.startswith("/"):
+        raise ConfigurationError("host is a Unix socket: plugin 'iam' sends its token over TLS only; pass a host name")
+    signed_host = endpoints.normalise(host, "host")
+    if iam_host is None:
+        if endpoints.parse(signed_host) is None:
+            kind = "an IP address" if endpoints.is_ip(signed_host) else "not an RDS endpoint"
+            raise ConfigurationError(
+                f"host {host!r} is {kind}: pass iam_host= with the endpoint behind it,"
+                " such as name.xyz.us-east-1.rds.amazonaws.com"
+            )
+    else:
+        signed_host = endpoints.normalise(iam_host, "iam_host")
+        if endpoints.is_ip(signed_host):
+            raise ConfigurationError(f"iam_host {iam_host!r} is an IP address: it must be the name of an RDS endpoint")
+    port = request.port if iam_default_port is None else iam_default_port
+    if port is None:
+        raise ConfigurationError("iam_default_port is missing: there is no port to sign for")
+    key = TokenKey(
+        signed_host,
+        endpoints.parse_port(port, "iam_default_port"),
+        user,
+        endpoints.signing_region(
+            options.get("iam_region"),
+            signed_host,
+            pattern=options.get("cluster_instance_host_pattern"),
+        ),
+        credentials,
+        DEFAULT_EXPIRATION if expiration is None else parse_expiration(expiration, "iam_token_expiration"),
+        kind_for(signed_host),
+    )
+    return IamLogin(key, request.tls.secured(signed_host if signed_host != host else None))
+
+
+async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
+    """Replace the host by the RDS endpoint behind it, if ``iam_host="auto"``; else return the request unchanged.
+
+    The endpoint is the host's canonical name, at the end of a chain of CNAME records. The resolver is asked every time,
+    off the loop. The endpoint is dialled by its own name, so that name is signed for and verified.
+    """
+    if request.options.get("iam_host") != AUTO:
+        return request
+    name = endpoints.normalise(request.host, "host")
+    if endpoints.is_ip(name):
+        raise ConfigurationError(
+            "iam_host='auto' needs a host name, and host is an IP address: pass iam_host= with the endpoint behind it"
+        )
+    endpoint = endpoints.parse(name)
+    if endpoint is None or endpoint.region is None:
+        answers = await asyncio.get_running_loop().getaddrinfo(
+            name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
+        )
+        canonical = answers[0][3] if answers else ""  # getaddrinfo(3): only the first answer has it
+        endpoint = endpoints.parse(canonical)
+        if endpoint is None or endpoint.region is None:
+            raise ConfigurationError(
+                f"iam_host='auto': the canonical name of {name!r} is {canonical!r}, which is not an RDS endpoint in a"
+                " region; pass iam_host= with the endpoint behind it"
+            )
+    options = {name: value for name, value in request.options.items() if name != "iam_host"}
+    return request.replace(host=endpoint.host, options=MappingProxyType(options))
+
+
+def _add_login_notes(error: Exception, key: TokenKey, token: Token) -> None:
+    error.add_note(
+        f"The IAM token was new. It was signed for user {key.user!r} at {key.host}:{key.port} in {key.region}"
+        f" with access key {token.access_key_id}."
+    )
+    endpoint = endpoints.parse(key.host)
+    if endpoint is not None and endpoint.region not in {None, key.region}:
+        error.add_note(f"By its name the host is in {endpoint.region}: omit iam_region, or correct it.")
+    if is_temporary(token.access_key_id) and "X-Amz-Security-Token=" not in token.value:
+        error.add_note(
+            "An access key that begins with ASIA is temporary and needs its session token, which is missing:"
+            " set AWS_SESSION_TOKEN as well."
+        )
+    error.add_note(
+        "Check that the database user was granted rds_iam (PostgreSQL) or is identified with AWSAuthenticationPlugin"
+        " (MySQL). Check that the identity may do rds-db:connect on"
+        f" arn:aws:rds-db:{key.region}:<account>:dbuser:<resource id>/{key.user}. Check that host, port and region are"
+        " those of the database. Check that the access key is active, that the secret key belongs to it, and that the"
+        " clock of this machine is right. To find the cause, run aws-iam-async check (extra cli)."
+    )

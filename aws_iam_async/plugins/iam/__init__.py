@@ -1,1 +1,0 @@
-"""The ``iam`` plugin: log in with a token instead of a password."""

@@ -1,1 +1,0 @@
-"""The ``otel`` plugin: OpenTelemetry's spans and metrics."""

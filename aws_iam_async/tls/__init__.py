@@ -1,0 +1,103 @@
+"""TLS settings, parsed from options.
+
+The words are libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION), for every driver.
+No environment variable is read: ``PGSSLMODE`` and similar variables cannot weaken what an option or a plugin requires.
+"""
+
+import os
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+from aws_iam_async.errors import ConfigurationError
+
+RDS_CA_BUNDLE = f"{__path__[0]}/rds-ca-bundle.pem"
+
+TlsMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+_WORDS: tuple[TlsMode, ...] = get_args(TlsMode)
+
+
+class Tls(NamedTuple):
+    """The TLS settings of one connection. A ``context`` of the user decides on trust and verification by itself."""
+
+    mode: TlsMode | None = None  # libpq's word; None without a context: the driver's default applies
+    context: SSLContext | None = None
+    root_cert: str | None = None  # a PEM file with the only authorities to trust; None: those of RDS and of the system
+    server_name: str | None = None  # the name to verify the server as, if it is not the host that is dialled
+    required: bool = False  # the request carries a secret that must never be sent without TLS
+    alpn: str | None = None  # the application protocol to negotiate; the user's own context keeps its own
+
+    def secured(self, server_name: str | None = None) -> "Tls":
+        """Return the settings for a secret that may only be sent over TLS. The default is ``verify-full``.
+
+        Raises:
+            ConfigurationError: The options allow a connection in plaintext.
+        """
+        mode = self.mode
+        if mode in {"disable", "allow", "prefer"}:
+            raise ConfigurationError(
+                f"ssl/sslmode {mode!r}{' (ssl=False)' if mode == 'disable' else ''} may send the secret in plaintext; "
+                "omit it for 'verify-full', or pass 'verify-ca', 'require' or an SSLContext"
+            )
+        if mode is None and self.context is None:
+            mode = "verify-full"
+        return self._replace(mode=mode, server_name=server_name or self.server_name, required=True)
+
+
+def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None) -> Tls:
+    """Parse the user's TLS options. ``sslmode`` is the name of ``ssl`` in a DSN.
+
+    As in libpq, ``sslrootcert`` turns ``require`` into ``verify-ca``. Alone it means ``verify-full``.
+    """
+    if isinstance(ssl, SSLContext):
+        for option, value in (("sslmode", sslmode), ("sslrootcert", sslrootcert)):
+            if value is not None:
+                raise ConfigurationError(
+                    f"{option} has no effect with ssl=SSLContext, which decides on trust and verification; remove one"
+                )
+        if ssl.protocol is PROTOCOL_TLS_SERVER:
+            raise ConfigurationError(
+                "ssl: this SSLContext is for servers; create one with ssl.create_default_context(), without a purpose"
+            )
+        return Tls(context=ssl)
+    if isinstance(ssl, bool):
+        ssl = "verify-full" if ssl else "disable"
+    mode, same = _word(ssl, "ssl"), _word(sslmode, "sslmode")
+    if mode is not None and same is not None and mode != same:
+        raise ConfigurationError(f"ssl is {mode!r} and sslmode is {same!r}; pass one of them")
+    mode = mode or same
+    root_cert = _path(sslrootcert, "sslrootcert")
+    if root_cert is None:
+        return Tls(mode)
+    if mode in {"disable", "allow", "prefer"}:
+        raise ConfigurationError(f"sslrootcert verifies nothing with sslmode {mode!r}; pass 'verify-full' or drop it")
+    if mode == "require":
+        mode = "verify-ca"
+    return Tls(mode or "verify-full", root_cert=root_cert)
+
+
+def _word(value: object, option: str) -> TlsMode | None:
+    if value is None:
+        return None
+    known = "one of " + ", ".join(map(repr, _WORDS))
+    if not isinstance(value, str):
+        alternatives = ", True, False or an ssl.SSLContext" if option == "ssl" else ""
+        raise ConfigurationError(f"{option} must be {known}{alternatives}, not {type(value).__name__}")
+    for word in _WORDS:
+        if word == value:
+            return word
+    meant = value.lower().replace("_", "-")
+    advice = f"did you mean {meant!r}?" if meant in _WORDS else f"it must be {known}"
+    raise ConfigurationError(f"{option}: {value[:32]!r} is unknown; {advice}")
+
+
+def _path(value: object, option: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise ConfigurationError(f"{option} must be the path of a PEM file, not {type(value).__name__}")
+    path = os.fsdecode(value)
+    if not path or "\0" in path:
+        problem = "contains a NUL" if path else "is empty"
+        raise ConfigurationError(f"{option} must be the path of a PEM file, and {problem}")
+    return path

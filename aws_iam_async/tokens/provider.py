@@ -1,0 +1,97 @@
+"""Tokens without a connection."""
+
+from typing import Protocol, Self
+
+from aws_iam_async import endpoints
+from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, credentials_source
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.statistics import Statistics
+from aws_iam_async.tokens.service import Refresh, TokenService, default_service
+from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, kind_for, parse_expiration
+
+
+class TokenProvider(Protocol):
+    """The interface of ``RdsTokenProvider``, for code that accepts other providers."""
+
+    async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
+        """Return a token that lets ``user`` log in at ``host:port``.
+
+        Args:
+            host: The endpoint's name, as the server knows it.
+            port: The endpoint's port.
+            user: The database user.
+            region: The region to sign for; default: the region in the host's name.
+        """
+        ...
+
+
+class RdsTokenProvider:
+    """Provides RDS IAM tokens, from the same cache as ``connect()`` and ``create_pool()``.
+
+    Args:
+        profile: The AWS profile to sign with; default: the SDK's default chain.
+        credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
+        expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
+        refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
+            with a cache of its own.
+
+    Raises:
+        ConfigurationError: An argument is invalid.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        credentials: AwsSession | CredentialsCallable | None = None,
+        expiration: float = DEFAULT_EXPIRATION,
+        refresh: Refresh = "on_use",
+    ) -> None:
+        self._source = credentials_source(profile, credentials)
+        self._expiration = parse_expiration(expiration, "expiration")
+        self._owns_service = refresh != "on_use"
+        self._service = TokenService(refresh=refresh) if self._owns_service else default_service()
+
+    async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
+        """Return a token that lets ``user`` log in at ``host:port``.
+
+        Args:
+            host: The endpoint's name, as the server knows it: not an address, an alias or a tunnel's name.
+            port: The endpoint's port.
+            user: The database user.
+            region: The region to sign for; default: the region in the host's name.
+
+        Raises:
+            ConfigurationError: An argument is invalid.
+            RegionError: The host contains no region, and none was given.
+            CredentialsError: There are no AWS credentials.
+        """
+        host = endpoints.normalise(host)
+        if endpoints.is_ip(host):
+            raise ConfigurationError(f"host {host!r} is an IP address: pass the endpoint's name")
+        key = TokenKey(
+            host,
+            endpoints.parse_port(port),
+            endpoints.parse_name(user, "user"),
+            endpoints.signing_region(region, host, option="region"),
+            self._source,
+            self._expiration,
+            kind_for(host),
+        )
+        token, _ = await self._service.get(key)
+        return token
+
+    def statistics(self) -> Statistics:
+        """Return what happened so far, to all users of the cache."""
+        return self._service.statistics()
+
+    async def aclose(self) -> None:
+        """Stop the renewal by timer. A provider with ``refresh="on_use"`` has nothing to stop."""
+        if self._owns_service:
+            await self._service.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

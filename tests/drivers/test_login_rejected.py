@@ -1,0 +1,48 @@
+"""Which errors of a driver mean that the server refused user and password: only those are worth another token."""
+
+import asyncpg
+import pytest
+from pymysql.err import InternalError, OperationalError
+
+from aws_iam_async.drivers.aiomysql import AiomysqlDriver
+from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+
+
+def postgres(sqlstate: str, message: str) -> asyncpg.PostgresError:
+    error = asyncpg.PostgresError.new({"C": sqlstate, "M": message, "S": "FATAL"})
+    assert isinstance(error, asyncpg.PostgresError)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "rejected"),
+    [
+        (postgres("28P01", 'password authentication failed for user "app"'), True),
+        (postgres("28000", 'PAM authentication failed for user "app"'), True),
+        (postgres("28000", 'IAM authentication failed for user "app"'), True),
+        (postgres("28000", 'no pg_hba.conf entry for host "10.0.0.7", user "app"'), False),
+        (postgres("28000", 'role "app" is not permitted to log in'), False),
+        (postgres("28000", 'Ident authentication failed for user "app"'), False),
+        (postgres("53300", "sorry, too many clients already"), False),
+        (postgres("3D000", 'database "PAM authentication" does not exist'), False),
+        (asyncpg.InterfaceError("PAM authentication"), False),
+        (TimeoutError("PAM authentication"), False),
+    ],
+)
+def test_asyncpg(error: Exception, *, rejected: bool) -> None:
+    assert AsyncpgDriver().login_rejected(error) is rejected
+
+
+@pytest.mark.parametrize(
+    ("error", "rejected"),
+    [
+        (OperationalError(1045, "Access denied for user 'app'@'10.0.0.7' (using password: YES)"), True),
+        (OperationalError(1044, "Access denied for user 'app'@'%' to database 'shop'"), False),
+        (OperationalError(2003, "Can't connect to MySQL server on 'db' (1045)"), False),
+        (OperationalError(), False),
+        (InternalError(1040, "Too many connections"), False),
+        (ConnectionRefusedError(1045, "Access denied"), False),
+    ],
+)
+def test_aiomysql(error: Exception, *, rejected: bool) -> None:
+    assert AiomysqlDriver().login_rejected(error) is rejected
