@@ -148,10 +148,10 @@ class PluginManager:
             raise ConfigurationError(f"dsn must be a string, not {type(dsn).__name__}")
         name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
         if name not in self._pipelines:
-            known = await drivers.load(name)
+            loaded = await drivers.load(name)
             if name not in self._pipelines:  # another caller may have been faster
-                pipeline = Pipeline(known, self._plugins, self._counters, self._closed)
-                reader = OptionsReader(known, self._plugin_names, self.option_names, self._options)
+                pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
+                reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options)
                 self._pipelines[name] = pipeline, reader
         return self._pipelines[name]
 
@@ -167,7 +167,7 @@ def _option_names(plugin: Plugin) -> Iterable[str]:
 
 
 async def _call_all(functions: Iterator[Callable[[], Awaitable[None]]]) -> None:
-    """Call one after the other, the later ones also if an earlier one fails."""
+    """Call them in order, the later ones also if an earlier one fails: the inner call goes on with the iterator."""
     for function in functions:
         try:
             await function()

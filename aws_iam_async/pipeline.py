@@ -27,7 +27,7 @@ class Pipeline:
     closed: bool = False
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None) -> Any:
-        """Make one connection within the driver's own connect timeout, which covers the token, every host and retry.
+        """Make one connection within the driver's own connect timeout, which covers the token, all hosts and retries.
 
         ``dial`` is the innermost layer, by default the driver's ``connect``.
         """
@@ -37,7 +37,7 @@ class Pipeline:
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                connection = await self._try_hosts(request, functools.partial(attempt.dial, dial))
+                connection = await self._try_hosts(request, functools.partial(attempt.track, dial))
                 if connection is None or isinstance(connection, CoroutineType | asyncio.Future):
                     raise _missing_connection_error(connection)
         except Exception as error:
@@ -85,7 +85,7 @@ class _Attempt:
     connections: list[Any] = field(default_factory=list)
     failed: bool = False
 
-    async def dial(self, dial: ConnectNext, request: ConnectRequest) -> Any:
+    async def track(self, dial: ConnectNext, request: ConnectRequest) -> Any:
         connection = await dial(request)
         self.connections.append(connection)
         if self.failed:

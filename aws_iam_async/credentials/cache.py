@@ -1,6 +1,6 @@
 """Credentials of one event loop: read once for all callers, renewed ahead of their expiry, used until they expire.
 
-async-lru carries the single flight: one task for all callers of one identity, cancelled with the last of them.
+With async-lru all callers of one identity share one read. It is cancelled with the last of them.
 """
 
 import asyncio
@@ -50,15 +50,15 @@ class _Identity:
     snapshot: Snapshot | None = None
     expires: float = -math.inf
     wait_from: float = -math.inf  # from then on callers wait for new credentials, if they can be had
-    refresh_at: float = math.inf
+    renew_at: float = math.inf
     retry_at: float = -math.inf
     failures: int = 0
     # Reads that rejected logins need, and how many of them have ended.
     rereads_wanted: int = 0
     rereads_done: int = 0
     reread_at: float = -math.inf
-    run: int = 0  # the number of the read that is shared now
-    refresh: "asyncio.Task[None] | None" = None
+    read_number: int = 0  # of the read that is shared now
+    renewal: "asyncio.Task[None] | None" = None
     timer: asyncio.TimerHandle | None = None
     thread: "_ThreadRead | None" = None
 
@@ -105,7 +105,7 @@ class CredentialsCache:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                await asyncio.sleep(0)  # the shared task was cancelled, not this one: until async-lru has forgotten it
+                await asyncio.sleep(0)  # the shared read was cancelled, not this caller; now async-lru drops it
                 continue
             if identity.snapshot is not None and self.clock() < identity.expires:
                 if identity.rereads_wanted == identity.rereads_done:
@@ -137,15 +137,15 @@ class CredentialsCache:
         """Cancel timers and background renewals. Only on this loop's thread."""
         self.background = False
         for identity in self._identities.values():
-            for pending in (identity.refresh, identity.timer):
+            for pending in (identity.renewal, identity.timer):
                 if pending is not None:
                     pending.cancel()
 
     async def aclose(self) -> None:
         """Stop, and wait until the renewals and all cancelled reads have ended."""
         self.stop()
-        refreshes = [identity.refresh for identity in self._identities.values() if identity.refresh is not None]
-        await asyncio.gather(*refreshes, return_exceptions=True)
+        renewals = [identity.renewal for identity in self._identities.values() if identity.renewal is not None]
+        await asyncio.gather(*renewals, return_exceptions=True)
         while ending := [task for task in self._reading if task.cancelling()]:
             await asyncio.wait(ending)
 
@@ -154,7 +154,7 @@ class CredentialsCache:
         return self.background and any(identity.timer for identity in list(dict.values(self._identities)))
 
     def _ready(self, identity: _Identity) -> Snapshot | None:
-        fails = identity.failures > 0  # then a renewal in the background tries again, and callers do not wait for it
+        fails = identity.failures > 0  # then callers use what they have until it expires, and a renewal tries again
         if self.clock() >= (identity.expires if fails else identity.wait_from):
             return None
         if identity.rereads_wanted != identity.rereads_done:
@@ -165,11 +165,11 @@ class CredentialsCache:
     def _renew_if_due(self, identity: _Identity) -> None:
         """Start a renewal in the background, if it is time: the rule for when a renewal starts."""
         now = self.clock()
-        running = identity.refresh is not None and not identity.refresh.done()
-        if now >= identity.refresh_at and is_retry_due(now, identity.retry_at) and not running:
-            identity.refresh = asyncio.create_task(self._refresh(identity), name="aws_iam_async credentials refresh")
+        running = identity.renewal is not None and not identity.renewal.done()
+        if now >= identity.renew_at and is_retry_due(now, identity.retry_at) and not running:
+            identity.renewal = asyncio.create_task(self._renew(identity), name="aws_iam_async credentials renewal")
 
-    async def _refresh(self, identity: _Identity) -> None:
+    async def _renew(self, identity: _Identity) -> None:
         error = await self._shared_read(identity)
         if error is not None:
             self.counters.refresh_failures += 1
@@ -187,11 +187,11 @@ class CredentialsCache:
         Each read has a key of its own: async-lru 2.4 forgets a task when its last waiter is cancelled, and once more by
         its key when it has ended. A shared key would then drop the newer read.
         """
-        if not self._read_once.cache_contains(identity, identity.run):
-            identity.run += 1
-        return self._read_once(identity, identity.run)
+        if not self._read_once.cache_contains(identity, identity.read_number):
+            identity.read_number += 1
+        return self._read_once(identity, identity.read_number)
 
-    async def _read(self, identity: _Identity, run: int) -> Exception | None:
+    async def _read(self, identity: _Identity, read_number: int) -> Exception | None:
         """Read credentials into the identity. Return an error instead of raising it: each waiter gets a copy."""
         await asyncio.sleep(0)  # an eager task (CPython 3.12) must not end before async-lru has stored it
         task = cast("asyncio.Task[object]", asyncio.current_task())
@@ -221,13 +221,13 @@ class CredentialsCache:
         else:
             identity.snapshot, identity.failures, identity.retry_at = snapshot, 0, -math.inf
             identity.expires = math.inf if snapshot.expires is None else snapshot.expires
-            identity.refresh_at, identity.wait_from = renewal_times(now, identity.expires, self.random())
+            identity.renew_at, identity.wait_from = renewal_times(now, identity.expires, self.random())
             _log.debug("%r: %s by %s", identity.source, snapshot.credentials.access_key, snapshot.method)
         finally:
             self._reading.discard(task)
         identity.rereads_done = rereads_wanted
         self._set_timer(identity)
-        self._read_once.cache_invalidate(identity, run)  # nothing is awaited from here on, so no caller is lost
+        self._read_once.cache_invalidate(identity, read_number)  # nothing is awaited from here on, so no caller is lost
         return error
 
     async def _read_source(self, identity: _Identity) -> Snapshot:
@@ -268,11 +268,11 @@ class CredentialsCache:
 
     def _set_timer(self, identity: _Identity) -> None:
         is_kept = self._identities.get(identity.source) is identity
-        if not self.background or identity.refresh_at == math.inf or not is_kept:
+        if not self.background or identity.renew_at == math.inf or not is_kept:
             return
         if identity.timer is not None:
             identity.timer.cancel()
-        due = max(identity.refresh_at, identity.retry_at) - self.clock()
+        due = max(identity.renew_at, identity.retry_at) - self.clock()
         delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
         # In an empty context: that of the first caller, a web request for example, would live as long as the timer.
         identity.timer = asyncio.get_running_loop().call_later(
@@ -299,7 +299,7 @@ def renewal_times(now: float, expires: float, draw: float) -> tuple[float, float
     """Return when to renew credentials in the background, and from when on callers wait for new ones.
 
     The renewal starts 700 s ahead of the expiry, but not before 4/5 of the life are over. It starts up to 35 s earlier
-    at random, so that a fleet does not ask in step. Callers wait in the last 5 s, or the last tenth of a shorter life.
+    at random, so that processes do not ask together. Callers wait in the last 5 s, or the last tenth of a shorter life.
     """
     if expires == math.inf:
         return math.inf, math.inf
@@ -311,9 +311,9 @@ def renewal_times(now: float, expires: float, draw: float) -> tuple[float, float
 def retry_delay(left: float, failures: int, draw: float) -> float:
     """Return the seconds to wait after a failed read, with ``left`` seconds until the present credentials expire.
 
-    Until about two minutes are left, and then for 3/5 to 3/4 of what is left: few tries while nothing is urgent, one a
-    second at the very end. After the expiry the delay doubles with every failure. At random, so that a fleet does not
-    return in step.
+    The next try is when about two minutes are left, and after that when 60 to 75 % of the rest have passed. So there
+    are few tries while nothing is urgent, and one a second at the end. After the expiry the delay doubles with every
+    failure. The delay is random, so that processes that started together do not return together.
     """
     if left <= 0:
         return min(SHORTEST_RETRY_DELAY * 2.0 ** min(failures - 1, 10) * (1 + 0.2 * draw), LONGEST_RETRY_DELAY)

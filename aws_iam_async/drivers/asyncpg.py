@@ -28,7 +28,7 @@ FIELDS = frozenset({"dsn", "host", "port", "user", "password", "database", "ssl"
 CONNECT = inspect.signature(asyncpg.connect).parameters
 POOL = inspect.signature(asyncpg.create_pool).parameters
 # The pool passes these to its connect function again.
-POOL_CLASSES = frozenset(POOL) & frozenset(CONNECT) - FIELDS
+SHARED_KEYWORDS = frozenset(POOL) & (frozenset(CONNECT) - FIELDS)
 
 # asyncpg 0.32 builds a context of its own from these, for each connection and on the loop, and only without ``ssl=``.
 REFUSED = dict.fromkeys(
@@ -150,19 +150,19 @@ class AsyncpgDriver:
     ) -> Any:
         # asyncpg 0.32 opens the first connections with ``asyncio.gather``. When one fails, the others continue for a
         # pool that is never created. They are cancelled here.
-        classes = {name: request.driver_options[name] for name in POOL_CLASSES if name in request.driver_options}
+        shared = {name: request.driver_options[name] for name in SHARED_KEYWORDS if name in request.driver_options}
         dialling: set[asyncio.Task[Any]] = set()
-        created = False
+        starting = True
 
         async def open_connection(dsn: str | None = None, **keywords: Any) -> Any:
-            if not created and (task := asyncio.current_task()):
+            if starting and (task := asyncio.current_task()):
                 dialling.add(task)
-            # Anything but the classes is from pool.set_connect_args(), which replaces all former arguments.
-            changed = dsn is not None or not keywords.keys() <= POOL_CLASSES
+            # Anything else is from pool.set_connect_args(), which replaces all former arguments.
+            changed = dsn is not None or not keywords.keys() <= SHARED_KEYWORDS
             return await (connect(dsn, **keywords) if changed else connect())
 
         try:
-            return await asyncpg.create_pool(**{**classes, **options, "connect": open_connection})
+            return await asyncpg.create_pool(**{**shared, **options, "connect": open_connection})
         except BaseException:
             others = dialling - {asyncio.current_task()}
             for task in others:
@@ -170,7 +170,7 @@ class AsyncpgDriver:
             await asyncio.gather(*others, return_exceptions=True)
             raise
         finally:
-            created = True
+            starting = False
             dialling.clear()
 
     async def close(self, connection: Any, *, failed: bool) -> None:  # noqa: ARG002 - asyncpg closes the same way

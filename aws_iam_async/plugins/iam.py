@@ -48,9 +48,9 @@ class IamPlugin:
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with a token.
 
-        A rejected login is repeated once with a new token, signed with credentials that are read again, if the token or
-        its credentials came from the cache. Otherwise, and the second time, the driver's own exception is raised, with
-        notes on what was signed and what to check.
+        A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
+        that they are read again, at most once in 10 s. Otherwise, and the second time, the driver's own exception is
+        raised, with notes on what was signed and what to check.
         """
         if request.password is not None:
             warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
@@ -58,16 +58,16 @@ class IamPlugin:
         login = self._logins.get(request)
         if login is None:
             login = self._logins[request] = login_for(request)
-            # Built while the token is waited for. Not at once: to start a thread takes a millisecond, and many callers
-            # may be connecting in this pass of the loop.
+            # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
+            # and many callers may connect in this pass of the loop.
             asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
-        token, fresh = await self._tokens.get(login.key)
+        token, just_read = await self._tokens.get(login.key)
         try:
             return await call_next(request.replace(password=token.value, tls=login.tls))
         except Exception as error:
             if not request.login_rejected(error):
                 raise
-            if fresh:
+            if just_read:
                 _add_login_notes(error, login.key, token)
                 raise
         self._tokens.reject(login.key, token)

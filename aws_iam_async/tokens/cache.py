@@ -52,9 +52,9 @@ class TokenCache:
         before = self.credentials.latest(key.source)
         snapshot = self.credentials.ready(key.source) or await self._wait(key.source)
         entry, now = self._entries.get(key), self.clock()
-        # Whether a caller that waited as well has signed it, with the credentials that both have waited for.
-        shared = entry is not None and entry.snapshot is snapshot is not before
-        if entry is None or not entry.token.lifetime.is_servable(now, after_wait=shared):
+        just_read = snapshot is not before
+        shared = entry is not None and entry.snapshot is snapshot  # signed by another caller who waited for the same
+        if entry is None or not entry.token.lifetime.is_servable(now, after_wait=shared and just_read):
             entry = self._sign(key, snapshot)
         while len(self._entries) > self.maxsize + self._waiting:
             self._entries.popitem(last=False)

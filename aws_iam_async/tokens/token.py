@@ -120,7 +120,7 @@ def lifetime_of(
     """Return the lifetime of a token that is signed now.
 
     A token signed with credentials in their last 30 s expires at once: it serves only the callers that waited for it.
-    ``draw`` is a random number in [0, 1), so that a fleet that started together does not renew in step.
+    ``draw`` is a random number in [0, 1), so that processes that started together do not renew together.
     """
     issued = int(now)
     enforced: float = issued + longest_life

@@ -109,7 +109,6 @@ class Connection(TypedConnection):
             )
         self._host, self._port, self._user, self._db = host, port, user, db
         self._reset_session(tls=tls is not None)
-        self._read_bytes = self._read_login_bytes
         transport: asyncio.Transport | None = None
         try:
             transport, protocol = await self._open_socket()
@@ -121,7 +120,6 @@ class Connection(TypedConnection):
             # Only now, because a StreamWriter that is replaced closes its transport (CPython 3.11.5 and later).
             self._writer = asyncio.StreamWriter(transport, protocol, self._reader, asyncio.get_running_loop())
             await self._authenticate(secret)
-            del self._read_bytes
             await self._set_up_session()
         except BaseException as error:
             if transport is not None:
@@ -148,6 +146,7 @@ class Connection(TypedConnection):
         """Close the previous session. Its socket may be open, because ``ping()`` reconnects on any error."""
         self.close()
         self._next_seq_id = 0
+        self._read_bytes = self._read_login_bytes
         self._secure = tls or bool(self._unix_socket)
         self._result = None
         self._close_reason = None
@@ -262,6 +261,7 @@ class Connection(TypedConnection):
 
     async def _set_up_session(self) -> None:
         """Do what aiomysql does after a login."""
+        del self._read_bytes
         self.connected_time = self._loop.time()
         if self.sql_mode is not None:
             await self.query(f"SET sql_mode={self.sql_mode}")
