@@ -59,9 +59,10 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
         return await bare(pin(fresh, emulator.host))
 
     async with PluginManager() as manager:
+        dsn = emulator.dsn("app", "shop")
 
         async def connect(**options: Any) -> Any:
-            return await manager.connect(emulator.dsn("app", "shop"), iam_host=emulator.host, **options)
+            return await manager.connect(dsn, iam_host=emulator.host, **options)
 
         ways: dict[str, Callable[[], Awaitable[Any]]] = {
             BARE: bare,
