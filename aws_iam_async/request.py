@@ -1,7 +1,7 @@
 """The description of one physical connection: all that plugins and drivers see."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -56,7 +56,7 @@ class ConnectRequest:
         Raises:
             TypeError: There is no attribute of that name.
         """
-        return replace(self, **changes)
+        return type(self)(**{**vars(self), **changes})
 
     def __repr__(self) -> str:
         password = "None" if self.password is None else "'**********'"
