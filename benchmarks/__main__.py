@@ -75,10 +75,10 @@ def write(lines: list[Line]) -> None:
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     PLOT.write_text(bars.draw(lines), encoding="utf-8")
     words, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-    busy = f"CPython {run['python']}, {run['machine']}, {processors} processors; {load:.0f} programs wanted to run.\n"
+    busy = f"CPython {run['python']}, {run['machine']}, {processors} processors; load average {load:.0f}.\n"
     if load > processors:
         busy += (
-            "\n**That is more than there were processors: times on the clock are far too long here, for everyone.**\n"
+            "\n**The load was higher than the number of processors, so all wall-clock times here are far too long.**\n"
         )
     PAGE.write_text("\n".join([words + mark, busy, *table(lines), ""]), encoding="utf-8")
 

@@ -15,7 +15,7 @@ ENTRY_POINT_GROUP = "aws_iam_async.plugins"
 
 Factory: TypeAlias = Callable[[], Plugin]
 
-_registered: dict[str, Factory] = {}
+registered: dict[str, Factory] = {}  # of this process
 
 
 @functools.cache
@@ -51,7 +51,7 @@ def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
         raise ConfigurationError(f"plugin code {code!r} is built in; use another one")
     if not callable(factory):
         raise ConfigurationError(f"plugin {code!r}: the factory must be callable without arguments")
-    _registered[code] = factory
+    registered[code] = factory
 
 
 def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
@@ -78,7 +78,7 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
 async def discover(plugins: Iterable[str | Plugin]) -> None:
     """Import plugins in a thread, so that :func:`create` does not import them on the event loop."""
     for code in plugins:
-        if isinstance(code, str) and code not in _registered:
+        if isinstance(code, str) and code not in registered:
             find = _BUILT_IN.get(code) or functools.partial(_entry_point, code)
             await threads.run(find, name=f"plugin {code}")
 
@@ -101,7 +101,7 @@ def _codes(text: str) -> tuple[str, ...]:
 def _create(code: str, tokens: TokenService) -> Plugin:
     if code in _BUILT_IN:
         return _BUILT_IN[code]()(tokens)
-    plugin = (_registered.get(code) or _entry_point(code))()
+    plugin = (registered.get(code) or _entry_point(code))()
     if not isinstance(plugin, Plugin):
         raise ConfigurationError(f"plugin {code!r}: its factory returned {type(plugin).__name__}, without connect()")
     return plugin
@@ -115,7 +115,7 @@ def _entry_point(code: str) -> Factory:
     for entry_point in found.select(name=code):
         factory: Factory = entry_point.load()
         return factory
-    available = sorted({*_BUILT_IN, *_registered, *found.names})
+    available = sorted({*_BUILT_IN, *registered, *found.names})
     meant = nearest(code, available)
     hint = f"did you mean {meant!r}? Available" if meant else "available"
     raise PluginNotFoundError(

@@ -15,6 +15,7 @@ RDS_CA_BUNDLE = f"{__path__[0]}/rds-ca-bundle.pem"
 TlsMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 _WORDS: tuple[TlsMode, ...] = get_args(TlsMode)
+_PLAINTEXT_MODES = frozenset({"disable", "allow", "prefer"})  # they may connect without TLS
 
 
 class Tls(NamedTuple):
@@ -33,8 +34,7 @@ class Tls(NamedTuple):
         Raises:
             ConfigurationError: The options allow a connection in plaintext.
         """
-        mode = self.mode
-        if mode in {"disable", "allow", "prefer"}:
+        if (mode := self.mode) in _PLAINTEXT_MODES:
             raise ConfigurationError(
                 f"ssl/sslmode {mode!r}{' (ssl=False)' if mode == 'disable' else ''} may send the secret in plaintext; "
                 "omit it for 'verify-full', or pass 'verify-ca', 'require' or an SSLContext"
@@ -69,7 +69,7 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
     root_cert = _path(sslrootcert, "sslrootcert")
     if root_cert is None:
         return Tls(mode)
-    if mode in {"disable", "allow", "prefer"}:
+    if mode in _PLAINTEXT_MODES:
         raise ConfigurationError(f"sslrootcert verifies nothing with sslmode {mode!r}; pass 'verify-full' or drop it")
     if mode == "require":
         mode = "verify-ca"

@@ -87,7 +87,7 @@ class Client:
             least = {"asyncpg": "min_size", "aiomysql": "minsize"}[self.driver]
             empty: dict[str, Any] = {least: 0}
             async with manager.create_pool(dsn, **given, **empty):
-                pass  # has the TLS context made, which short time-outs are not for
+                pass  # builds the TLS context, which takes longer than the timeouts of the attacks
             if way == "connect":
                 async with manager.connect(dsn, **given):
                     pass

@@ -303,6 +303,14 @@ def test_what_cannot_be_remembered_is_read_each_time() -> None:
     assert reading("postgresql://db", server_settings=settings).request.driver_options["server_settings"] is settings
 
 
+def test_a_value_that_has_no_hash_is_read_each_time() -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]  # as a class with __eq__ has it
+
+    value = Unhashable()
+    assert reading("postgresql://db", server_settings=value).request.driver_options["server_settings"] is value
+
+
 def test_a_changed_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     options = Options()
     for user in ("one", "two"):

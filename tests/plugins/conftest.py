@@ -11,4 +11,4 @@ def _registrations_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Error messages list all registered plugins, and tests of other rooms compare these messages.
     """
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry, "registered", dict(registry.registered))

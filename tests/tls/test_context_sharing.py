@@ -165,3 +165,14 @@ async def test_a_root_certificate_that_appears_later_is_found(tmp_path: Path, ro
         await contexts.context(tls.parse(sslrootcert=path))
     path.symlink_to(root_cert)
     assert await contexts.context(tls.parse(sslrootcert=path)) is not None
+
+
+async def test_without_a_thread_only_the_caller_who_needs_the_context_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    settings = Tls("verify-full", root_cert="never-read.pem")
+    contexts.prepare(settings)
+    with pytest.raises(RuntimeError, match="new thread"):
+        await contexts.context(settings)

@@ -28,7 +28,6 @@ class Refusal(Enum):
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 REFUSALS = {
-    "28P01": Refusal.NOT_IAM,
     "28000": Refusal.NOT_IAM,
     "3D000": Refusal.NO_DATABASE,
     "22023": Refusal.SETTING,  # its value
