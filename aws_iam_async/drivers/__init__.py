@@ -31,7 +31,7 @@ _loaded: dict[str, Driver] = {}
 
 def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     """Return the name of the driver to use: the given one, else that of the DSN's scheme."""
-    by_scheme = None if scheme is None else _by_scheme(scheme)
+    by_scheme = _BY_SCHEME.get(scheme) or _by_entry_point(scheme) if scheme else None
     if driver is None:
         if by_scheme is None:
             raise ConfigurationError("driver is missing: pass driver='asyncpg' or driver='aiomysql', or a DSN")
@@ -44,12 +44,10 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     return name
 
 
-def _by_scheme(scheme: str) -> str:
+def _by_entry_point(scheme: str) -> str:
     name = scheme.partition("+")[2]
-    if scheme in _BY_SCHEME:
-        return _BY_SCHEME[scheme]
     if name and name not in BUILT_IN:
-        return name  # of an entry point
+        return name
     raise ConfigurationError(f"dsn: unknown scheme {scheme!r}; available: {', '.join(_BY_SCHEME)}")
 
 

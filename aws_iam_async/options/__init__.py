@@ -49,17 +49,20 @@ class OptionsReader:
         # An application passes the same options for each connection. `typed`: True is not a port, though it equals 1.
         self._read_cached = functools.lru_cache(maxsize=64, typed=True)(self._read)
 
-    def read(self, dsn: str | None, keywords: Mapping[str, Any], *, pool: bool) -> Options:
+    def read(self, text: str | None, keywords: Mapping[str, Any], *, pool: bool) -> Options:
         """Merge and check all options.
 
         Keywords win over the DSN, the DSN over the manager's options, those over the driver's environment variables.
         """
+        in_dsn = frozenset() if text is None else dsn.parse(text).fields
         environment = tuple(
-            os.environ.get(variable) if keywords.get(name) is None else None
-            for name, variable in self._driver.variables.items()
+            [
+                None if name in in_dsn or keywords.get(name) is not None else os.environ.get(variable)
+                for name, variable in self._driver.variables.items()
+            ]
         )
         read = self._read_cached if all(map(_equal_only_if_same, keywords.values())) else self._read
-        return read(dsn, pool, environment, **keywords)
+        return read(text, pool, environment, **keywords)
 
     def _read(
         self,

@@ -28,6 +28,7 @@ class Dsn(NamedTuple):
     hosts: tuple[tuple[str | None, str | None], ...]
     database: str | None
     query: Mapping[str, str]
+    fields: frozenset[str]  # the names of the parts before the query that it gives
 
 
 @functools.lru_cache(maxsize=128)
@@ -59,6 +60,7 @@ def parse(dsn: str) -> Dsn:
     if not at and "@" in parts["path"] and any(port and not port.isdecimal() for _, port in hosts):
         raise ConfigurationError("dsn: percent-encode '/' in the user name and the password, as %2F")
     user, colon, password = login.partition(":")
+    given = {"host": hosts and hosts[0][0], "port": hosts and hosts[0][1], "user": user, "database": parts["path"][1:]}
     return Dsn(
         scheme=parts["scheme"].lower(),
         user=_decode(user, "user") or None,
@@ -66,6 +68,7 @@ def parse(dsn: str) -> Dsn:
         hosts=hosts,
         database=_decode(parts["path"].removeprefix("/"), "database") or None,
         query=MappingProxyType(_query(query)),
+        fields=frozenset(name for name, value in given.items() if value),
     )
 
 
