@@ -150,7 +150,8 @@ class PluginManager:
         if name not in self._pipelines:
             loaded = await drivers.load(name)
             if name not in self._pipelines:  # another caller may have been faster
-                pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
+                pipeline = Pipeline(loaded, self._plugins, self._counters)
+                pipeline.closed = self._closed
                 reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options)
                 self._pipelines[name] = pipeline, reader
         return self._pipelines[name]

@@ -1,6 +1,5 @@
 """Names of options: which ones are known, and which one was meant. Pure."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
@@ -53,6 +52,8 @@ def nearest(name: str, known: Collection[str], *, likeness: float = 0.75) -> str
         return hint
     if (meant := _FOREIGN_NAMES.get(wanted)) in known:
         return meant
+    import difflib  # noqa: PLC0415 - for errors only
+
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=likeness)
     return plain[near[0]] if near else None
 

@@ -6,7 +6,6 @@ An attempt that fails leaves nothing behind.
 import asyncio
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any
 
@@ -16,15 +15,18 @@ from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Counters
 
+_UNFINISHED = (CoroutineType, asyncio.Future)  # what a plugin returns that forgot an `await`
 
-@dataclass(eq=False, repr=False)
+
 class Pipeline:
     """Makes the physical connections of one manager with one driver, for single connects and for pools."""
 
-    driver: Driver
-    plugins: Sequence[Plugin]
-    counters: Counters
-    closed: bool = False
+    closed = False
+
+    def __init__(self, driver: Driver, plugins: Sequence[Plugin], counters: Counters) -> None:
+        self.driver = driver
+        self.plugins = plugins
+        self.counters = counters
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None) -> Any:
         """Make one connection within the driver's own connect timeout, which covers the token, all hosts and retries.
@@ -38,7 +40,7 @@ class Pipeline:
         try:
             async with limit:
                 connection = await self._try_hosts(request, functools.partial(attempt.track, dial))
-                if connection is None or isinstance(connection, CoroutineType | asyncio.Future):
+                if connection is None or isinstance(connection, _UNFINISHED):
                     raise _missing_connection_error(connection)
         except Exception as error:
             self.counters.failures += 1
@@ -77,13 +79,13 @@ def _call_plugin(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest
     return plugin.connect(request, call_next)
 
 
-@dataclass(eq=False, repr=False)
 class _Attempt:
     """The connections made in one attempt: a plugin may fail or be cancelled after it has received one."""
 
-    driver: Driver
-    connections: list[Any] = field(default_factory=list)
-    failed: bool = False
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.connections: list[Any] = []
+        self.failed = False
 
     async def track(self, dial: ConnectNext, request: ConnectRequest) -> Any:
         connection = await dial(request)

@@ -12,7 +12,6 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 from async_lru import alru_cache
@@ -42,25 +41,26 @@ LONGEST_SLEEP = 60.0
 MAX_IDENTITIES = 256  # only callers that pass a new callable for every connection have more
 
 
-@dataclass(eq=False, repr=False)
 class _Identity:
     """The state of one source of credentials; times by the wall clock."""
 
-    source: CredentialsSource
     snapshot: Snapshot | None = None
-    expires: float = -math.inf
-    wait_from: float = -math.inf  # from then on callers wait for new credentials, if they can be had
-    renew_at: float = math.inf
-    retry_at: float = -math.inf
-    failures: int = 0
+    expires = -math.inf
+    wait_from = -math.inf  # from then on callers wait for new credentials, if they can be had
+    renew_at = math.inf
+    retry_at = -math.inf
+    failures = 0
     # Reads that rejected logins need, and how many of them have ended.
-    rereads_wanted: int = 0
-    rereads_done: int = 0
-    reread_at: float = -math.inf
-    read_number: int = 0  # of the read that is shared now
+    rereads_wanted = 0
+    rereads_done = 0
+    reread_at = -math.inf
+    read_number = 0  # of the read that is shared now
     renewal: "asyncio.Task[None] | None" = None
     timer: asyncio.TimerHandle | None = None
     thread: "_ThreadRead | None" = None
+
+    def __init__(self, source: CredentialsSource) -> None:
+        self.source = source
 
 
 class _ThreadRead(NamedTuple):
@@ -76,19 +76,25 @@ class _ThreadRead(NamedTuple):
         return not self.future.done() or self.future.exception() is None
 
 
-@dataclass(eq=False, repr=False)
 class CredentialsCache:
     """The credentials of one event loop, by source. With ``background`` a timer keeps them fresh until ``stop()``."""
 
-    clock: Callable[[], float]
-    random: Callable[[], float]
-    counters: Counters
-    hooks: Hooks
-    background: bool = False
-    _identities: OrderedDict[CredentialsSource, _Identity] = field(default_factory=OrderedDict, init=False)
-    _reading: set[asyncio.Task[object]] = field(default_factory=set, init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        counters: Counters,
+        hooks: Hooks,
+        *,
+        background: bool = False,
+    ) -> None:
+        self.clock = clock
+        self.random = random
+        self.counters = counters
+        self.hooks = hooks
+        self.background = background
+        self._identities: OrderedDict[CredentialsSource, _Identity] = OrderedDict()
+        self._reading: set[asyncio.Task[object]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
     async def get(self, source: CredentialsSource) -> Snapshot:

@@ -1,7 +1,6 @@
 """The identity of a credentials source: part of cache keys, and the owner of the caller's object."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from types import MethodType
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -29,21 +28,23 @@ class SdkChain(NamedTuple):
         return "the default credentials chain" if self.profile is None else f"profile {self.profile!r}"
 
 
-@dataclass(frozen=True, repr=False)
 class CallersSource:
     """A caller's session or async callable: the same object is the same identity.
 
     It holds the object, because the ``id()`` of an object that is gone is used again.
     """
 
-    provider: "AwsSession | CredentialsCallable" = field(compare=False)
-    identity: object = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, provider: "AwsSession | CredentialsCallable") -> None:
+        self.provider = provider
         # Reading `obj.method` twice gives two objects.
-        provider = self.provider
         parts = (provider.__self__, provider.__func__) if isinstance(provider, MethodType) else (provider,)
-        object.__setattr__(self, "identity", tuple(map(id, parts)))
+        self._identity = tuple(map(id, parts))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CallersSource) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     def __repr__(self) -> str:
         kind = "session" if is_session(self.provider) else "callable"

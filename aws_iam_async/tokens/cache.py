@@ -3,7 +3,6 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aws_iam_async.credentials.cache import CredentialsCache
@@ -21,7 +20,6 @@ class _Entry(NamedTuple):
     snapshot: Snapshot
 
 
-@dataclass(eq=False, repr=False)
 class TokenCache:
     """Signs a token when credentials are available, and keeps it in a bounded LRU mapping. It has no task.
 
@@ -30,14 +28,23 @@ class TokenCache:
     ``maxsize`` tokens, and one more for each waiting caller.
     """
 
-    credentials: CredentialsCache
-    maxsize: int
-    clock: Callable[[], float]
-    random: Callable[[], float]
-    counters: Counters
-    hooks: Hooks
-    _entries: OrderedDict[TokenKey, _Entry] = field(default_factory=OrderedDict, init=False)
-    _waiting: int = field(default=0, init=False)
+    def __init__(
+        self,
+        credentials: CredentialsCache,
+        maxsize: int,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        counters: Counters,
+        hooks: Hooks,
+    ) -> None:
+        self.credentials = credentials
+        self.maxsize = maxsize
+        self.clock = clock
+        self.random = random
+        self.counters = counters
+        self.hooks = hooks
+        self._entries: OrderedDict[TokenKey, _Entry] = OrderedDict()
+        self._waiting = 0
 
     async def get(self, key: TokenKey) -> tuple[Token, bool]:
         """Return a token, and whether its credentials were read for this very call. Then a retry does not help."""
