@@ -50,7 +50,7 @@ class _Identity:
     snapshot: Snapshot | None = None
     expires: float = -math.inf
     wait_from: float = -math.inf  # from then on callers wait for new credentials, if they can be had
-    renew_at: float = math.inf
+    renew_at: float = -math.inf
     retry_at: float = -math.inf
     failures: int = 0
     # Reads that rejected logins need, and how many of them have ended.
@@ -175,7 +175,7 @@ class CredentialsCache:
             self.counters.refresh_failures += 1
             _log.log(
                 logging.WARNING if identity.failures == 1 else logging.DEBUG,  # once for each outage
-                "%r could not be read again; the present credentials are used until %s: %s",
+                "%r could not be read again; its last credentials are used until %s: %s",
                 identity.source,
                 identity.snapshot and identity.snapshot.credentials.expires_at,
                 error,
@@ -267,11 +267,12 @@ class CredentialsCache:
         return snapshot
 
     def _set_timer(self, identity: _Identity) -> None:
+        if identity.timer is not None:
+            identity.timer.cancel()
+            identity.timer = None
         is_kept = self._identities.get(identity.source) is identity
         if not self.background or identity.renew_at == math.inf or not is_kept:
             return
-        if identity.timer is not None:
-            identity.timer.cancel()
         due = max(identity.renew_at, identity.retry_at) - self.clock()
         delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
         # In an empty context: that of the first caller, a web request for example, would live as long as the timer.
