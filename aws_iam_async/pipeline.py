@@ -5,6 +5,7 @@ An attempt that fails leaves nothing behind.
 
 import asyncio
 import functools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import CoroutineType
@@ -24,7 +25,7 @@ class Pipeline:
     driver: Driver
     plugins: Sequence[Plugin]
     counters: Counters
-    closed: bool = False
+    closed: threading.Event = field(default_factory=threading.Event)  # set by the manager
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None) -> Any:
         """Make one connection within the driver's own connect timeout, which covers the token, all hosts and retries.
@@ -52,12 +53,15 @@ class Pipeline:
         self.counters.connects += 1
         return connection
 
+    def check_open(self) -> None:
+        if self.closed.is_set():
+            raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+
     async def _try_hosts(self, request: ConnectRequest, dial: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
         last_error: Exception | None = None
         for candidate in self.driver.candidates(request):
-            if self.closed:
-                raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+            self.check_open()
             try:
                 return await self._chain(dial)(candidate)
             except self.driver.unsuitable as error:
