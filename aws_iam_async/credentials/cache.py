@@ -167,7 +167,10 @@ class CredentialsCache:
         now = self.clock()
         running = identity.renewal is not None and not identity.renewal.done()
         if now >= identity.renew_at and is_retry_due(now, identity.retry_at) and not running:
-            identity.renewal = asyncio.create_task(self._renew(identity), name="aws_iam_async credentials renewal")
+            # In an empty context, like the timer: that of the caller, such as a web request, would live as long.
+            identity.renewal = asyncio.create_task(
+                self._renew(identity), name="aws_iam_async credentials renewal", context=contextvars.Context()
+            )
 
     async def _renew(self, identity: _Identity) -> None:
         error = await self._shared_read(identity)
@@ -275,7 +278,6 @@ class CredentialsCache:
             return
         due = max(identity.renew_at, identity.retry_at) - self.clock()
         delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
-        # In an empty context: that of the first caller, a web request for example, would live as long as the timer.
         identity.timer = asyncio.get_running_loop().call_later(
             delay, self._on_timer, identity, context=contextvars.Context()
         )
