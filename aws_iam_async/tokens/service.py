@@ -62,11 +62,15 @@ class TokenService:
         """
         return self._cache().get(key)
 
-    def reject(self, key: TokenKey, token: Token) -> None:
-        """Drop a token that a server rejected; the next one is signed with credentials that are read again."""
+    def reject(self, key: TokenKey, token: Token) -> bool:
+        """Drop a token that a server rejected; the next one is signed with credentials that are read again.
+
+        Return whether there will be one: not from a closed service.
+        """
         if not self._closed:
             self.hooks.rejection(key)
-            self._caches[asyncio.get_running_loop()].reject(key, token)
+            self._cache().reject(key, token)
+        return not self._closed
 
     async def credentials(self, source: CredentialsSource) -> Snapshot:
         return await self._cache().credentials.get(source)
