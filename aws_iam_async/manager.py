@@ -1,6 +1,7 @@
 """The plugin manager: options become a request, and a pipeline makes its connections."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -75,7 +76,7 @@ class PluginManager:
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._pipelines: dict[str, tuple[Pipeline, OptionsReader]] = {}
         self._counters = Counters()
-        self._closed = False
+        self._closed = threading.Event()
 
     @typed_connect
     def connect(
@@ -99,13 +100,24 @@ class PluginManager:
     async def aclose(self) -> None:
         """Stop what runs in the background on this loop and forget its tokens. Close pools first.
 
-        Open connections stay open. A new connection raises :class:`~aws_iam_async.AwsIamError`.
+        Open connections stay open. A new connection or pool raises :class:`~aws_iam_async.AwsIamError`. Timers stop
+        first. Then all plugins are closed, even if this call is cancelled.
+
+        Raises:
+            BaseException: The first error of a plugin. A cancellation comes before it. The other errors are its notes.
         """
-        self._closed = True
-        for pipeline, _ in self._pipelines.values():
-            pipeline.closed = True
-        closers = [plugin.aclose for plugin in self._plugins if hasattr(plugin, "aclose")]
-        await _call_all(iter([*closers, self._tokens.aclose]))
+        self._closed.set()
+        errors: list[BaseException] = []
+        for close in (self._tokens.aclose, *(plugin.aclose for plugin in self._plugins if hasattr(plugin, "aclose"))):
+            try:
+                await close()
+            except BaseException as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+        if errors:
+            first, *others = sorted(errors, key=lambda error: isinstance(error, Exception))
+            for other in others:
+                first.add_note(f"Another plugin did not close: {type(other).__name__}: {other}")
+            raise first
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,7 +128,7 @@ class PluginManager:
         await self.aclose()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
+        state = "closed" if self._closed.is_set() else "open"
         return f"<PluginManager {state} plugins={self._plugin_names!r}>"
 
     async def _open_connection(
@@ -130,6 +142,7 @@ class PluginManager:
         self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
     ) -> tuple[Any, Close]:
         pipeline, reader = await self._pipeline(dsn, driver)
+        pipeline.check_open()
         request, pool_options = reader.read(dsn, keywords, pool=True)
         for plugin in self._plugins:
             # A pool may start empty: a wrong option is refused now, not with the first connection.
@@ -165,12 +178,3 @@ def _option_names(plugin: Plugin) -> Iterable[str]:
             f" write option_names = ({names!r},)"
         )
     return names
-
-
-async def _call_all(functions: Iterator[Callable[[], Awaitable[None]]]) -> None:
-    """Call them in order, the later ones also if an earlier one fails: the inner call goes on with the iterator."""
-    for function in functions:
-        try:
-            await function()
-        finally:
-            await _call_all(functions)

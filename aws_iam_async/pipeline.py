@@ -5,6 +5,7 @@ An attempt that fails leaves nothing behind.
 
 import asyncio
 import functools
+import threading
 from collections.abc import Sequence
 from types import CoroutineType
 from typing import Any
@@ -21,12 +22,13 @@ _UNFINISHED = (CoroutineType, asyncio.Future)  # what a plugin returns that forg
 class Pipeline:
     """Makes the physical connections of one manager with one driver, for single connects and for pools."""
 
-    closed = False
-
-    def __init__(self, driver: Driver, plugins: Sequence[Plugin], counters: Counters) -> None:
+    def __init__(
+        self, driver: Driver, plugins: Sequence[Plugin], counters: Counters, closed: threading.Event | None = None
+    ) -> None:
         self.driver = driver
         self.plugins = plugins
         self.counters = counters
+        self.closed = closed or threading.Event()  # set by the manager
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None) -> Any:
         """Make one connection within the driver's own connect timeout, which covers the token, all hosts and retries.
@@ -54,12 +56,15 @@ class Pipeline:
         self.counters.connects += 1
         return connection
 
+    def check_open(self) -> None:
+        if self.closed.is_set():
+            raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+
     async def _try_hosts(self, request: ConnectRequest, dial: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
         last_error: Exception | None = None
         for candidate in self.driver.candidates(request):
-            if self.closed:
-                raise AwsIamError("this PluginManager is closed: open connections and pools while it is open")
+            self.check_open()
             try:
                 return await self._chain(dial)(candidate)
             except self.driver.unsuitable as error:

@@ -67,6 +67,8 @@ class Statistics(NamedTuple):
     next_token_expiry: datetime | None
     next_credentials_expiry: datetime | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the attributes by name, for example for ``json.dumps(..., default=str)``."""
-        return self._asdict()
+    def as_dict(self) -> dict[str, float | None]:
+        """Return the attributes by name, for ``json.dumps()`` or metrics. Times are in seconds since the epoch."""
+        return {
+            name: value.timestamp() if isinstance(value, datetime) else value for name, value in self._asdict().items()
+        }

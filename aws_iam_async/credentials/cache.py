@@ -5,6 +5,7 @@ With async-lru all callers of one identity share one read. It is cancelled with 
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 import logging
@@ -12,7 +13,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from async_lru import alru_cache
 
@@ -32,6 +33,7 @@ REREAD_INTERVAL = 10.0
 # Time enough to survive an outage of ten minutes, and another one an hour later. botocore 1.43 blocks its callers in
 # the last ten minutes.
 REFRESH_AHEAD = 700.0
+CLEANUP_TIME = 5.0  # for a source that is cancelled when the cache is closed
 LOGIN_TIME = 5.0  # credentials with less left may expire during the login
 SHORTEST_RETRY_DELAY, LONGEST_RETRY_DELAY = 1.0, 600.0
 URGENT = 120.0  # a short outage is over before the last two minutes
@@ -47,7 +49,7 @@ class _Identity:
     snapshot: Snapshot | None = None
     expires = -math.inf
     wait_from = -math.inf  # from then on callers wait for new credentials, if they can be had
-    renew_at = math.inf
+    renew_at = -math.inf
     retry_at = -math.inf
     failures = 0
     # Reads that rejected logins need, and how many of them have ended.
@@ -75,6 +77,9 @@ class _ThreadRead(NamedTuple):
             return False
         return not self.future.done() or self.future.exception() is None
 
+    async def wait(self) -> Snapshot:
+        return await asyncio.wrap_future(self.future)
+
 
 class CredentialsCache:
     """The credentials of one event loop, by source. With ``background`` a timer keeps them fresh until ``stop()``."""
@@ -94,7 +99,7 @@ class CredentialsCache:
         self.hooks = hooks
         self.background = background
         self._identities: OrderedDict[CredentialsSource, _Identity] = OrderedDict()
-        self._reading: set[asyncio.Task[object]] = set()
+        self._reading: set[asyncio.Task[Any]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
     async def get(self, source: CredentialsSource) -> Snapshot:
@@ -148,12 +153,14 @@ class CredentialsCache:
                     pending.cancel()
 
     async def aclose(self) -> None:
-        """Stop, and wait until the renewals and all cancelled reads have ended."""
+        """Stop, and wait until the renewals and all cancelled reads have ended, for at most ``CLEANUP_TIME``."""
         self.stop()
         renewals = [identity.renewal for identity in self._identities.values() if identity.renewal is not None]
         await asyncio.gather(*renewals, return_exceptions=True)
-        while ending := [task for task in self._reading if task.cancelling()]:
-            await asyncio.wait(ending)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLEANUP_TIME):
+                while ending := [task for task in self._reading if task.cancelling()]:
+                    await asyncio.wait(ending)
 
     @property
     def renews_by_timer(self) -> bool:
@@ -173,7 +180,10 @@ class CredentialsCache:
         now = self.clock()
         running = identity.renewal is not None and not identity.renewal.done()
         if now >= identity.renew_at and is_retry_due(now, identity.retry_at) and not running:
-            identity.renewal = asyncio.create_task(self._renew(identity), name="aws_iam_async credentials renewal")
+            # In an empty context, like the timer: that of the caller, such as a web request, would live as long.
+            identity.renewal = asyncio.create_task(
+                self._renew(identity), name="aws_iam_async credentials renewal", context=contextvars.Context()
+            )
 
     async def _renew(self, identity: _Identity) -> None:
         error = await self._shared_read(identity)
@@ -181,7 +191,7 @@ class CredentialsCache:
             self.counters.refresh_failures += 1
             _log.log(
                 logging.WARNING if identity.failures == 1 else logging.DEBUG,  # once for each outage
-                "%r could not be read again; the present credentials are used until %s: %s",
+                "%r could not be read again; its last credentials are used until %s: %s",
                 identity.source,
                 identity.snapshot and identity.snapshot.credentials.expires_at,
                 error,
@@ -200,7 +210,7 @@ class CredentialsCache:
     async def _read(self, identity: _Identity, read_number: int) -> Exception | None:
         """Read credentials into the identity. Return an error instead of raising it: each waiter gets a copy."""
         await asyncio.sleep(0)  # an eager task (CPython 3.12) must not end before async-lru has stored it
-        task = cast("asyncio.Task[object]", asyncio.current_task())
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._reading.add(task)
         rereads_wanted = identity.rereads_wanted  # later ones are not answered by this read
         error: Exception | None = None
@@ -249,38 +259,43 @@ class CredentialsCache:
                 future = threads.start(functools.partial(sdk.read_chain, source.profile), name="credentials")
                 thread = identity.thread = _ThreadRead(future, identity.rereads_wanted, now)
             timeout -= now - thread.started
-            pending: Awaitable[Snapshot] = asyncio.wrap_future(thread.future)
+            pending = thread.wait()
         else:
             self.counters.credentials_loads += 1
             pending = callers.read_callers_source(source)
+        reading = asyncio.create_task(pending)  # waited for from outside, because a source may ignore its cancellation
+        self._reading.add(reading)
+        reading.add_done_callback(self._on_read)
         try:
-            async with asyncio.timeout(timeout):
-                snapshot = await pending
+            await asyncio.wait([reading], timeout=timeout)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise  # a thread goes on, and the next caller waits for it
-            raise CredentialsError(f"{source!r} was cancelled from within") from None
-        except TimeoutError:  # the sources themselves never raise it
-            identity.thread = None
-            raise CredentialsError(
-                f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again"
-            ) from None
-        except Exception:
-            identity.thread = None
-            raise
+            if not reading.done() or reading.cancelled():
+                raise
+            # The last caller left in the pass of the loop in which the read ended.
+        finally:
+            ended = reading.done()
+            reading.cancel()
         identity.thread = None
-        return snapshot
+        if not ended:
+            raise CredentialsError(f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
+        if reading.cancelled():
+            raise CredentialsError(f"{source!r} was cancelled from within")
+        return reading.result()
+
+    def _on_read(self, reading: "asyncio.Task[Snapshot]") -> None:
+        self._reading.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # retrieved, also if no caller is left
 
     def _set_timer(self, identity: _Identity) -> None:
+        if identity.timer is not None:
+            identity.timer.cancel()
+            identity.timer = None
         is_kept = self._identities.get(identity.source) is identity
         if not self.background or identity.renew_at == math.inf or not is_kept:
             return
-        if identity.timer is not None:
-            identity.timer.cancel()
         due = max(identity.renew_at, identity.retry_at) - self.clock()
         delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
-        # In an empty context: that of the first caller, a web request for example, would live as long as the timer.
         identity.timer = asyncio.get_running_loop().call_later(
             delay, self._on_timer, identity, context=contextvars.Context()
         )

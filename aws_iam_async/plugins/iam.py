@@ -67,11 +67,10 @@ class IamPlugin:
         except Exception as error:
             if not request.login_rejected(error):
                 raise
-            if just_read:
+            if just_read or not self._tokens.reject(login.key, token):
                 _add_login_notes(error, login.key, token)
                 raise
-        self._tokens.reject(login.key, token)
-        token, _ = await self._tokens.get(login.key)
+            token, _ = await self._tokens.get(login.key)
         try:
             return await call_next(request.replace(password=token.value, tls=login.tls))
         except Exception as error:

@@ -7,7 +7,6 @@ import re
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.servers.process import ServerProcess
 from aws_iam_async.testing.streams import MalformedMessageError, hang_up
 from aws_iam_async.testing.verification import Endpoint
+from aws_iam_async.tokens.service import wall_clock
 
 _logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Emulator:
         self.region: str = region or _region(self.host)
         self.account: Account = account or Account()
         self.faults: Faults = Faults()
-        self.clock: Callable[[], float] = time.time
+        self.clock: Callable[[], float] = wall_clock
         self._signed_port = signed_port
         self.dial_host: str = dial_host
         self.port: int = port
@@ -161,7 +161,7 @@ class Emulator:
     def reset(self) -> None:
         """Switch all faults off, delete all login records and reset the clock. Revoked keys stay revoked."""
         self.faults.reset()
-        self.clock = time.time
+        self.clock = wall_clock
         self._gatekeeper.reset()
 
     def dsn(self, user: str, database: str | None = None) -> str:

@@ -86,7 +86,7 @@ class TokenCache:
         """Return when the first token expires; from any thread."""
         # dict.values() is copied in one step; an OrderedDict's own iterator fails if its loop moves a key.
         entries = list(dict.values(self._entries))
-        return min((entry.token.lifetime.expires for entry in entries), default=None)
+        return min((entry.token.lifetime.served_until for entry in entries), default=None)
 
     async def _wait(self, source: CredentialsSource) -> Snapshot:
         loop = asyncio.get_running_loop()

@@ -1,6 +1,7 @@
 """Tokens on any number of event loops, each with a cache and credentials of its own."""
 
 import asyncio
+import contextlib
 import functools
 import time
 import warnings
@@ -21,6 +22,11 @@ from aws_iam_async.tokens.token import Token, TokenKey
 Refresh: TypeAlias = Literal["on_use", "background"]
 
 
+def wall_clock() -> float:
+    """Return the seconds since the epoch. Use it as a default: freezegun replaces ``time.time``, not its references."""
+    return time.time()
+
+
 class TokenService:
     """Serves tokens from a cache on each event loop.
 
@@ -33,7 +39,7 @@ class TokenService:
         *,
         refresh: Refresh = "on_use",
         maxsize: int = 1024,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
         random: Callable[[], float] = random_number,
     ) -> None:
         if refresh not in get_args(Refresh):
@@ -54,18 +60,20 @@ class TokenService:
 
         If they were not, the server may accept another token: see :meth:`reject`.
         """
-        if self._closed:
-            raise TokenError("this token service is closed; create a new manager or provider")
-        return self._caches[asyncio.get_running_loop()].get(key)
+        return self._cache().get(key)
 
-    def reject(self, key: TokenKey, token: Token) -> None:
-        """Drop a token that a server rejected; the next one is signed with credentials that are read again."""
+    def reject(self, key: TokenKey, token: Token) -> bool:
+        """Drop a token that a server rejected; the next one is signed with credentials that are read again.
+
+        Return whether there will be one: not from a closed service.
+        """
         if not self._closed:
             self.hooks.rejection(key)
-            self._caches[asyncio.get_running_loop()].reject(key, token)
+            self._cache().reject(key, token)
+        return not self._closed
 
     async def credentials(self, source: CredentialsSource) -> Snapshot:
-        return await self._caches[asyncio.get_running_loop()].credentials.get(source)
+        return await self._cache().credentials.get(source)
 
     def live(self) -> int:
         """Return the number of cached tokens, on all loops. Safe to call from any thread."""
@@ -85,18 +93,25 @@ class TokenService:
         """Stop timers and background renewals. Callers that wait for a token still get it."""
         self._closed = True
         here = self._caches.pop(asyncio.get_running_loop(), None)
-        for loop, cache in list(self._caches.items()):
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(cache.credentials.stop)
+        self._stop_all()
         if here is not None:
             await here.credentials.aclose()
 
+    def _cache(self) -> TokenCache:
+        if self._closed:
+            raise TokenError("this token service is closed; create a new manager or provider")
+        return self._caches[asyncio.get_running_loop()]
+
+    def _stop_all(self) -> None:
+        for loop, cache in list(self._caches.items()):
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and its timers with it
+                loop.call_soon_threadsafe(cache.credentials.stop)
+        self._caches.clear()
+
     def __del__(self) -> None:
         caches = list(self._caches.items()) if hasattr(self, "_caches") else ()
-        running = [cache for loop, cache in caches if cache.credentials.renews_by_timer and not loop.is_closed()]
-        for cache in running:
-            cache.credentials.stop()
-        if running:
+        if any(cache.credentials.renews_by_timer and not loop.is_closed() for loop, cache in caches):
+            self._stop_all()
             warnings.warn(
                 'a PluginManager or RdsTokenProvider with refresh="background" was not closed; await its aclose() or'
                 " use async with",

@@ -56,14 +56,14 @@ class Lifetime(NamedTuple):
     Attributes:
         issued: When it was signed, in whole seconds since the epoch.
         refresh: From when on a new one is signed for the next caller, in seconds since the epoch.
-        expires: From when on it is not served from the cache any more, in seconds since the epoch.
-        enforced: When the server refuses it, or AWS the credentials behind it, in seconds since the epoch.
+        served_until: From when on it is not served from the cache any more, in seconds since the epoch.
+        accepted_until: When the server refuses it, or AWS the credentials behind it, in seconds since the epoch.
     """
 
     issued: int
     refresh: float
-    expires: float
-    enforced: float
+    served_until: float
+    accepted_until: float
 
     def is_servable(self, now: float, *, after_wait: bool = False) -> bool:
         """Return whether the token may be served now: the one rule for it.
@@ -74,7 +74,7 @@ class Lifetime(NamedTuple):
             now: The present, in seconds since the epoch.
             after_wait: Whether the caller waited for the credentials that signed it, so that there is nothing newer.
         """
-        return self.issued - BACKWARDS_TOLERANCE <= now < (self.enforced if after_wait else self.expires)
+        return self.issued - BACKWARDS_TOLERANCE <= now < (self.accepted_until if after_wait else self.served_until)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,7 +108,7 @@ class Token:
     @property
     def expires_at(self) -> datetime:
         """From when on it is no longer served, in UTC."""
-        return datetime.fromtimestamp(self.lifetime.expires, UTC)
+        return datetime.fromtimestamp(self.lifetime.served_until, UTC)
 
     def __repr__(self) -> str:
         return f"<Token {self.region} {self.access_key_id} expires_at={self.expires_at:%Y-%m-%dT%H:%M:%SZ}>"
@@ -123,11 +123,11 @@ def lifetime_of(
     ``draw`` is a random number in [0, 1), so that processes that started together do not renew together.
     """
     issued = int(now)
-    enforced: float = issued + longest_life
+    accepted_until: float = issued + longest_life
     if credentials_expire is not None:
-        enforced = min(enforced, credentials_expire)
-    served = max(0.0, min(expiration, enforced - MARGIN - issued))
-    return Lifetime(issued, issued + served * (0.6 + 0.15 * draw), issued + served, enforced)
+        accepted_until = min(accepted_until, credentials_expire)
+    served = max(0.0, min(expiration, accepted_until - MARGIN - issued))
+    return Lifetime(issued, issued + served * (0.6 + 0.15 * draw), issued + served, accepted_until)
 
 
 def parse_expiration(value: object, option: str) -> float:

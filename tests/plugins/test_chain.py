@@ -198,18 +198,3 @@ class Unhashable:
 
 async def test_a_plugin_need_not_be_hashable() -> None:
     assert await aws_iam_async.connect("postgresql://db", plugins=[Unhashable()]) == "db"
-
-
-async def test_all_plugins_are_closed_though_one_of_them_fails() -> None:
-    closed: list[str] = []
-
-    class Failing(Recorder):
-        async def aclose(self) -> None:
-            closed.append(self.name)
-            raise LookupError(self.name)
-
-    manager = PluginManager(plugins=[Failing("a", []), Failing("b", [])])
-    with pytest.raises(LookupError, match="b") as failed:
-        await manager.aclose()
-    assert closed == ["a", "b"]
-    assert str(failed.value.__context__) == "a"

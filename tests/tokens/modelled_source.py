@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from aws_iam_async import Credentials
 from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+from tests.tokens.stepped_loop import SteppedLoop
 
 READ_LIMIT = 60.0  # seconds, after which a read is given up
 
@@ -57,7 +58,8 @@ class ModelledSource:
 
     async def load(self) -> Credentials:
         loop = asyncio.get_running_loop()
-        given_up_at = loop.time() + READ_LIMIT
+        assert isinstance(loop, SteppedLoop)
+        given_up_at = loop.time_of_previous_round + READ_LIMIT  # the task that runs this was made in that round
         task = asyncio.current_task()
         assert task is not None
         call = Call(self.rejections, self.certain_rejections, task, loop.create_future())
@@ -66,13 +68,11 @@ class ModelledSource:
         try:
             works = await call.answer if self.works is None else self.works
         except asyncio.CancelledError:
-            # Not if the last waiter left as well.
-            given_up = loop.time() >= given_up_at and task.cancelling() == 1
+            if loop.time() >= given_up_at:  # which is a failure like any other, unless the last waiter left just now
+                self.certainly_answered = max(self.certainly_answered, call.certain_rejections)
             if self.cleans_up_slowly:
                 call.cleaned_up = loop.create_future()
                 await call.cleaned_up
-            if given_up:  # which is a failure like any other
-                self.answer(call)
             raise
         finally:
             self.calls.remove(call)

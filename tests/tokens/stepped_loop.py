@@ -13,6 +13,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.now = 0.0
         self.rounds = 0
+        self.time_of_round = self.time_of_previous_round = 0.0
         super().__init__()
 
     def time(self) -> float:
@@ -22,6 +23,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         """Run what is ready, and not what becomes ready by it."""
         for _ in range(rounds):
             self.rounds += 1
+            self.time_of_previous_round, self.time_of_round = self.time_of_round, self.now
             self.call_soon(self.stop)
             self.run_forever()
 

@@ -254,6 +254,27 @@ def test_without_timers_there_is_nothing_to_warn_of() -> None:
         run(main)
 
 
+def test_nor_is_there_once_credentials_do_not_expire_any_more() -> None:
+    async def main() -> None:
+        lives = iter([60.0])
+
+        async def settling() -> Credentials:
+            life = next(lives, None)
+            expires = None if life is None else datetime.fromtimestamp(wall_clock() + life, UTC)
+            return Credentials("ASIA", "x", "y", expires)
+
+        service, _ = make()
+        await service.get(make_key(load=settling))
+        await asyncio.sleep(120)
+        assert service.statistics().next_credentials_expiry is None
+        del service
+        gc.collect()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(main)
+
+
 def test_on_use_nothing_happens_while_nobody_asks() -> None:
     async def main() -> None:
         service, key = make("on_use")

@@ -18,41 +18,41 @@ expirations = st.integers(min_value=0, max_value=900)
 
 def test_the_longest_life_ends_half_a_minute_before_the_server_refuses() -> None:
     lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=None, draw=0.0)
-    assert (lifetime.issued, lifetime.expires, lifetime.enforced) == (1_800_000_000, 1_800_000_870, 1_800_000_900)
+    assert lifetime.issued == 1_800_000_000
+    assert (lifetime.served_until, lifetime.accepted_until) == (1_800_000_870, 1_800_000_900)
 
 
 def test_a_shorter_wish_is_kept_to_the_second() -> None:
-    assert (
-        lifetime_of(NOW, longest_life=900, expiration=600, credentials_expire=None, draw=0.0).expires == 1_800_000_600
-    )
+    lifetime = lifetime_of(NOW, longest_life=900, expiration=600, credentials_expire=None, draw=0.0)
+    assert lifetime.served_until == 1_800_000_600
 
 
 def test_a_token_does_not_outlive_its_credentials() -> None:
     lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=NOW + 300, draw=0.0)
-    assert lifetime.expires == NOW + 270
-    assert lifetime.enforced == NOW + 300
+    assert lifetime.served_until == NOW + 270
+    assert lifetime.accepted_until == NOW + 300
 
 
 def test_credentials_in_their_last_seconds_make_a_token_that_is_not_kept() -> None:
     lifetime = lifetime_of(NOW, longest_life=900, expiration=900, credentials_expire=NOW + 10, draw=0.5)
     assert not lifetime.is_servable(NOW)
-    assert lifetime.enforced == NOW + 10
+    assert lifetime.accepted_until == NOW + 10
 
 
 @given(now=times, expiration=expirations, remaining=st.none() | st.floats(-100, 50_000), draw=draws)
 def test_moments_follow_one_another(now: float, expiration: int, remaining: float | None, draw: float) -> None:
     expire = None if remaining is None else now + remaining
     lifetime = lifetime_of(now, longest_life=900, expiration=expiration, credentials_expire=expire, draw=draw)
-    assert lifetime.issued <= lifetime.refresh <= lifetime.expires
+    assert lifetime.issued <= lifetime.refresh <= lifetime.served_until
     assert lifetime.issued <= now < lifetime.issued + 1
-    if lifetime.expires > lifetime.issued:
-        assert lifetime.expires <= lifetime.enforced - 30
-        assert lifetime.expires - lifetime.issued <= expiration
-        life = lifetime.expires - lifetime.issued
+    if lifetime.served_until > lifetime.issued:
+        assert lifetime.served_until <= lifetime.accepted_until - 30
+        assert lifetime.served_until - lifetime.issued <= expiration
+        life = lifetime.served_until - lifetime.issued
         assert 0.55 * life < lifetime.refresh - lifetime.issued < 0.8 * life
         assert lifetime.is_servable(lifetime.issued)
-        assert lifetime.is_servable((lifetime.refresh + lifetime.expires) / 2)
-    assert not lifetime.is_servable(lifetime.expires)
+        assert lifetime.is_servable((lifetime.refresh + lifetime.served_until) / 2)
+    assert not lifetime.is_servable(lifetime.served_until)
 
 
 def test_a_fleet_does_not_refresh_in_step() -> None:
