@@ -15,9 +15,9 @@ from ssl import (
 )
 from typing import Literal, NamedTuple, TypeAlias
 
-from aws_iam_async import threads
+from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, Tls
 from aws_iam_async.tls.pinning import pin
 
 Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
@@ -25,6 +25,7 @@ Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
 MAX_CONTEXTS = 64
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _NAME_MISMATCH = frozenset({62, 64})
+_OUT_OF_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
 
 
 class ContextKey(NamedTuple):
@@ -103,7 +104,7 @@ def build(key: ContextKey) -> SSLContext:
     return built
 
 
-def add_certificate_note(error: BaseException, tls: Tls, address: str) -> None:
+def add_certificate_note(error: BaseException, tls: Tls, host: str | None, port: int | None) -> None:
     """Add a note to an error about a certificate that was not accepted: the reason, and what to do."""
     cause = error if isinstance(error, SSLCertVerificationError) else error.__cause__
     if not isinstance(cause, SSLCertVerificationError):
@@ -113,19 +114,33 @@ def add_certificate_note(error: BaseException, tls: Tls, address: str) -> None:
             "It is for a name other than the verified one. For an alias, a tunnel or an IP address, pass iam_host= with"
             " the endpoint's own name."
         )
-    elif tls.context is not None:
-        advice = "The SSLContext that was passed as ssl= decides which authorities are trusted."
-    elif tls.root_cert is not None:
-        advice = f"Only the authorities in {tls.root_cert!r} (sslrootcert) are trusted."
+    elif cause.verify_code in _OUT_OF_TIME:
+        advice = "It has expired or is not valid yet. Check the clock of this machine, then the server's certificate."
     else:
-        advice = (
-            "Trusted are the system's authorities and those of Amazon RDS in this package, which do not cover every"
-            " region. For others, pass sslrootcert= with their PEM file."
-        )
+        advice = trust_advice(tls, host)
     error.add_note(
-        f"The certificate of {address} was not accepted. {advice}"
+        f"The certificate of {host}:{port} was not accepted. {advice}"
         " To find the cause, run aws-iam-async check (extra cli)."
     )
+
+
+def trust_advice(tls: Tls, host: str | None) -> str:
+    """Say which authorities were trusted, whether the CA bundle covers the endpoint's region, and what to do."""
+    if tls.context is not None:
+        trusted, own = "The SSLContext that was passed as ssl= decides which authorities are trusted.", "ssl"
+    elif tls.root_cert is not None:
+        trusted, own = f"Only the authorities in {tls.root_cert!r} (sslrootcert) are trusted.", "sslrootcert"
+    else:
+        trusted, own = "Trusted are the system's authorities and those of Amazon RDS in this package.", None
+    endpoint = endpoints.parse(tls.server_name or host or "")
+    if endpoint is None or endpoint.region is None:
+        return trusted if own else f"{trusted} For others, pass sslrootcert= with their PEM file."
+    place = f"{trusted} The endpoint is in {endpoint.region}, which the authorities of RDS in this package"
+    # RDS Proxy has certificates of public authorities, which are in the bundle as well.
+    if endpoint.region not in RDS_CA_REGIONS and not endpoint.kind.startswith("proxy"):
+        return f"{place} do not cover: pass sslrootcert= with the bundle that AWS publishes for it."
+    remedy = f"omit {own} to trust them" if own else "another server may have answered, or a device that inspects TLS"
+    return f"{place} cover: {remedy}."
 
 
 def _build_and_keep(key: ContextKey) -> SSLContext:
