@@ -19,6 +19,9 @@ _REGIONS_OF_BUNDLE = (
 )
 RDS_CA_REGIONS = frozenset(" ".join(_REGIONS_OF_BUNDLE).split())
 
+# CPython's own class. truststore puts another in its place, which trusts the system's roots whatever sslrootcert says.
+OpenSSLContext: type[SSLContext] = next(base for base in SSLContext.__mro__ if base.__module__ == "ssl")
+
 TlsMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 _WORDS: tuple[TlsMode, ...] = get_args(TlsMode)
@@ -56,7 +59,7 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
 
     As in libpq, ``sslrootcert`` turns ``require`` into ``verify-ca``. Alone it means ``verify-full``.
     """
-    if isinstance(ssl, SSLContext):
+    if isinstance(ssl, OpenSSLContext):
         for option, value in (("sslmode", sslmode), ("sslrootcert", sslrootcert)):
             if value is not None:
                 raise ConfigurationError(

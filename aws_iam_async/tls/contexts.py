@@ -5,6 +5,7 @@ Building a verifying context takes 25 to 60 ms, because OpenSSL 3 parses every r
 
 import contextlib
 import functools
+from _ssl import _SSLContext
 from ssl import (
     CERT_NONE,
     CERT_REQUIRED,
@@ -17,7 +18,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, Tls
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, OpenSSLContext, Tls
 from aws_iam_async.tls.pinning import pin
 
 Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
@@ -57,18 +58,18 @@ async def context(tls: Tls) -> SSLContext | None:
 
     It is ``None`` if no mode was given, and for ``disable``, ``allow`` and ``prefer``: the driver decides on TLS then.
     """
-    shared = tls.context
+    if tls.context is not None:
+        return pin(tls.context, tls.server_name)
+    key = context_key(tls)
+    if key is None:
+        return None
+    shared = _contexts.get(key)
     if shared is None:
-        key = context_key(tls)
-        if key is None:
-            return None
-        shared = _contexts.get(key)
-        if shared is None:
-            build = functools.partial(_build_and_keep, key)
-            try:
-                shared = await threads.run(build, name="TLS context", share_as=key)
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(_unreadable(key, error)) from error
+        build = functools.partial(_build_and_keep, key)
+        try:
+            shared = await threads.run(build, name="TLS context", share_as=key)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(_unreadable(key, error)) from error
     return shared if tls.server_name is None else pin(shared, tls.server_name)
 
 
@@ -87,10 +88,12 @@ def context_key(tls: Tls) -> ContextKey | None:
 
 
 def build(key: ContextKey) -> SSLContext:
-    built = SSLContext(PROTOCOL_TLS_CLIENT)
-    built.minimum_version = TLSVersion.TLSv1_2
+    built = OpenSSLContext(PROTOCOL_TLS_CLIENT)
     built.check_hostname = key.verification == "verify-full"
-    built.verify_mode = CERT_NONE if key.verification == "require" else CERT_REQUIRED
+    # Set in the base class: the setters of ssl.SSLContext recurse once truststore has replaced it (CPython 3.13).
+    setters = vars(_SSLContext)
+    setters["minimum_version"].__set__(built, TLSVersion.TLSv1_2)
+    setters["verify_mode"].__set__(built, CERT_NONE if key.verification == "require" else CERT_REQUIRED)
     if key.alpn is not None:
         built.set_alpn_protocols([key.alpn])
     if key.verification == "require":
@@ -145,7 +148,7 @@ def trust_advice(tls: Tls, host: str | None) -> str:
 
 def _build_and_keep(key: ContextKey) -> SSLContext:
     with _building():
-        built = build(key)
+        built = pin(build(key), None)
     _contexts[key] = built
     if len(_contexts) > MAX_CONTEXTS:
         _contexts.pop(next(iter(_contexts)), None)
