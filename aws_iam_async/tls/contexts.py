@@ -3,6 +3,7 @@
 Building a verifying context takes 25 to 60 ms, because OpenSSL 3 parses every root certificate.
 """
 
+import asyncio
 import contextlib
 import functools
 from _ssl import _SSLContext
@@ -70,6 +71,10 @@ async def context(tls: Tls) -> SSLContext | None:
             shared = await threads.run(build, name="TLS context", share_as=key)
         except (OSError, ValueError) as error:
             raise ConfigurationError(_unreadable(key, error)) from error
+        except asyncio.CancelledError as cancelled:  # also what a time limit does
+            file = f"sslrootcert: {key.root_cert!r}" if key.root_cert else "the system's file of CA certificates"
+            cancelled.add_note(f"{file} is still being read; is it on a disk that does not answer?")
+            raise
     return shared if tls.server_name is None else pin(shared, tls.server_name)
 
 
