@@ -93,8 +93,7 @@ class ForkBarrier:
 
     def _wait(self) -> None:
         self._idle.acquire()
-        this = threading.get_ident()
-        if not self._idle.wait_for(lambda: all(thread == this for thread in self._working), FORK_TIMEOUT):
+        if not self._idle.wait_for(lambda: {threading.get_ident()}.issuperset(self._working), FORK_TIMEOUT):
             self._working.clear()  # the next fork does not wait for the same
 
     def _release(self) -> None:

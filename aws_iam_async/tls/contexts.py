@@ -15,14 +15,12 @@ from ssl import (
     SSLContext,
     TLSVersion,
 )
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, OpenSSLContext, Tls
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, OpenSSLContext, Tls, TlsMode
 from aws_iam_async.tls.pinning import pin
-
-Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
 
 MAX_CONTEXTS = 64
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
@@ -37,7 +35,7 @@ class ContextKey(NamedTuple):
     public certificates) are trusted.
     """
 
-    verification: Verification
+    verification: TlsMode
     root_cert: str | None = None
     alpn: str | None = None
 
@@ -66,9 +64,8 @@ async def context(tls: Tls) -> SSLContext | None:
         return None
     shared = _contexts.get(key)
     if shared is None:
-        build = functools.partial(_build_and_keep, key)
         try:
-            shared = await threads.run(build, name="TLS context", share_as=key)
+            shared = await threads.run(functools.partial(_build_and_keep, key), name="TLS context", share_as=key)
         except (OSError, ValueError) as error:
             raise ConfigurationError(_unreadable(key, error)) from error
         except asyncio.CancelledError as cancelled:  # also what a time limit does

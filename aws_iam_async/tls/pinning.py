@@ -1,11 +1,13 @@
 """A TLS context that verifies a fixed server name, whatever host is dialled."""
 
 import ssl
+from dataclasses import dataclass
 from socket import socket
-from ssl import MemoryBIO, SSLContext, SSLObject, SSLSession, SSLSocket
-from typing import Any, NoReturn, cast
+from ssl import MemoryBIO, SSLContext, SSLObject, SSLSocket
+from typing import Any, cast
 
 
+@dataclass(frozen=True, eq=False)
 class PinnedContext:
     """A wrapper of another context, with the name to verify fixed to ``server_name``, unless that is ``None``.
 
@@ -16,51 +18,24 @@ class PinnedContext:
     accept nothing else.
     """
 
-    __slots__ = ("__weakref__", "_context", "_server_name")
-    _context: SSLContext
-    _server_name: str | None
-
-    def __init__(self, context: SSLContext, server_name: str | None) -> None:
-        object.__setattr__(self, "_context", context)
-        object.__setattr__(self, "_server_name", server_name)
+    context: SSLContext
+    server_name: str | None
 
     @property  # type: ignore[misc]  # isinstance() reads it, and nothing sets it
     def __class__(self) -> Any:
         return ssl.SSLContext
 
     def wrap_bio(
-        self,
-        incoming: MemoryBIO,
-        outgoing: MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: SSLSession | None = None,
+        self, incoming: MemoryBIO, outgoing: MemoryBIO, *, server_hostname: str | bytes | None = None, **keywords: Any
     ) -> SSLObject:
-        name = self._server_name or server_hostname
-        return self._context.wrap_bio(incoming, outgoing, server_side, name, session)
+        name = self.server_name or server_hostname
+        return self.context.wrap_bio(incoming, outgoing, server_hostname=name, **keywords)
 
-    def wrap_socket(
-        self,
-        sock: socket,
-        server_side: bool = False,
-        do_handshake_on_connect: bool = True,
-        suppress_ragged_eofs: bool = True,
-        server_hostname: str | bytes | None = None,
-        session: SSLSession | None = None,
-    ) -> SSLSocket:
-        name = self._server_name or server_hostname
-        return self._context.wrap_socket(
-            sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, name, session
-        )
+    def wrap_socket(self, sock: socket, *, server_hostname: str | bytes | None = None, **keywords: Any) -> SSLSocket:
+        return self.context.wrap_socket(sock, server_hostname=self.server_name or server_hostname, **keywords)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{name}: this context is shared; set it on a context of your own")
-
-    def __repr__(self) -> str:
-        return f"<PinnedContext server_name={self._server_name!r} context={self._context!r}>"
+        return getattr(self.context, name)
 
 
 def pin(context: SSLContext, server_name: str | None) -> SSLContext:
