@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
+from aws_iam_async.secret import redacted
 from aws_iam_async.tls import Tls
 
 
@@ -47,6 +48,9 @@ class ConnectRequest:
     alternates: tuple[tuple[str, int], ...] = ()
     login_rejected: Callable[[BaseException], bool] = _never
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "password", redacted(self.password))
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed.
 
@@ -56,6 +60,8 @@ class ConnectRequest:
         Raises:
             TypeError: There is no attribute of that name.
         """
+        if "password" in changes:
+            changes["password"] = redacted(changes["password"])  # a traceback with locals shows the changes
         return type(self)(**{**vars(self), **changes})
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 _FROZEN_BY_APPLICATION = 1000
 
 EXIT_TIMEOUT = 1.0  # seconds
+FORK_TIMEOUT = 5.0  # seconds; importing the SDK takes about 0.3 s, building a TLS context 0.06 s
 # By process id and ``share_as``. The threads of a parent process never finish in a forked child.
 _running: dict[tuple[int, Hashable], concurrent.futures.Future[Any]] = {}
 
@@ -68,30 +69,41 @@ class ForkBarrier:
     """Guards work in threads that a fork must not interrupt. Create it once, as a global.
 
     A child that is forked during such work inherits locks that are never released: that of a half-imported module, or
-    OpenSSL's while it reads certificates. The child then hangs (CPython 3.11 to 3.14). So a fork waits for the work.
+    OpenSSL's while it reads certificates. The child then hangs (CPython 3.11 to 3.14). So a fork waits for the work,
+    for ``FORK_TIMEOUT`` at most: a thread that reads from a dead mount holds none of these locks.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._renew()
         if hasattr(os, "register_at_fork"):  # Windows has no fork
-            os.register_at_fork(before=self._acquire, after_in_parent=self._release, after_in_child=self._renew)
+            os.register_at_fork(before=self._wait, after_in_parent=self._release, after_in_child=self._renew)
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
-        """Hold off forks within a ``with`` block. Blocks may be nested."""
-        with self._lock:
+        """Hold off forks of other threads within a ``with`` block. Any number of threads may be in such a block."""
+        idle, working, this = self._idle, self._working, threading.get_ident()
+        with idle:
+            working.append(this)
+        try:
             yield
+        finally:
+            with idle, contextlib.suppress(ValueError):  # a fork has given up waiting for this block
+                working.remove(this)
+                idle.notify_all()
 
-    def _acquire(self) -> None:
-        self._lock.acquire()
+    def _wait(self) -> None:
+        self._idle.acquire()
+        if not self._idle.wait_for(lambda: {threading.get_ident()}.issuperset(self._working), FORK_TIMEOUT):
+            self._working.clear()  # the next fork does not wait for the same
 
     def _release(self) -> None:
         with contextlib.suppress(RuntimeError):  # of a barrier that was created while a fork had already begun
-            self._lock.release()
+            self._idle.release()
 
     def _renew(self) -> None:
         # Replaced, not released: a server written in C may fork without calling the hooks before it.
-        self._lock = threading.RLock()
+        self._idle = threading.Condition()
+        self._working: list[int] = []  # the threads in a block
 
 
 importing = ForkBarrier()

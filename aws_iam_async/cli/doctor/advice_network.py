@@ -107,7 +107,9 @@ def server_silent(system: str) -> Advice:
     )
 
 
-def refused_certificate(code: int, *, name: str, chain: Sequence[Certificate], trusted: str | None) -> Advice:
+def refused_certificate(
+    code: int, *, name: str, chain: Sequence[Certificate], trusted: str | None, trust: str
+) -> Advice:
     """The server's certificate cannot be verified.
 
     Args:
@@ -115,6 +117,7 @@ def refused_certificate(code: int, *, name: str, chain: Sequence[Certificate], t
         name: The expected name.
         chain: The presented certificates; may be empty.
         trusted: The file of ``sslrootcert``.
+        trust: Which authorities are trusted, and whether they cover the endpoint's region.
     """
     if code in WRONG_NAME:
         return _wrong_name(name, chain)
@@ -132,14 +135,12 @@ def refused_certificate(code: int, *, name: str, chain: Sequence[Certificate], t
     if trusted is not None:
         return Advice(
             "tls-authority",
-            f"The certificate authority behind the server's certificate is not in {trusted}.{issuer} For RDS, leave "
-            "sslrootcert out, since this package includes Amazon's authorities.",
+            f"The certificate authority behind the server's certificate is not in {trusted}.{issuer} {trust}",
         )
     return Advice(
         "tls-authority",
-        "The server's certificate is signed neither by Amazon's authorities for RDS nor by the system's authorities."
-        f"{issuer} If that is an authority of your own (a proxy, an emulator), trust it. If not, an attacker may be "
-        "listening.",
+        f"The server's certificate is not signed by a trusted authority.{issuer} {trust} If that is an authority of "
+        "your own (a proxy, an emulator), trust it. If not, an attacker may be listening.",
         "--sslrootcert FILE",
     )
 

@@ -283,7 +283,11 @@ async def check_tls(findings: Findings) -> Passed:
         chain = await _presented_chain(findings)
         presented = f"; the server presents {chain[0]}" if chain else ""
         advice = advice_network.refused_certificate(
-            error.verify_code, name=name, chain=chain, trusted=secured.root_cert
+            error.verify_code,
+            name=name,
+            chain=chain,
+            trusted=secured.root_cert,
+            trust=contexts.trust_advice(secured, findings.request.host),
         )
         raise StepFailedError(f"{error.verify_message}{presented}", advice) from error
     proof = f"verified as {name}" if context.check_hostname else "NOT verified" if not verified else "name NOT verified"

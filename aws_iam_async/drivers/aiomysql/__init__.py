@@ -151,7 +151,7 @@ async def _log_in(connection: Connection, request: ConnectRequest) -> Connection
             db=request.database,
         )
     except Exception as error:
-        contexts.add_certificate_note(error, request.tls, f"{request.host}:{request.port}")
+        contexts.add_certificate_note(error, request.tls, request.host, request.port)
         raise
     return connection
 

@@ -116,7 +116,7 @@ def test_a_certificate_near_its_end_is_warned_of(days: int, words: str | None) -
 )
 def test_only_an_endpoints_name_is_copied_out_of_a_certificate(name: str, code: str | None) -> None:
     leaf = Certificate("leaf", "CA", (name,), NOW, NOW)
-    advice = advice_network.refused_certificate(62, name="db.example", chain=[leaf], trusted=None)
+    advice = advice_network.refused_certificate(62, name="db.example", chain=[leaf], trusted=None, trust="")
     assert name in advice.text
     assert advice.code == code
 

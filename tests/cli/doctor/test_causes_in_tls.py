@@ -39,6 +39,7 @@ def test_an_authority_that_is_not_trusted(doctor: Doctor, postgresql: Emulator) 
     report = doctor.check(postgresql.dsn("app", "shop"), "--iam-host", postgresql.host)
     advice = report.advice("tls", "tls-authority")
     assert "Testing CA #" in advice
+    assert "The endpoint is in us-east-1, which the authorities of RDS in this package cover" in advice
     assert "--sslrootcert FILE" in advice
 
 
