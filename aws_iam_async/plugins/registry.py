@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
-from aws_iam_async.names import nearest
+from aws_iam_async.names import nearest, shown
 from aws_iam_async.plugins.iam import IamPlugin
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import TokenService
@@ -94,7 +94,7 @@ def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugi
 def _codes(text: str) -> tuple[str, ...]:
     codes = tuple(code.strip() for code in text.split(",")) if text.strip() else ()
     if "" in codes:
-        raise ConfigurationError(f"plugins={text!r}: there is nothing between two commas; write plugins='a,b'")
+        raise ConfigurationError("plugins: there is nothing between two commas; write plugins='a,b'")
     return codes
 
 
@@ -116,9 +116,9 @@ def _entry_point(code: str) -> Factory:
         factory: Factory = entry_point.load()
         return factory
     available = sorted({*_BUILT_IN, *registered, *found.names})
-    meant = nearest(code, available)
+    meant = nearest(code, frozenset(available))
     hint = f"did you mean {meant!r}? Available" if meant else "available"
     raise PluginNotFoundError(
-        f"unknown plugin {code!r}; {hint}: {', '.join(available)}."
-        " A plugin of your own needs register_plugin(), or the package that provides it"
+        f"unknown plugin{shown(code)}; {hint}: {', '.join(available)}."
+        " This package has no others: remove it from plugins=, or define it yourself and call register_plugin()"
     )

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
+from aws_iam_async.tls import RDS_CA_BUNDLE, SYSTEM, Tls
 from aws_iam_async.tls.pinning import pin
 
 Verification: TypeAlias = Literal["require", "verify-ca", "verify-full"]
@@ -95,10 +95,10 @@ def build(key: ContextKey) -> SSLContext:
     if key.verification == "require":
         return built
     # From files, not from memory: CPython releases the GIL only while OpenSSL reads a file.
-    if key.root_cert is not None:
-        built.load_verify_locations(cafile=key.root_cert)
-    else:
-        built.load_verify_locations(cafile=RDS_CA_BUNDLE)
+    file = RDS_CA_BUNDLE if key.root_cert is None else key.root_cert
+    if file != SYSTEM:
+        built.load_verify_locations(cafile=file)
+    if key.root_cert in {None, SYSTEM}:
         built.load_default_certs()
     return built
 
