@@ -107,10 +107,8 @@ def normalise(host: object, option: str = "host") -> str:
             f"{option} is too long: a host name has at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between dots"
         )
     if service := other_service(name):
-        raise ConfigurationError(
-            f"{option} is a host of {service}, which accepts no token of RDS: pass the endpoint of an RDS or Aurora"
-            " database, or plugins='' to log in with a password"
-        )
+        remedy = "pass the endpoint of an RDS or Aurora database, or plugins='' to log in with a password"
+        raise ConfigurationError(f"{option} is a host of {service}, which accepts no token of RDS; {remedy}")
     return name
 
 

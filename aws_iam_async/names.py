@@ -4,7 +4,6 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 
 from aws_iam_async.errors import ConfigurationError
@@ -32,9 +31,6 @@ _FOREIGN_NAMES = {
     "iamexpiration": "iamtokenexpiration",
     "iamport": "iamdefaultport",
     "awsprofile": "profile",
-    "awscredentialsprovider": "credentials",
-    "customawscredentialproviderhandler": "credentials",
-    "awscredentialsmanager": "credentials",
     "wrapperplugins": "plugins",
     "sslca": "sslrootcert",
     "sslcontext": "ssl",
@@ -44,10 +40,8 @@ _FOREIGN_NAMES = {
     "dbname": "database",
     "db": "database",
     "username": "user",
-    "passwd": "password",
     "hostaddr": "host",
     "poolsize": "maxsize",
-    "maxsize": "poolsize",
 }
 # Foreign names with a counterpart that is not an option of a connection.
 _HINTS = {"enabletelemetry": 'plugins="otel,iam"', "refresh": "PluginManager(refresh=...)"}
@@ -87,17 +81,11 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
 
 
 def refuse_unknown(
-    names: Iterable[str],
-    known: AbstractSet[str],
-    *,
-    where: str,
-    keywords_only: AbstractSet[str] = frozenset(),
-    otherwise: str = "",
+    names: Iterable[str], known: frozenset[str], *, where: str, keywords: frozenset[str] = frozenset(), other: str = ""
 ) -> None:
     """Refuse the first name that is not known, and name the option that was probably meant.
 
-    ``keywords_only`` are known names that cannot be given in the same way. ``otherwise`` is the advice if no known
-    name resembles the given one.
+    ``keywords`` are known names that only keywords can have. ``other`` is the advice if no known name is similar.
     """
     for name in names:
         if name in known:
@@ -108,6 +96,6 @@ def refuse_unknown(
             raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
         known = frozenset({"plugins", *known} - {name})
         meant = nearest(name, known) or next(iter({meant_instead_of_setting(name)} & known), None)
-        advice = f"did you mean {meant}?" if meant else otherwise
-        advice += " Pass it as a keyword" if meant in keywords_only else ""
+        advice = f"did you mean {meant}?" if meant else other
+        advice += " Pass it as a keyword" if meant in keywords else ""
         raise ConfigurationError(f"{problem}: {advice}" if advice else problem)

@@ -35,10 +35,7 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     by_scheme = None if scheme is None else _by_scheme(scheme)
     if driver is None:
         if by_scheme is None:
-            raise ConfigurationError(
-                "there is neither a DSN nor driver=. If the DSN is read from a variable, set it; if you pass keywords,"
-                " add driver='asyncpg' or driver='aiomysql'"
-            )
+            raise ConfigurationError("there is no DSN: is its variable unset? Else pass driver='asyncpg' or 'aiomysql'")
         return by_scheme
     name = driver.__name__ if isinstance(driver, ModuleType) else driver
     if not isinstance(name, str):

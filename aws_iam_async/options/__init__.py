@@ -104,7 +104,7 @@ class OptionsReader:
             if name not in self._known:
                 is_setting = driver.query_has_settings and not self._looks_like_an_option(name)
                 advice = f"pass a setting of the server as {_SETTINGS}={{{name!r}: ...}}" if is_setting else ""
-                refuse_unknown([name], self._known, where=self._where, otherwise=advice)
+                refuse_unknown([name], self._known, where=self._where, other=advice)
         self._check_settings(given.get(_SETTINGS))
         seconds: Any = given.get(driver.time_limit)
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
@@ -138,12 +138,10 @@ class OptionsReader:
             elif name in driver.query_options:
                 for_driver[name] = value
             elif name in self._keywords_only:
-                raise ConfigurationError(
-                    f"dsn: {name} cannot be set there; pass it as a keyword (with SQLAlchemy, in connect_args)"
-                )
+                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
             else:
                 if not driver.query_has_settings or self._looks_like_an_option(name):
-                    refuse_unknown([name], self._in_query, where=self._where, keywords_only=self._keywords_only)
+                    refuse_unknown([name], self._in_query, where=self._where, keywords=self._keywords_only)
                 for_driver[name] = value
         return {**driver.read_query(for_driver), **given}
 
@@ -218,37 +216,26 @@ def _from_environment(values: Mapping[str, str | None]) -> dict[str, Any]:
     """Parse the driver's variables as libpq does: lists of hosts and ports; an empty variable is not given."""
     given = {name: value for name, value in values.items() if value}
     hosts = dsn.split_hosts(given.pop("host", ""), source="PGHOST", bare_ipv6=True)
-    ports = given.pop("port", "").split(",")
+    ports = [port or None for port in given.pop("port", "").split(",")]
     return given | _places(dsn.with_ports(hosts or ((None, None),) * len(ports), ports))
 
 
 def _places(hosts: dsn.Hosts) -> dict[str, list[str | None]]:
     """Return hosts and their ports as the options ``host`` and ``port``."""
-    names, ports = [host for host, _ in hosts], [port for _, port in hosts]
-    return {name: values for name, values in (("host", names), ("port", ports)) if any(values)}
+    columns = {"host": [host for host, _ in hosts], "port": [port for _, port in hosts]}
+    return {name: values for name, values in columns.items() if any(values)}
 
 
-def _addresses(host: Any, port: Any, fallback: Any, default_port: int) -> list[tuple[str | None, int]]:
-    hosts = list(host) if isinstance(host, (list, tuple)) else [host]
+def _addresses(host: Any, *ports: Any) -> list[tuple[str | None, int]]:
+    """Return each host with its port: the first that is given of ``ports``, each for all hosts or a list."""
+    hosts: dsn.Hosts = tuple((name, None) for name in (host if isinstance(host, (list, tuple)) else [host]))
     if not hosts:
         raise ConfigurationError("host is an empty list; name at least one host")
-    if len(hosts) > 1 and None in hosts:
+    if len(hosts) > 1 and (None, None) in hosts:
         raise ConfigurationError("one of the hosts is empty; remove the extra comma or name the host")
-    ports = _ports(port, len(hosts))
-    fallbacks = _ports(fallback, len(hosts)) if None in ports else ports
-    return [
-        (_host(host), endpoints.parse_port(next((p for p in (port, other) if p is not None), default_port), "port"))
-        for host, port, other in zip(hosts, ports, fallbacks, strict=True)
-    ]
-
-
-def _ports(port: Any, hosts: int) -> list[Any]:
-    ports = list(port) if isinstance(port, (list, tuple)) else [port]
-    if len(ports) == 1:
-        ports *= hosts
-    if len(ports) != hosts:
-        raise ConfigurationError(f"{len(ports)} ports for {hosts} hosts: pass one port, or one for each host")
-    return ports
+    for port in ports:
+        hosts = dsn.with_ports(hosts, port if isinstance(port, (list, tuple)) else [port])
+    return [(_host(name), endpoints.parse_port(port, "port")) for name, port in hosts]
 
 
 def _host(host: Any) -> str | None:

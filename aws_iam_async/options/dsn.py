@@ -1,10 +1,11 @@
 """Parse a DSN. Pure: without environment, defaults, drivers or plugins."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from aws_iam_async import endpoints
@@ -53,7 +54,7 @@ def parse(dsn: str) -> Dsn:
             raise ConfigurationError("dsn: host is given before and after the '?'; remove one")
         hosts = split_hosts(query.pop("host"), source="dsn: host", bare_ipv6=True)
     if "port" in query:
-        ports = query.pop("port").split(",")
+        ports = [port or None for port in query.pop("port").split(",")]
         if hosts and (all if len(ports) == 1 else any)(port for _, port in hosts):
             raise ConfigurationError("dsn: port is given with the host and as port=; remove one")
         hosts = with_ports(hosts or ((None, None),), ports)
@@ -100,12 +101,14 @@ def split_hosts(text: str, *, source: str, bare_ipv6: bool = False) -> Hosts:
     return tuple(_host(host, source) for host in text.split(",")) if text else ()
 
 
-def with_ports(hosts: Hosts, ports: Sequence[str]) -> Hosts:
+def with_ports(hosts: Hosts, ports: Sequence[Any]) -> Hosts:
     """Give a port to each host that has none: one port is for all hosts, several are for one host each."""
+    if all(port is not None for _, port in hosts):
+        return hosts
     if len(ports) not in {1, len(hosts)}:
         raise ConfigurationError(f"{len(ports)} ports for {len(hosts)} hosts: pass one port, or one for each host")
-    each = [*ports] * len(hosts) if len(ports) == 1 else ports
-    return tuple((host, own or port or None) for (host, own), port in zip(hosts, each, strict=True))
+    each = itertools.cycle(ports)
+    return tuple((host, port if own is None else own) for (host, own), port in zip(hosts, each, strict=False))
 
 
 def _decode(text: str, part: str) -> str:

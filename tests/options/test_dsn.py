@@ -114,7 +114,7 @@ def test_a_list_of_keys_and_values_is_told_from_a_url(conninfo: str) -> None:
 
 
 async def test_a_variable_that_is_not_set_is_named_as_a_cause() -> None:
-    with pytest.raises(ConfigurationError, match=r"neither a DSN nor driver=.*variable.*driver='asyncpg'"):
+    with pytest.raises(ConfigurationError, match=r"there is no DSN.*variable.*driver='asyncpg'"):
         await aws_iam_async.connect(None)
 
 

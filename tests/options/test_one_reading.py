@@ -210,8 +210,9 @@ async def test_names_for_aws_and_of_secrets_are_refused_as_keywords(way: Way, dr
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_names_for_aws_and_of_secrets_are_refused_by_a_manager(name: str) -> None:
+    options: dict[str, Any] = {name: "hunter2"}
     with pytest.raises(ConfigurationError, match=f"unknown option '{name}' for a PluginManager"):
-        aws_iam_async.PluginManager(**{name: "hunter2"})
+        aws_iam_async.PluginManager(**options)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -221,7 +222,7 @@ def test_names_for_aws_and_of_secrets_are_refused_by_a_manager(name: str) -> Non
         (PG + "db/shop?connect_timeout=10", "did you mean timeout.*as a keyword"),
         (
             PG + "db/shop?statement_cache_size=0",
-            "pass it as a keyword .* in connect_args",
+            "pass it as a keyword .or in connect_args",
         ),
         (PG + "db/shop?wrapperPlugins=iam", "did you mean plugins.*as a keyword"),
         (PG + "db/shop?service=prod", "service files are not read"),

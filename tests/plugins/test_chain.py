@@ -89,19 +89,17 @@ def test_a_request_cannot_be_changed_in_place() -> None:
 
 @pytest.mark.parametrize("holder", ["options", "driver_options"])
 def test_nothing_in_a_request_can_be_changed_in_place(holder: str) -> None:
-    given = {"server_settings": {"jit": "off"}, "names": ["a", {"b"}]}
+    given: dict[str, Any] = {"server_settings": {"jit": "off"}, "names": ["a", {"b"}]}
     options: dict[str, Any] = {holder: given}
-    for request in (ConnectRequest(driver="asyncpg", **options), ConnectRequest(driver="asyncpg").replace(**options)):
+    requests = ConnectRequest(driver="asyncpg", **options), ConnectRequest(driver="asyncpg").replace(**options)
+    given["server_settings"]["jit"] = "on"
+    given["names"].append("c")
+    for request in requests:
         held = getattr(request, holder)
+        assert held == {"server_settings": {"jit": "off"}, "names": ("a", frozenset({"b"}))}
         for mapping in (held, held["server_settings"]):
             with pytest.raises(TypeError):
                 mapping["application_name"] = "mine"
-        given["server_settings"]["jit"] = "on"  # type: ignore[call-overload]  # it is a dict
-        given["names"].append("c")  # type: ignore[attr-defined]  # it is a list
-        assert held["server_settings"] == {"jit": "off"}
-        assert held["names"] == ("a", frozenset({"b"}))
-        given = {"server_settings": {"jit": "off"}, "names": ["a", {"b"}]}
-        options[holder] = given
 
 
 async def test_a_plugin_changes_the_settings_of_its_own_connection_only() -> None:

@@ -27,8 +27,8 @@ def test_true_is_verify_full_and_false_is_disable() -> None:
 async def test_the_systems_authorities_alone(mode: object) -> None:
     tls = parse(ssl=mode, sslrootcert="system")
     assert tls == Tls("verify-full", root_cert="system")
-    trusted = {certificate["serialNumber"] for certificate in (await context(tls)).get_ca_certs()}  # type: ignore[union-attr,typeddict-item]
-    default = {certificate["serialNumber"] for certificate in ssl.create_default_context().get_ca_certs()}  # type: ignore[typeddict-item]
+    trusted = {certificate["serialNumber"] for certificate in (await context(tls)).get_ca_certs()}  # type: ignore[union-attr]
+    default = {certificate["serialNumber"] for certificate in ssl.create_default_context().get_ca_certs()}
     assert trusted == default
 
 
