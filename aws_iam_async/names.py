@@ -42,13 +42,14 @@ _FOREIGN_NAMES = {
     "username": "user",
     "hostaddr": "host",
     "poolsize": "maxsize",
+    "maxsize": "poolsize",
 }
 # Foreign names with a counterpart that is not an option of a connection.
 _HINTS = {"enabletelemetry": 'plugins="otel,iam"', "refresh": "PluginManager(refresh=...)"}
 # Names that are meant for AWS or may hold a secret, with the option that was probably meant. PostgreSQL 18 has no such
 # settings: for TLS they begin with "ssl_". A custom setting has a dot in its name.
 _NEVER_SETTINGS = {
-    "iam_region": r".*region",
+    "iam_region": r"[^.]*region",
     "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|role[^.]|external[_-]?id",
     "password": r".*(passw(or)?d|passphrase|pwd)$|pass$",
     "plugins": r"iam(?!\.)",
@@ -85,7 +86,7 @@ def refuse_unknown(
 ) -> None:
     """Refuse the first name that is not known, and name the option that was probably meant.
 
-    ``keywords`` are known names that only keywords can have. ``other`` is the advice if no known name is similar.
+    ``keywords`` are known names that only keywords can have. ``other`` is further advice.
     """
     for name in names:
         if name in known:
@@ -96,6 +97,6 @@ def refuse_unknown(
             raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
         known = frozenset({"plugins", *known} - {name})
         meant = nearest(name, known) or next(iter({meant_instead_of_setting(name)} & known), None)
-        advice = f"did you mean {meant}?" if meant else other
-        advice += " Pass it as a keyword" if meant in keywords else ""
+        guess = (f"did you mean {meant}?" if meant else "") + (" Pass it as a keyword" if meant in keywords else "")
+        advice = " Or ".join(filter(None, (guess, other)))
         raise ConfigurationError(f"{problem}: {advice}" if advice else problem)

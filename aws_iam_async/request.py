@@ -58,7 +58,7 @@ class ConnectRequest:
     login_rejected: Callable[[BaseException], bool] = _never
 
     def __post_init__(self) -> None:
-        for name in ("options", "driver_options"):
+        for name in ("options", "driver_options", "alternates"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def replace(self, **changes: Any) -> Self:

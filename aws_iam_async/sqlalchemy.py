@@ -185,5 +185,5 @@ def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: str, e
             ) from error
         if nearest(name, own):
             refuse_unknown([name], own, where=f"for an engine with driver {driver}")
-        if known.query_has_settings:
+        if known.query_has_settings and name not in known.pool_options:
             error.add_note(f"Pass a setting of the server as connect_args={{'server_settings': {{{name!r}: ...}}}}.")

@@ -19,6 +19,7 @@ from aws_iam_async.secret import Secret
 
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
+_ALTERNATIVES = (frozenset({"ssl", "sslmode"}), frozenset({"profile", "credentials"}))
 # These decide how a DSN is read, so they cannot be in it.
 _NOT_IN_DSN = frozenset({"driver", "plugins"})
 # No known option is so similar to a setting of PostgreSQL 18: max_size and max_wal_size are at 0.82.
@@ -116,6 +117,8 @@ class OptionsReader:
 
     def _check_settings(self, settings: Any) -> None:
         for name in settings if isinstance(settings, Mapping) else ():
+            if name in self._known:
+                raise ConfigurationError(f"{_SETTINGS}: {name!r} is no setting of the server; pass it as a keyword")
             if isinstance(name, str) and meant_instead_of_setting(name):
                 refuse_unknown([name], self._known, where=f"in {_SETTINGS} {self._where}")
 
@@ -156,18 +159,19 @@ class OptionsReader:
 def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
     """Merge layers of options: the rule of precedence. Later layers win.
 
-    ``None`` is "not given", except for the driver's own keywords. Options for TLS complete each other across layers:
-    ``ssl`` and ``sslmode`` replace each other, and leave an earlier ``sslrootcert`` in place. Only an ``SSLContext`` or
-    ``ssl=False`` replaces all of them. A host leaves an earlier port in place, but not a list of ports.
+    ``None`` is "not given", except for the driver's own keywords. ``ssl`` and ``sslmode`` replace each other, and so do
+    ``profile`` and ``credentials``. An earlier ``sslrootcert`` stays in place. Only an ``SSLContext`` or ``ssl=False``
+    replaces all options for TLS. A host leaves an earlier port in place, but not a list of ports.
     """
     own_keywords = driver.connect_options | driver.pool_options
     given: dict[str, Any] = {}
     for layer in layers:
-        replaced = TLS_OPTIONS if isinstance(layer.get("ssl"), SSLContext) or layer.get("ssl") is False else set()
-        if any(layer.get(name) is not None for name in ("ssl", "sslmode")):
-            replaced = replaced or {"ssl", "sslmode"}
+        replaced = TLS_OPTIONS if isinstance(layer.get("ssl"), SSLContext) or layer.get("ssl") is False else frozenset()
+        for names in _ALTERNATIVES:
+            if any(layer.get(name) is not None for name in names):
+                replaced |= names
         if layer.get("host") is not None and isinstance(given.get("port"), list) and len(given["port"]) > 1:
-            replaced = replaced | {"port"}
+            replaced |= {"port"}
         given = {name: value for name, value in given.items() if name not in replaced}
         for field, value in _by_field(layer, driver).items():
             if value is None and field not in own_keywords:

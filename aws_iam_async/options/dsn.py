@@ -70,10 +70,10 @@ def parse(dsn: str) -> Dsn:
 
 
 def _parts(dsn: object) -> re.Match[str]:
-    if not isinstance(dsn, str):
-        how = "dsn.render_as_string(hide_password=False)" if hasattr(dsn, "render_as_string") else "str(dsn)"
+    if not isinstance(dsn, str | None):
+        how = "dsn.render_as_string(hide_password=False)" if hasattr(dsn, "render_as_string") else "its text: str(dsn)"
         raise ConfigurationError(f"dsn must be a string, not {type(dsn).__name__}; pass {how}")
-    dsn = dsn.strip()
+    dsn = (dsn or "").strip()
     form = "write postgresql://user@host/database or mysql://..."
     if re.match(r"\w+\s*=", dsn) and "://" not in dsn:
         raise ConfigurationError(f"dsn is a list of key=value pairs; {form}, or pass the pairs as keywords")

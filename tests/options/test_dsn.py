@@ -129,7 +129,7 @@ class PostgresDsn:
     ("dsn", "advice"),
     [
         (make_url("postgresql://app@db/shop"), "not URL; pass dsn.render_as_string.hide_password=False."),
-        (PostgresDsn(), "not PostgresDsn; pass str.dsn."),
+        (PostgresDsn(), "not PostgresDsn; pass its text: str.dsn."),
     ],
 )
 async def test_an_object_with_a_dsn_in_it_is_refused_with_the_way_to_get_it(dsn: Any, advice: str) -> None:

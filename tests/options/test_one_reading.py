@@ -199,6 +199,20 @@ async def test_names_for_aws_and_of_secrets_are_no_settings(way: Way, name: str)
     assert witness.requests == []
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["password", "user", "credentials", "profile", "sslmode", "timeout"])
+async def test_options_are_no_settings(way: Way, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"server_settings: '{name}' is no setting of the server; pass it as"):
+        await way(f"{PG}{HOST}/shop", Witness(), server_settings={name: "hunter2"})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["app.region", "app.role_id", "ssl.mode", "iam.tenant", "role", "password_encryption"])
+async def test_other_names_remain_settings(way: Way, name: str) -> None:
+    found = await read(way, f"{PG}{HOST}/shop?{name}=1", server_settings={"jit": "off"})
+    assert found["driver"] == {"server_settings": {name: "1", "jit": "off"}}
+
+
 @pytest.mark.parametrize("way", [by_connect, by_pool])
 @pytest.mark.parametrize("driver", ["asyncpg", "aiomysql"])
 @pytest.mark.parametrize("name", SECRETS)
@@ -243,6 +257,7 @@ def test_names_for_aws_and_of_secrets_are_refused_by_a_manager(name: str) -> Non
         (PG + "db/shop?sslmode=require&sslrootcert=system", "needs sslmode 'verify-full'"),
         ("", "empty"),
         ("  ", "empty"),
+        pytest.param(f"{PG}db/shop?max_size=3", "pass it as a keyword", id="of asyncpg's pool"),
         ("host=db port=5432 dbname=shop password=hunter2", "key=value pairs"),
     ],
 )
@@ -261,6 +276,7 @@ async def test_what_is_wrong_is_answered_in_one_error(way: Way, dsn: str, hint: 
         ("mysql://db", "application_name", "did you mean program_name"),
         ("postgresql://db", "service", "service files are not read"),
         ("postgresql://db", "connect_timeout", "did you mean timeout"),
+        ("postgresql://db", "lock_timeout", "Or pass a setting of the server as server_settings={'lock_timeout'"),
     ],
 )
 async def test_keywords_are_answered_in_the_drivers_terms(way: Way, dsn: str, keyword: str, hint: str) -> None:

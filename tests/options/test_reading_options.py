@@ -61,6 +61,15 @@ def test_a_connections_option_wins_over_the_managers() -> None:
     assert dict(request.options) == {"profile": "keyword", "iam_region": "us-east-1"}
 
 
+def test_a_source_of_credentials_replaces_that_of_an_earlier_layer() -> None:
+    async def credentials() -> None: ...
+
+    options = reading("postgresql://db", defaults={"profile": "manager"}, credentials=credentials).request.options
+    assert dict(options) == {"credentials": credentials}
+    defaults = {"credentials": credentials}
+    assert dict(reading("mysql://db?profile=dsn", defaults=defaults).request.options) == {"profile": "dsn"}
+
+
 def test_none_means_not_given() -> None:
     request = reading("postgresql://app@db/shop?iam_region=us-east-1", user=None, iam_region=None, ssl=None).request
     assert (request.user, request.options["iam_region"]) == ("app", "us-east-1")
