@@ -96,7 +96,8 @@ def refuse_unknown(
         if plugin is not None:
             raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
         known = frozenset({"plugins", *known} - {name})
-        meant = nearest(name, known) or next(iter({meant_instead_of_setting(name)} & known), None)
-        guess = (f"did you mean {meant}?" if meant else "") + (" Pass it as a keyword" if meant in keywords else "")
-        advice = " Or ".join(filter(None, (guess, other)))
+        instead = meant_instead_of_setting(name)
+        meant = nearest(name, known) or (instead if instead in known else None)
+        guess = f"did you mean {meant}?" if meant else "it may be a secret or an option for AWS" if instead else ""
+        advice = " Or ".join(filter(None, (guess + " Pass it as a keyword" * (meant in keywords), other)))
         raise ConfigurationError(f"{problem}: {advice}" if advice else problem)

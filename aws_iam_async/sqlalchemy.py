@@ -117,15 +117,12 @@ def arm(
     refuse_unknown(options, manager.option_names | TLS_OPTIONS, where=f"for an engine with driver {driver}")
 
     _, from_url = engine.dialect.create_connect_args(engine.url)
-    _, from_dialect = engine.dialect.create_connect_args(URL.create(engine.url.drivername))
 
     def connect(**keywords: Any) -> Any:
-        # The dialect made keywords of the URL. The URL itself says more: which of them are the driver's own, and which
-        # are settings for the server. What the dialect added to the URL, and connect_args, remain keywords.
+        # The dialect passes strings of the URL on as they are, settings for the server among them: they are read from
+        # the URL again. What it converted or added, and connect_args, are keywords. What is missing was for itself.
         arguments = {
-            name: value
-            for name, value in keywords.items()
-            if name in from_dialect or name not in from_url or from_url[name] != value
+            name: value for name, value in keywords.items() if not isinstance(value, str) or from_url.get(name) != value
         }
         query = {name: value for name, value in engine.url.query.items() if name not in from_url or name in keywords}
         dsn = _as_dsn(engine.url.set(drivername=f"{known.system}+{driver}", query=query))

@@ -57,7 +57,7 @@ def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
 def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
     """Parse a ``plugins`` argument: a comma-separated string, or a sequence of codes and instances, outermost first."""
     if isinstance(plugins, str):
-        return _codes(plugins)
+        plugins = [plugins]
     if not isinstance(plugins, Iterable):
         raise ConfigurationError(
             f"plugins must be a string or a sequence of codes and plugins, not {type(plugins).__name__}"
@@ -65,7 +65,10 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
     chain: list[str | Plugin] = []
     for plugin in plugins:
         if isinstance(plugin, str):
-            chain.extend(_codes(plugin))
+            codes = [code.strip() for code in plugin.split(",")] if plugin.strip() else []
+            if "" in codes:
+                raise ConfigurationError("plugins: there is nothing between two commas; write plugins='a,b'")
+            chain.extend(codes)
         elif isinstance(plugin, Plugin) and not isinstance(plugin, type):
             chain.append(plugin)
         else:
@@ -88,14 +91,6 @@ def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugi
     codes = dict.fromkeys(plugin for plugin in plugins if isinstance(plugin, str))
     created = {code: _create(code, tokens) for code in codes}
     return tuple(created[plugin] if isinstance(plugin, str) else plugin for plugin in plugins)
-
-
-@functools.lru_cache(maxsize=64)
-def _codes(text: str) -> tuple[str, ...]:
-    codes = tuple(code.strip() for code in text.split(",")) if text.strip() else ()
-    if "" in codes:
-        raise ConfigurationError("plugins: there is nothing between two commas; write plugins='a,b'")
-    return codes
 
 
 def _create(code: str, tokens: TokenService) -> Plugin:

@@ -189,6 +189,16 @@ async def test_names_for_aws_and_of_secrets_are_refused_in_a_dsn(way: Way, schem
     assert witness.requests == []
 
 
+@pytest.mark.parametrize("way", [by_connect, by_pool])
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+async def test_they_are_refused_without_plugins_too(way: Way, scheme: str) -> None:
+    class Plain(Witness):
+        option_names = frozenset()
+
+    with pytest.raises(ConfigurationError, match=r"'awsSecretAccessKey' for .*: it may be a secret"):
+        await way(f"{scheme}://app@{HOST}/shop?awsSecretAccessKey=hunter2", Plain())
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", SECRETS)
 async def test_names_for_aws_and_of_secrets_are_no_settings(way: Way, name: str) -> None:
