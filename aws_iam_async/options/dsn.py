@@ -77,7 +77,7 @@ def _parts(dsn: object) -> re.Match[str]:
     form = "write postgresql://user@host/database or mysql://..."
     if re.match(r"\w+\s*=", dsn) and "://" not in dsn:
         raise ConfigurationError(f"dsn is a list of key=value pairs; {form}, or pass the pairs as keywords")
-    if any(character.isspace() or not character.isprintable() for character in dsn):
+    if " " in dsn or not dsn.isprintable():  # the space is the only printable white space
         raise ConfigurationError("dsn contains white space or control characters; percent-encode or remove them")
     if "%00" in dsn:
         raise ConfigurationError("dsn contains a NUL (%00), which databases treat as the end of a string; remove it")
