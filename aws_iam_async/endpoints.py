@@ -25,6 +25,13 @@ _ENDPOINT = rf"""
     (?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu
         |c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)
     """
+# Other databases of AWS, by the start of a label in their hosts' names: "redshift-serverless", "docdb-elastic".
+_OTHER_SERVICE = r"""
+    .+ \. (?P<label>cache|docdb|dsql|memorydb|neptune|redshift) [a-z-]* \. (?:.+\.)?
+    (?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|api\.aws) \.?
+    """
+_OTHER_NAMES = {"cache": "ElastiCache", "docdb": "DocumentDB", "dsql": "Aurora DSQL", "memorydb": "MemoryDB"}
+
 # RFC 1035, section 2.3.4: the longest name in text form, and the longest label.
 _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
@@ -65,11 +72,18 @@ def parse(host: str) -> RdsEndpoint | None:
     )
 
 
+def other_service(host: str) -> str | None:
+    """Return the name of the AWS service if this is a host of a database other than RDS and Aurora."""
+    match = None if parse(host) else re.fullmatch(_OTHER_SERVICE, host, re.VERBOSE | re.IGNORECASE)
+    return match and _OTHER_NAMES.get(match["label"].lower(), match["label"].title())
+
+
 def normalise(host: object, option: str = "host") -> str:
     """Return the one form in which a host is dialled, signed and verified.
 
     Names become lower-case ASCII (IDNA) without a trailing dot, IP addresses their shortest form (IPv6 without
-    brackets, with or without a zone). Anything else is refused with a message about ``option``.
+    brackets, with or without a zone). Anything else is refused with a message about ``option``, and so are the hosts of
+    other AWS databases.
     """
     if not isinstance(host, str):
         raise ConfigurationError(f"{option} must be a host name or an IP address, not {type(host).__name__}")
@@ -92,6 +106,9 @@ def normalise(host: object, option: str = "host") -> str:
         raise ConfigurationError(
             f"{option} is too long: a host name has at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between dots"
         )
+    if service := other_service(name):
+        remedy = "pass the endpoint of an RDS or Aurora database, or plugins='' to log in with a password"
+        raise ConfigurationError(f"{option} is a host of {service}, which accepts no token of RDS; {remedy}")
     return name
 
 

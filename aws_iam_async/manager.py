@@ -157,15 +157,15 @@ class PluginManager:
         return pool, pipeline.driver.close_pool
 
     async def _pipeline(self, dsn: str | None, driver: str | ModuleType | None) -> tuple[Pipeline, OptionsReader]:
-        if dsn is not None and not isinstance(dsn, str):
-            raise ConfigurationError(f"dsn must be a string, not {type(dsn).__name__}")
         name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
         if name not in self._pipelines:
             loaded = await drivers.load(name)
             if name not in self._pipelines:  # another caller may have been faster
-                pipeline = Pipeline(loaded, self._plugins, self._counters)
-                pipeline.closed = self._closed
-                reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options)
+                pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
+                logins = (getattr(plugin, "own_login", None) for plugin in self._plugins)
+                reader = OptionsReader(
+                    loaded, self._plugin_names, self.option_names, self._options, next(filter(None, logins), None)
+                )
                 self._pipelines[name] = pipeline, reader
         return self._pipelines[name]
 

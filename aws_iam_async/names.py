@@ -1,6 +1,7 @@
 """Names of options: which ones are known, and which one was meant. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from aws_iam_async.errors import ConfigurationError
@@ -22,49 +23,80 @@ PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """The options that the built-in plugins own, by plugin code."""
 
-# Foreign names, in lower case and without underscores: those of the AWS Advanced NodeJS, JDBC and Python wrappers, of
-# libpq and of other drivers.
+# Foreign names and ours, in lower case and without underscores. The foreign ones are those of the AWS Advanced NodeJS,
+# JDBC and Python wrappers, of libpq, of SQLAlchemy and of other drivers.
 _FOREIGN_NAMES = {
-    "iamexpiration": "iam_token_expiration",
-    "iamport": "iam_default_port",
+    "iamexpiration": "iamtokenexpiration",
+    "iamport": "iamdefaultport",
     "awsprofile": "profile",
-    "awscredentialsprovider": "credentials",
-    "customawscredentialproviderhandler": "credentials",
-    "awscredentialsmanager": "credentials",
     "wrapperplugins": "plugins",
     "sslca": "sslrootcert",
-    "connecttimeout": "timeout",
-    "timeout": "connect_timeout",
-    "dbname": "database",
-    "username": "user",
-    "db": "database",
     "sslcontext": "ssl",
+    "connecttimeout": "timeout",
+    "timeout": "connecttimeout",
+    "applicationname": "programname",
+    "dbname": "database",
+    "db": "database",
+    "username": "user",
+    "hostaddr": "host",
+    "poolsize": "maxsize",
+    "maxsize": "poolsize",
 }
 # Foreign names with a counterpart that is not an option of a connection.
 _HINTS = {"enabletelemetry": 'plugins="otel,iam"', "refresh": "PluginManager(refresh=...)"}
+# Names that are meant for AWS or may hold a secret, with the option that was probably meant. PostgreSQL 18 has no such
+# settings: for TLS they begin with "ssl_". A custom setting has a dot in its name.
+_NEVER_SETTINGS = {
+    "iam_region": r"[^.]*region",
+    "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|role[^.]|external[_-]?id",
+    "password": r".*(passw(or)?d|passphrase|pwd)$|pass$",
+    "plugins": r"iam(?!\.)",
+    "sslmode": r"ssl(?![_.])",
+}
 
 
-def nearest(name: str, known: Collection[str], *, likeness: float = 0.75) -> str | None:
+def meant_instead_of_setting(name: str) -> str | None:
+    """Return the option that a name stands for if it is never sent as a setting: for AWS, for TLS, or for a secret."""
+    matches = (option for option, pattern in _NEVER_SETTINGS.items() if re.match(pattern, name, re.IGNORECASE))
+    return next(matches, None)
+
+
+def shown(word: str) -> str:
+    """Return a word for a message, or nothing if it is more than that: it may be a misplaced DSN with a password."""
+    return f" {word!r}" if re.fullmatch(r"[\w-]{0,32}", word) else ""
+
+
+def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str | None:
     """Return the known name that was probably meant by a name in any spelling: ``iamRegion``, ``iam-region``."""
     plain = {option.replace("_", ""): option for option in known}
     wanted = name.replace("_", "").replace("-", "").lower()
     if hint := _HINTS.get(wanted):
         return hint
-    if (meant := _FOREIGN_NAMES.get(wanted)) in known:
-        return meant
+    if (meant := _FOREIGN_NAMES.get(wanted)) in plain:
+        return plain[meant]
     import difflib  # noqa: PLC0415 - for errors only
 
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=likeness)
     return plain[near[0]] if near else None
 
 
-def refuse_unknown(names: Iterable[str], known: Collection[str], *, where: str) -> None:
-    """Refuse the first name that is not known, and name the option that was probably meant."""
+def refuse_unknown(
+    names: Iterable[str], known: frozenset[str], *, where: str, keywords: frozenset[str] = frozenset(), other: str = ""
+) -> None:
+    """Refuse the first name that is not known, and name the option that was probably meant.
+
+    ``keywords`` are known names that only keywords can have. ``other`` is further advice.
+    """
     for name in names:
         if name in known:
             continue
+        problem = f"unknown option {name!r} {where}"
         plugin = next((code for code, options in PLUGIN_OPTIONS.items() if name in options), None)
         if plugin is not None:
-            raise ConfigurationError(f"unknown option {name!r} {where}: it needs the plugin {plugin!r} in plugins=")
-        meant = nearest(name, {"plugins", *known} - {name})
-        raise ConfigurationError(f"unknown option {name!r} {where}" + (f": did you mean {meant}?" if meant else ""))
+            raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
+        known = frozenset({"plugins", *known} - {name})
+        instead = meant_instead_of_setting(name)
+        meant = nearest(name, known) or (instead if instead in known else None)
+        guess = f"did you mean {meant}?" if meant else "it may be a secret or an option for AWS" if instead else ""
+        advice = " Or ".join(filter(None, (guess + " Pass it as a keyword" * (meant in keywords), other)))
+        raise ConfigurationError(f"{problem}: {advice}" if advice else problem)

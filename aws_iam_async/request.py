@@ -1,6 +1,6 @@
 """The description of one physical connection: all that plugins and drivers see."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
@@ -13,11 +13,21 @@ def _never(_error: BaseException) -> bool:
     return False
 
 
+def _frozen(value: Any) -> Any:
+    """Return a copy of dicts, lists and sets that cannot be changed, and any other value as it is."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(item) for name, item in value.items()})
+    if type(value) in {list, tuple}:
+        return tuple(map(_frozen, value))
+    return frozenset(value) if type(value) is set else value
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ConnectRequest:
     """An immutable description of one physical connection.
 
-    A plugin reads it, and passes on either the same object or a changed copy made by :meth:`replace`.
+    A plugin reads it, and passes on either the same object or a changed copy made by :meth:`replace`. Dicts, lists and
+    sets in the options are copied and cannot be changed either: lists become tuples.
 
     Attributes:
         driver: The driver's name, for example ``"asyncpg"`` or ``"aiomysql"``.
@@ -26,10 +36,10 @@ class ConnectRequest:
         port: The port to dial, with the driver's default already filled in.
         user: The database user; ``None`` leaves it to the driver.
         database: The database name; ``None`` leaves it to the driver.
-        password: The secret to log in with, redacted in ``repr``.
+        password: The secret to log in with, redacted in ``repr``. For asyncpg also a function that returns it.
         tls: How to protect the connection. ``request.tls.secured()`` marks the secret as one for TLS only.
         options: The values of the options that plugins own (their ``option_names``).
-        driver_options: The driver's own keywords, passed through unchanged.
+        driver_options: The driver's own keywords.
         alternates: Further ``(host, port)`` pairs of a PostgreSQL DSN with several hosts. Each host goes through all
             plugins with a request of its own, in which this is empty.
         login_rejected: Returns whether an exception of this driver means that the server refused the login.
@@ -41,7 +51,7 @@ class ConnectRequest:
     port: int | None = None
     user: str | None = None
     database: str | None = None
-    password: str | None = None
+    password: str | Callable[[], str | Awaitable[str]] | None = None
     tls: Tls = Tls()  # noqa: RUF009 - it is immutable
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     driver_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -50,6 +60,8 @@ class ConnectRequest:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "password", redacted(self.password))
+        for name in ("options", "driver_options", "alternates"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed.

@@ -1,7 +1,8 @@
 """SQLAlchemy's asyncio engines, logged in through the plugins.
 
-An engine keeps its URL, its pool and its dialect. Only the driver's connection is made here. In SQLAlchemy 2.0.16 to
-2.1 the arguments of a connection may contain an ``async_creator_fn``. The dialect calls it with all other arguments.
+An engine keeps its URL, its pool and its dialect. Only the driver's connection is made here, with the URL as its DSN.
+In SQLAlchemy 2.0.16 to 2.1 the arguments of a connection may contain an ``async_creator_fn``. The dialect calls it with
+all other arguments.
 
 Needs the extra ``sqlalchemy``.
 """
@@ -22,7 +23,8 @@ from aws_iam_async import drivers
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.manager import PluginManager
 from aws_iam_async.names import nearest, refuse_unknown
-from aws_iam_async.options import TLS_OPTIONS, merge
+from aws_iam_async.options import FIELDS, TLS_OPTIONS, merge
+from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import default_service
@@ -46,8 +48,8 @@ def create_async_engine(
     """Create an engine. Every connection goes through the plugins.
 
     Args:
-        url: ``postgresql+asyncpg://app@.../shop`` or ``mysql+aiomysql://app@.../shop``. Its query may contain options
-            of the plugins. They reach neither the driver nor the server.
+        url: ``postgresql+asyncpg://app@.../shop`` or ``mysql+aiomysql://app@.../shop``. It is read as
+            :func:`aws_iam_async.connect` reads a DSN. Its query may also contain options of SQLAlchemy's dialect.
         plugins: As for :func:`aws_iam_async.connect`; default: ``"iam"``. SQLAlchemy's own argument of this name is
             not available. Name SQLAlchemy's plugins in the URL, as ``?plugin=``.
         manager: The plugin manager to connect with, instead of ``plugins``.
@@ -63,7 +65,8 @@ def create_async_engine(
         ConfigurationError: The URL is for another driver, or an option is unknown.
         DriverNotFoundError: The driver is not installed.
     """
-    driver = _driver_name(make_url(url))
+    url = _read_url(url)
+    driver = _driver_name(url)
     manager = _manager(plugins, manager)
     own = {name: options.pop(name) for name in list(options) if name in manager.option_names | TLS_OPTIONS}
     for name in BYPASSES:
@@ -76,7 +79,7 @@ def create_async_engine(
         raise
     except TypeError as error:
         # Only SQLAlchemy knows the options of its dialects and pools.
-        _refuse_unknown(options, manager.option_names | TLS_OPTIONS, driver, error)
+        _refuse_unknown([name for name in options if f"'{name}'" in str(error)], manager, driver, error)
         raise
     arm(engine, manager=manager, **own)
     return engine
@@ -113,14 +116,17 @@ def arm(
     manager = _manager(plugins, manager)
     refuse_unknown(options, manager.option_names | TLS_OPTIONS, where=f"for an engine with driver {driver}")
 
+    _, from_url = engine.dialect.create_connect_args(engine.url)
+
     def connect(**keywords: Any) -> Any:
-        if isinstance(keywords.get("ssl"), dict):
-            raise ConfigurationError(
-                "ssl is a dict, which SQLAlchemy makes of ssl_ca and similar names in a URL: pass sslrootcert, sslmode,"
-                " or an SSLContext as ssl"
-            )
-        given = merge(keywords, options, driver=known)
-        return manager.connect(driver=driver, **given)  # type: ignore[call-overload]  # the URL decides on the driver
+        # The dialect passes strings of the URL on as they are, settings for the server among them: they are read from
+        # the URL again. What it converted or added, and connect_args, are keywords. What is missing was for itself.
+        arguments = {
+            name: value for name, value in keywords.items() if not isinstance(value, str) or from_url.get(name) != value
+        }
+        query = {name: value for name, value in engine.url.query.items() if name not in from_url or name in keywords}
+        dsn = _as_dsn(engine.url.set(drivername=f"{known.system}+{driver}", query=query))
+        return manager.connect(dsn, **merge(arguments, options, driver=known))
 
     def replace_connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
         # From the second connection on it is there already: SQLAlchemy 2.0.42 passes the same dict each time.
@@ -129,6 +135,22 @@ def arm(
 
     event.listen(engine.sync_engine, "do_connect", replace_connect)
     _armed.add(engine.sync_engine)
+
+
+def _read_url(url: str | URL) -> URL:
+    """Read a URL as a DSN, and return it in a form that SQLAlchemy accepts."""
+    dsn = parse(_as_dsn(url) if isinstance(url, URL) else url)
+    if len(dsn.hosts) == 1 or not dsn.hosts:
+        return make_url(url.strip() if isinstance(url, str) else url)
+    query = {
+        "host": ",".join(host or "" for host, _ in dsn.hosts),
+        "port": ",".join(port or "5432" for _, port in dsn.hosts),  # only a PostgreSQL URL may have several
+    }
+    return URL.create(dsn.scheme, dsn.user, dsn.password, database=dsn.database, query={**dsn.query, **query})
+
+
+def _as_dsn(url: URL) -> str:
+    return url.render_as_string(hide_password=False).replace(" ", "%20")
 
 
 def _driver_name(url: URL) -> str:
@@ -149,14 +171,16 @@ def _manager(plugins: str | Iterable[str | Plugin] | None, manager: PluginManage
     return manager
 
 
-def _refuse_unknown(options: Iterable[str], own: frozenset[str], driver: str, error: TypeError) -> None:
+def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: str, error: TypeError) -> None:
+    known = drivers.load_now(driver)
     engine = {name for overload in get_overloads(sqlalchemy.create_engine) for name in overload.__annotations__}
-    for name in options:
-        if name in engine:
-            continue
-        if name in drivers.load_now(driver).connect_options:
+    own = frozenset(engine | manager.option_names | TLS_OPTIONS)
+    for name in names:
+        if name in known.connect_options | FIELDS | known.aliases.keys():
             raise ConfigurationError(
                 f"{name} is an option of {driver}, not of the engine: pass connect_args={{{name!r}: ...}}"
             ) from error
-        if meant := nearest(name, own | engine):
-            raise ConfigurationError(f"unknown option {name!r}: did you mean {meant}?") from error
+        if nearest(name, own):
+            refuse_unknown([name], own, where=f"for an engine with driver {driver}")
+        if known.query_has_settings and name not in known.pool_options:
+            error.add_note(f"Pass a setting of the server as connect_args={{'server_settings': {{{name!r}: ...}}}}.")

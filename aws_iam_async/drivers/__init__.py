@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_iam_async import threads
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
+from aws_iam_async.names import shown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -34,13 +35,13 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     by_scheme = _BY_SCHEME.get(scheme) or _by_entry_point(scheme) if scheme else None
     if driver is None:
         if by_scheme is None:
-            raise ConfigurationError("driver is missing: pass driver='asyncpg' or driver='aiomysql', or a DSN")
+            raise ConfigurationError("there is no DSN: is its variable unset? Else pass driver='asyncpg' or 'aiomysql'")
         return by_scheme
     name = driver.__name__ if isinstance(driver, ModuleType) else driver
     if not isinstance(name, str):
         raise ConfigurationError(f"driver must be a driver's name or its module, not {type(name).__name__}")
     if by_scheme is not None and by_scheme != name:
-        raise ConfigurationError(f"driver{_shown(name)} contradicts the DSN's scheme, which is for {by_scheme}")
+        raise ConfigurationError(f"driver{shown(name)} contradicts the DSN's scheme, which is for {by_scheme}")
     return name
 
 
@@ -74,12 +75,8 @@ def load_now(name: str) -> Driver:
             _loaded[name] = _installed()[name].load()()
         else:
             available = ", ".join((*BUILT_IN, *_installed()))
-            raise ConfigurationError(f"unknown driver{_shown(name)}; available: {available}")
+            raise ConfigurationError(f"unknown driver{shown(name)}; available: {available}")
     return _loaded[name]
-
-
-def _shown(name: str) -> str:
-    return f" {name!r}" if name.isidentifier() else ""  # anything else may be a misplaced DSN with a password
 
 
 @functools.cache

@@ -34,8 +34,12 @@ SHARED_KEYWORDS = frozenset(POOL) & (frozenset(CONNECT) - FIELDS)
 REFUSED = dict.fromkeys(
     ("sslcert", "sslkey", "sslpassword", "sslcrl", "ssl_min_protocol_version", "ssl_max_protocol_version"),
     "it is not supported; set it on an SSLContext and pass ssl=context",
-) | {"connect": "the pool connects through the plugins; write a plugin instead"}
-QUERY_KEYWORDS = frozenset({"passfile", "service", "target_session_attrs", "krbsrvname", "gsslib"})
+) | {
+    "connect": "the pool connects through the plugins; write a plugin instead",
+    # asyncpg 0.32 reads them only together with a DSN, which it does not get here.
+    **dict.fromkeys(("service", "servicefile"), "service files are not read; pass host, port, user and database"),
+}
+QUERY_KEYWORDS = frozenset({"passfile", "target_session_attrs", "krbsrvname", "gsslib"})
 INVALID_PASSWORD, INVALID_AUTHORIZATION = "28P01", "28000"
 
 
@@ -47,7 +51,7 @@ class AsyncpgDriver:
     default_port = 5432
     # PostgreSQL 17 requires it where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
     alpn: str | None = "postgresql"
-    connect_options = frozenset(CONNECT) - FIELDS
+    connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
     query_options = QUERY_KEYWORDS | frozenset(REFUSED) | {"sslnegotiation"}
     query_has_settings = True
@@ -114,8 +118,10 @@ class AsyncpgDriver:
             raise InsecureTransportError(
                 "a secret that is for TLS only is not sent over a Unix socket: pass the database's host name"
             )
+        settings = request.driver_options.get("server_settings")
         keywords = {
             **request.driver_options,
+            "server_settings": dict(settings) if isinstance(settings, Mapping) else settings,  # asyncpg needs a dict
             "host": request.host,
             "port": request.port,
             "user": request.user,
@@ -193,10 +199,11 @@ class Unhashed(Bearer):
         raise TypeError("a token is not hashed")
 
 
-def _password(request: ConnectRequest) -> str | None:
+def _password(request: ConnectRequest) -> object:
     if isinstance(request.password, Bearer):
         return Unhashed(request.password)
-    return None if request.password is None else str.__str__(request.password)  # a plain copy, for SCRAM
+    # A plain copy of a string, for SCRAM. asyncpg calls a function.
+    return str.__str__(request.password) if isinstance(request.password, str) else request.password
 
 
 def _abort_leftovers(error: BaseException) -> None:

@@ -1,30 +1,36 @@
 """Options: a DSN, keywords, a manager's options and environment variables become one :class:`ConnectRequest`."""
 
 import functools
+import inspect
 import math
 import os
-import re
+import warnings
 from collections.abc import Collection, Mapping
-from types import MappingProxyType, NoneType
+from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from aws_iam_async import endpoints, tls
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.names import nearest, refuse_unknown
+from aws_iam_async.names import meant_instead_of_setting, nearest, refuse_unknown
 from aws_iam_async.options import dsn
 from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Secret
 
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
+_ALTERNATIVES = (frozenset({"ssl", "sslmode"}), frozenset({"profile", "credentials"}))
 # These decide how a DSN is read, so they cannot be in it.
 _NOT_IN_DSN = frozenset({"driver", "plugins"})
-# Names that may hold a secret or are meant for AWS. PostgreSQL 18 has no such settings: for TLS they begin with "ssl_".
-_NOT_A_SETTING = r"(?i)iam|ssl(?!_)|aws|.*(secret|token|credential)|pwd|role_|external_id|(rds_)?region"
 # No known option is so similar to a setting of PostgreSQL 18: max_size and max_wal_size are at 0.82.
 _MISSPELLED = 0.85
 _LONGEST_TIME_LIMIT = 10**9
+# The keyword for settings of the server, which some drivers read from a DSN as well.
+_SETTINGS = "server_settings"
+_REFUSED = {"plugins": "a manager's plugins are chosen when it is made; pass them to PluginManager(plugins=...)"}
 _PLAIN_TYPES = frozenset({str, bytes, int, float, bool, NoneType})
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 class Options(NamedTuple):
@@ -38,12 +44,20 @@ class OptionsReader:
     """Reads the options of one manager for one driver. ``defaults`` are the manager's own options."""
 
     def __init__(
-        self, driver: Driver, plugins: str, plugin_options: frozenset[str], defaults: Mapping[str, Any]
+        self,
+        driver: Driver,
+        plugins: str,
+        plugin_options: frozenset[str],
+        defaults: Mapping[str, Any],
+        own_login: str | None = None,
     ) -> None:
         self._driver = driver
         self._plugin_options = plugin_options
         self._defaults = defaults
+        self._own_login = own_login
+        self._keywords_only = (driver.connect_options | driver.pool_options | _NOT_IN_DSN) - driver.query_options
         self._known = FIELDS | TLS_OPTIONS | plugin_options | driver.connect_options | driver.pool_options
+        self._in_query = self._known | driver.query_options | _NOT_IN_DSN
         self._where = f"for driver {driver.name} with plugins {plugins!r}"
         # An application passes the same options for each connection. `typed`: True is not a port, though it equals 1.
         self._read_cached = functools.lru_cache(maxsize=64, typed=True)(self._read)
@@ -61,7 +75,10 @@ class OptionsReader:
             ]
         )
         read = self._read_cached if all(map(_equal_only_if_same, keywords.values())) else self._read
-        return read(text, pool, environment, **keywords)
+        options = read(text, pool, environment, **keywords)
+        if options.request.password is not None and self._own_login:
+            warnings.warn(f"password is ignored: {self._own_login}", UserWarning, stacklevel=_callers_level())
+        return options
 
     def _read(
         self,
@@ -72,7 +89,7 @@ class OptionsReader:
         **keywords: Any,
     ) -> Options:
         driver = self._driver
-        from_dsn = {} if text is None else self._from_dsn(dsn.parse(text), keywords)
+        from_dsn = {} if text is None else self._from_dsn(dsn.parse(text))
         variables = dict(zip(driver.variables, environment, strict=True))
         if any(layer.get("host") is not None for layer in (self._defaults, from_dsn, keywords)):
             variables.pop("host", None)  # so that it is not validated either
@@ -89,7 +106,7 @@ class OptionsReader:
             port=port,
             user=_name(given, "user"),
             database=_name(given, "database"),
-            password=given.get("password"),
+            password=_password(given.get("password")),
             tls=settings._replace(alpn=driver.alpn),
             options=_only(given, self._plugin_options),
             driver_options=_only(given, driver.connect_options),
@@ -101,12 +118,17 @@ class OptionsReader:
 
     def _check(self, given: Mapping[str, Any], *, pool: bool) -> None:
         driver = self._driver
+        refused = {**_REFUSED, **driver.refused}
         for name in given:
-            if name in driver.refused:
-                raise ConfigurationError(f"{name}: {driver.refused[name]}")
+            if name in refused:
+                raise ConfigurationError(f"{name}: {refused[name]}")
             if name in driver.pool_options and not pool:
                 raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
-        refuse_unknown(given, self._known, where=self._where)
+            if name not in self._known:
+                is_setting = driver.query_has_settings and not self._looks_like_an_option(name)
+                advice = f"pass a setting of the server as {_SETTINGS}={{{name!r}: ...}}" if is_setting else ""
+                refuse_unknown([name], self._known, where=self._where, other=advice)
+        self._check_settings(given.get(_SETTINGS))
         seconds: Any = given.get(driver.time_limit)
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         in_range = is_number and (seconds == math.inf or 0 <= seconds <= _LONGEST_TIME_LIMIT)  # nan is neither
@@ -115,69 +137,68 @@ class OptionsReader:
                 f"{driver.time_limit} must be a number of seconds from 0 to {_LONGEST_TIME_LIMIT}, or None for no limit"
             )
 
-    def _from_dsn(self, parts: dsn.Dsn, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    def _check_settings(self, settings: Any) -> None:
+        for name in settings if isinstance(settings, Mapping) else ():
+            if name in self._known:
+                raise ConfigurationError(f"{_SETTINGS}: {name!r} is no setting of the server; pass it as a keyword")
+            if isinstance(name, str) and meant_instead_of_setting(name):
+                refuse_unknown([name], self._known, where=f"in {_SETTINGS} {self._where}")
+
+    def _from_dsn(self, parts: dsn.Dsn) -> dict[str, Any]:
         given = self._from_query(parts.query)
         for name, value in (("user", parts.user), ("password", parts.password), ("database", parts.database)):
             if value is not None:
+                if name in given:
+                    raise ConfigurationError(f"dsn: {name} is given before and after the '?'; remove one")
                 given[name] = value
-        if len(parts.hosts) == 1:
-            ((host, port),) = parts.hosts
-            given |= {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-        elif parts.hosts and keywords.get("host") is None:
-            given["host"] = [host for host, _ in parts.hosts]
-            given["port"] = [given.get("port") if port is None else port for _, port in parts.hosts]
-        return given
+        return given | _places(parts.hosts)
 
     def _from_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         driver = self._driver
-        keywords_only = (driver.connect_options | driver.pool_options | _NOT_IN_DSN) - driver.query_options
-        known = self._known | driver.query_options | _NOT_IN_DSN
         given: dict[str, Any] = {}
         for_driver: dict[str, str] = {}
-        for name, value in query.items():
-            if name in self._plugin_options or name in TLS_OPTIONS:
+        for name, value in _by_field(query, driver).items():
+            if name in self._plugin_options or name in TLS_OPTIONS or name in FIELDS:
                 given[name] = value
-            elif name in FIELDS or name in driver.aliases:
-                given[driver.aliases.get(name, name)] = value
             elif name in driver.query_options:
                 for_driver[name] = value
-            elif name in keywords_only:
-                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword")
+            elif name in self._keywords_only:
+                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
             else:
-                if not driver.query_has_settings or self._looks_like_an_option(name, known):
-                    refuse_unknown([name], known, where=self._where)
+                if not driver.query_has_settings or self._looks_like_an_option(name):
+                    refuse_unknown([name], self._in_query, where=self._where, keywords=self._keywords_only)
                 for_driver[name] = value
         return {**driver.read_query(for_driver), **given}
 
-    def _looks_like_an_option(self, name: str, known: Collection[str]) -> bool:
+    def _looks_like_an_option(self, name: str) -> bool:
         """Whether a name is a misspelled option: asyncpg would send it to the server as a setting, with the login."""
-        return "." not in name and bool(
-            re.match(_NOT_A_SETTING, name)
-            or nearest(name, self._plugin_options)
-            or nearest(name, known, likeness=_MISSPELLED)
+        return meant_instead_of_setting(name) is not None or (
+            "." not in name
+            and bool(nearest(name, self._plugin_options) or nearest(name, self._in_query, likeness=_MISSPELLED))
         )
 
 
 def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
     """Merge layers of options: the rule of precedence. Later layers win.
 
-    ``None`` is "not given", except for the driver's own keywords. Options for TLS complete each other across layers:
-    ``ssl`` and ``sslmode`` replace each other, and leave an earlier ``sslrootcert`` in place. Only an ``SSLContext`` or
-    ``ssl=False`` replaces all of them.
+    ``None`` is "not given", except for the driver's own keywords. ``ssl`` and ``sslmode`` replace each other, and so do
+    ``profile`` and ``credentials``. An earlier ``sslrootcert`` stays in place. Only an ``SSLContext`` or ``ssl=False``
+    replaces all options for TLS. A host leaves an earlier port in place, but not a list of ports.
     """
     own_keywords = driver.connect_options | driver.pool_options
     given: dict[str, Any] = {}
     for layer in layers:
-        replaced = (
-            TLS_OPTIONS if isinstance(layer.get("ssl"), tls.OpenSSLContext) or layer.get("ssl") is False else set()
-        )
-        if any(layer.get(name) is not None for name in ("ssl", "sslmode")):
-            replaced = replaced or {"ssl", "sslmode"}
+        replaces_all = isinstance(layer.get("ssl"), tls.OpenSSLContext) or layer.get("ssl") is False
+        replaced = TLS_OPTIONS if replaces_all else frozenset()
+        for names in _ALTERNATIVES:
+            if any(layer.get(name) is not None for name in names):
+                replaced |= names
+        if layer.get("host") is not None and isinstance(given.get("port"), list) and len(given["port"]) > 1:
+            replaced |= {"port"}
         given = {name: value for name, value in given.items() if name not in replaced}
-        for name, value in layer.items():
-            if value is None and name not in own_keywords:
+        for field, value in _by_field(layer, driver).items():
+            if value is None and field not in own_keywords:
                 continue
-            field = driver.aliases.get(name, name)
             earlier = given.get(field)
             if isinstance(earlier, Mapping) and isinstance(value, Mapping):  # settings for the server add up in asyncpg
                 given[field] = {**earlier, **value}
@@ -186,49 +207,67 @@ def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
     return given
 
 
+def _by_field(layer: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
+    """Replace the driver's other names for fields. Two names of one field in one layer are refused."""
+    given: dict[str, Any] = {}
+    for name, value in layer.items():
+        field = driver.aliases.get(name, name)
+        if field in layer and field != name and value is not None and layer[field] is not None:
+            raise ConfigurationError(f"{name} and {field} are two names of one option; pass one of them")
+        if value is not None or field not in given:
+            given[field] = value
+    return given
+
+
+def _callers_level() -> int:
+    """Return the ``stacklevel`` of the first line outside this package, for a warning of the calling function."""
+    level, frame = 0, inspect.currentframe()
+    while frame and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 def _equal_only_if_same(value: object) -> bool:
     """Whether a value may be part of a cache key: objects of other types may be equal without being the same."""
     return type(value) in _PLAIN_TYPES or (type(value).__eq__ is object.__eq__ and value.__hash__ is not None)
 
 
-def _only(given: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
-    return MappingProxyType({name: given[name] for name in given if name in names})
+def _only(given: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: given[name] for name in given if name in names}
+
+
+def _password(value: Any) -> Any:
+    if value is None or isinstance(value, Secret) or callable(value):
+        return value
+    if not isinstance(value, str):
+        raise ConfigurationError(f"password must be a string, not {type(value).__name__}")
+    return Secret(str.__str__(value))
 
 
 def _from_environment(values: Mapping[str, str | None]) -> dict[str, Any]:
     """Parse the driver's variables as libpq does: lists of hosts and ports; an empty variable is not given."""
-    given: dict[str, Any] = {name: value for name, value in values.items() if value}
-    if "," in (port := given.get("port", "")):
-        given["port"] = port.split(",")
-    if hosts := given.get("host"):
-        pairs = dsn.split_hosts(hosts, source="PGHOST")
-        given["host"] = [host for host, _ in pairs]
-        if any(port for _, port in pairs):
-            given["port"] = [port or given.get("port") for _, port in pairs]
-    return given
+    given = {name: value for name, value in values.items() if value}
+    hosts = dsn.split_hosts(given.pop("host", ""), source="PGHOST", bare_ipv6=True)
+    ports = [port or None for port in given.pop("port", "").split(",")]
+    return given | _places(dsn.with_ports(hosts or ((None, None),) * len(ports), ports))
 
 
-def _addresses(host: Any, port: Any, fallback: Any, default_port: int) -> list[tuple[str | None, int]]:
-    hosts = list(host) if isinstance(host, (list, tuple)) else [host]
+def _places(hosts: dsn.Hosts) -> dict[str, list[str | None]]:
+    """Return hosts and their ports as the options ``host`` and ``port``."""
+    columns = {"host": [host for host, _ in hosts], "port": [port for _, port in hosts]}
+    return {name: values for name, values in columns.items() if any(values)}
+
+
+def _addresses(host: Any, *ports: Any) -> list[tuple[str | None, int]]:
+    """Return each host with its port: the first that is given of ``ports``, each for all hosts or a list."""
+    hosts: dsn.Hosts = tuple((name, None) for name in (host if isinstance(host, (list, tuple)) else [host]))
     if not hosts:
         raise ConfigurationError("host is an empty list; name at least one host")
-    if len(hosts) > 1 and None in hosts:
+    if len(hosts) > 1 and (None, None) in hosts:
         raise ConfigurationError("one of the hosts is empty; remove the extra comma or name the host")
-    ports = _ports(port, len(hosts))
-    fallbacks = _ports(fallback, len(hosts)) if None in ports else ports
-    return [
-        (_host(host), endpoints.parse_port(next((p for p in (port, other) if p is not None), default_port), "port"))
-        for host, port, other in zip(hosts, ports, fallbacks, strict=True)
-    ]
-
-
-def _ports(port: Any, hosts: int) -> list[Any]:
-    ports = list(port) if isinstance(port, (list, tuple)) else [port]
-    if len(ports) == 1:
-        ports *= hosts
-    if len(ports) != hosts:
-        raise ConfigurationError(f"{len(ports)} ports for {hosts} hosts: pass one port, or one for each host")
-    return ports
+    for port in ports:
+        hosts = dsn.with_ports(hosts, port if isinstance(port, (list, tuple)) else [port])
+    return [(_host(name), endpoints.parse_port(port, "port")) for name, port in hosts]
 
 
 def _host(host: Any) -> str | None:

@@ -39,7 +39,6 @@ class IamOptions(TypedDict, total=False):
 class _Common(IamOptions, total=False):
     plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins
     user: str | None
-    password: str | None
     database: str | None
     ssl: ssl.SSLContext | SslMode | bool | None
     sslmode: SslMode | None
@@ -47,18 +46,18 @@ class _Common(IamOptions, total=False):
     loop: asyncio.AbstractEventLoop | None
 
 class _OneHost(TypedDict, total=False):
+    password: str | None
     host: str | None
     port: int | str | None
 
 class _Hosts(TypedDict, total=False):
+    password: str | Callable[[], str | Awaitable[str]] | None
     host: str | list[str] | tuple[str, ...] | None
     port: int | str | list[int] | tuple[int, ...] | None
 
 class _Asyncpg(_Common, total=False):
     dbname: str | None
     passfile: str | os.PathLike[str] | None
-    service: str | None
-    servicefile: str | os.PathLike[str] | None
     timeout: float | None
     statement_cache_size: int
     max_cached_statement_lifetime: int

@@ -2,10 +2,8 @@
 
 import asyncio
 import socket
-import warnings
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints
 from aws_iam_async.credentials.credentials import is_temporary
@@ -30,11 +28,10 @@ class IamPlugin:
     """Logs in with an IAM token."""
 
     option_names = PLUGIN_OPTIONS["iam"]
+    own_login = "plugin 'iam' logs in with a token"
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
-        # All connections of a pool have one request, and so have single connections with the same options.
-        self._logins: WeakKeyDictionary[ConnectRequest, IamLogin] = WeakKeyDictionary()
 
     async def check(self, request: ConnectRequest) -> None:
         for host, port in ((request.host, request.port), *request.alternates):
@@ -52,15 +49,11 @@ class IamPlugin:
         that they are read again, at most once in 10 s. Otherwise, and the second time, the driver's own exception is
         raised, with notes on what was signed and what to check.
         """
-        if request.password is not None:
-            warnings.warn("password is ignored: plugin 'iam' logs in with a token", UserWarning, stacklevel=2)
         request = await resolve_endpoint(request)
-        login = self._logins.get(request)
-        if login is None:
-            login = self._logins[request] = login_for(request)
-            # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
-            # and many callers may connect in this pass of the loop.
-            asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
+        login = login_for(request)
+        # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond, and
+        # many callers may connect in this pass of the loop.
+        asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
         token, just_read = await self._tokens.get(login.key)
         try:
             return await call_next(request.replace(password=token.value, tls=login.tls))
@@ -142,6 +135,8 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
         )
         canonical = answers[0][3] if answers else ""  # getaddrinfo(3): only the first answer has it
         endpoint = endpoints.parse(canonical)
+        if service := endpoints.other_service(canonical):
+            raise ConfigurationError(f"iam_host='auto': the canonical name of {name!r} is a host of {service}")
         if endpoint is None or endpoint.region is None:
             raise ConfigurationError(
                 f"iam_host='auto': the canonical name of {name!r} is {canonical!r}, which is not an RDS endpoint in a"

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
-from aws_iam_async.names import nearest
+from aws_iam_async.names import nearest, shown
 from aws_iam_async.plugins.iam import IamPlugin
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import TokenService
@@ -57,7 +57,7 @@ def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
 def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
     """Parse a ``plugins`` argument: a comma-separated string, or a sequence of codes and instances, outermost first."""
     if isinstance(plugins, str):
-        return _codes(plugins)
+        plugins = [plugins]
     if not isinstance(plugins, Iterable):
         raise ConfigurationError(
             f"plugins must be a string or a sequence of codes and plugins, not {type(plugins).__name__}"
@@ -65,7 +65,10 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
     chain: list[str | Plugin] = []
     for plugin in plugins:
         if isinstance(plugin, str):
-            chain.extend(_codes(plugin))
+            codes = [code.strip() for code in plugin.split(",")] if plugin.strip() else []
+            if "" in codes:
+                raise ConfigurationError("plugins: there is nothing between two commas; write plugins='a,b'")
+            chain.extend(codes)
         elif isinstance(plugin, Plugin) and not isinstance(plugin, type):
             chain.append(plugin)
         else:
@@ -90,14 +93,6 @@ def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugi
     return tuple(created[plugin] if isinstance(plugin, str) else plugin for plugin in plugins)
 
 
-@functools.lru_cache(maxsize=64)
-def _codes(text: str) -> tuple[str, ...]:
-    codes = tuple(code.strip() for code in text.split(",")) if text.strip() else ()
-    if "" in codes:
-        raise ConfigurationError(f"plugins={text!r}: there is nothing between two commas; write plugins='a,b'")
-    return codes
-
-
 def _create(code: str, tokens: TokenService) -> Plugin:
     if code in _BUILT_IN:
         return _BUILT_IN[code]()(tokens)
@@ -116,9 +111,9 @@ def _entry_point(code: str) -> Factory:
         factory: Factory = entry_point.load()
         return factory
     available = sorted({*_BUILT_IN, *registered, *found.names})
-    meant = nearest(code, available)
+    meant = nearest(code, frozenset(available))
     hint = f"did you mean {meant!r}? Available" if meant else "available"
     raise PluginNotFoundError(
-        f"unknown plugin {code!r}; {hint}: {', '.join(available)}."
-        " A plugin of your own needs register_plugin(), or the package that provides it"
+        f"unknown plugin{shown(code)}; {hint}: {', '.join(available)}."
+        " This package has no others: remove it from plugins=, or define it yourself and call register_plugin()"
     )

@@ -9,6 +9,7 @@ from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.names import shown
 
 RDS_CA_BUNDLE = f"{__path__[0]}/rds-ca-bundle.pem"
 _REGIONS_OF_BUNDLE = (
@@ -26,6 +27,9 @@ TlsMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca
 
 _WORDS: tuple[TlsMode, ...] = get_args(TlsMode)
 _PLAINTEXT_MODES = frozenset({"disable", "allow", "prefer"})  # they may connect without TLS
+_BOOLEANS: dict[str, TlsMode] = {"true": "verify-full", "false": "disable"}
+_MYSQL_WORDS = {"verify-identity": "verify-full", "required": "require", "preferred": "prefer", "disabled": "disable"}
+SYSTEM = "system"  # as sslrootcert: the system's authorities, without those of RDS
 
 
 class Tls(NamedTuple):
@@ -33,7 +37,8 @@ class Tls(NamedTuple):
 
     mode: TlsMode | None = None  # libpq's word; None without a context: the driver's default applies
     context: SSLContext | None = None
-    root_cert: str | None = None  # a PEM file with the only authorities to trust; None: those of RDS and of the system
+    # a PEM file with the only authorities to trust, or SYSTEM; None: those of RDS and of the system
+    root_cert: str | None = None
     server_name: str | None = None  # the name to verify the server as, if it is not the host that is dialled
     required: bool = False  # the request carries a secret that must never be sent without TLS
     alpn: str | None = None  # the application protocol to negotiate; the user's own context keeps its own
@@ -57,7 +62,8 @@ class Tls(NamedTuple):
 def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None) -> Tls:
     """Parse the user's TLS options. ``sslmode`` is the name of ``ssl`` in a DSN.
 
-    As in libpq, ``sslrootcert`` turns ``require`` into ``verify-ca``. Alone it means ``verify-full``.
+    As in libpq, ``sslrootcert`` turns ``require`` into ``verify-ca``. Alone it means ``verify-full``. With
+    ``sslrootcert=system`` only the system's authorities are trusted.
     """
     if isinstance(ssl, OpenSSLContext):
         for option, value in (("sslmode", sslmode), ("sslrootcert", sslrootcert)):
@@ -70,8 +76,6 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
                 "ssl: this SSLContext is for servers; create one with ssl.create_default_context(), without a purpose"
             )
         return Tls(context=ssl)
-    if isinstance(ssl, bool):
-        ssl = "verify-full" if ssl else "disable"
     mode, same = _word(ssl, "ssl"), _word(sslmode, "sslmode")
     if mode is not None and same is not None and mode != same:
         raise ConfigurationError(f"ssl is {mode!r} and sslmode is {same!r}; pass one of them")
@@ -81,6 +85,9 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
         return Tls(mode)
     if mode in _PLAINTEXT_MODES:
         raise ConfigurationError(f"sslrootcert verifies nothing with sslmode {mode!r}; pass 'verify-full' or drop it")
+    if root_cert == SYSTEM and mode not in {None, "verify-full"}:
+        # As in libpq: anybody can get a certificate of a public authority.
+        raise ConfigurationError(f"sslrootcert='system' needs sslmode 'verify-full', not {mode!r}; omit sslmode")
     if mode == "require":
         mode = "verify-ca"
     return Tls(mode or "verify-full", root_cert=root_cert)
@@ -89,16 +96,20 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
 def _word(value: object, option: str) -> TlsMode | None:
     if value is None:
         return None
+    if option == "ssl" and isinstance(value, bool | str):
+        value = _BOOLEANS.get(str(value).lower(), value)
     known = "one of " + ", ".join(map(repr, _WORDS))
     if not isinstance(value, str):
         alternatives = ", True, False or an ssl.SSLContext" if option == "ssl" else ""
-        raise ConfigurationError(f"{option} must be {known}{alternatives}, not {type(value).__name__}")
+        advice = "; pass the path in ssl={'ca': ...} as sslrootcert" if isinstance(value, dict) else ""
+        raise ConfigurationError(f"{option} must be {known}{alternatives}, not {type(value).__name__}{advice}")
     for word in _WORDS:
         if word == value:
             return word
-    meant = value.lower().replace("_", "-")
+    plain = value.lower().replace("_", "-")
+    meant = {**_BOOLEANS, **_MYSQL_WORDS}.get(plain, plain)
     advice = f"did you mean {meant!r}?" if meant in _WORDS else f"it must be {known}"
-    raise ConfigurationError(f"{option}: {value[:32]!r} is unknown; {advice}")
+    raise ConfigurationError(f"{option}:{shown(value) or ' this value'} is unknown; {advice}")
 
 
 def _path(value: object, option: str) -> str | None:
@@ -107,6 +118,8 @@ def _path(value: object, option: str) -> str | None:
     if not isinstance(value, str | bytes | os.PathLike):
         raise ConfigurationError(f"{option} must be the path of a PEM file, not {type(value).__name__}")
     path = os.fsdecode(value)
+    if "://" in path:
+        raise ConfigurationError(f"{option} must be the path of a PEM file, not a URL")
     if not path or "\0" in path:
         problem = "contains a NUL" if path else "is empty"
         raise ConfigurationError(f"{option} must be the path of a PEM file, and {problem}")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, OpenSSLContext, Tls, TlsMode
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls, TlsMode
 from aws_iam_async.tls.pinning import pin
 
 MAX_CONTEXTS = 64
@@ -101,10 +101,10 @@ def build(key: ContextKey) -> SSLContext:
     if key.verification == "require":
         return built
     # From files, not from memory: CPython releases the GIL only while OpenSSL reads a file.
-    if key.root_cert is not None:
-        built.load_verify_locations(cafile=key.root_cert)
-    else:
-        built.load_verify_locations(cafile=RDS_CA_BUNDLE)
+    file = RDS_CA_BUNDLE if key.root_cert is None else key.root_cert
+    if file != SYSTEM:
+        built.load_verify_locations(cafile=file)
+    if key.root_cert in {None, SYSTEM}:
         built.load_default_certs()
     return built
 

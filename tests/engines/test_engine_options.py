@@ -16,10 +16,24 @@ MYSQL = "mysql+aiomysql://app@shop.c9akciq32.us-east-1.rds.amazonaws.com/shop"
 @pytest.mark.parametrize(
     ("url", "name", "answer"),
     [
-        (POSTGRESQL, "iamRegion", "unknown option 'iamRegion': did you mean iam_region?"),
-        (POSTGRESQL, "iam_regoin", "unknown option 'iam_regoin': did you mean iam_region?"),
-        (MYSQL, "poolsize", "unknown option 'poolsize': did you mean pool_size?"),
-        (POSTGRESQL, "pool_preping", "unknown option 'pool_preping': did you mean pool_pre_ping?"),
+        (
+            POSTGRESQL,
+            "iamRegion",
+            "'iamRegion' for an engine with driver asyncpg: did you mean iam_region?",
+        ),
+        (
+            POSTGRESQL,
+            "iam_regoin",
+            "'iam_regoin' for an engine with driver asyncpg: did you mean iam_region?",
+        ),
+        (MYSQL, "poolsize", "unknown option 'poolsize' for an engine with driver aiomysql: did you mean pool_size?"),
+        (
+            POSTGRESQL,
+            "pool_preping",
+            "'pool_preping' for an engine with driver asyncpg: did you mean pool_pre_ping?",
+        ),
+        (POSTGRESQL, "max_size", "'max_size' for an engine with driver asyncpg: did you mean pool_size?"),
+        (MYSQL, "user", "user is an option of aiomysql, not of the engine: pass connect_args="),
         (MYSQL, "init_command", "init_command is an option of aiomysql, not of the engine: pass connect_"),
         (
             POSTGRESQL,
@@ -39,6 +53,19 @@ def test_a_wrong_option_is_answered_with_the_right_one(url: str, name: str, answ
 def test_what_resembles_nothing_is_refused_by_sqlalchemy() -> None:
     with pytest.raises(TypeError, match=r"Invalid argument\(s\) 'xyzzy'"):
         create_async_engine(POSTGRESQL, xyzzy=1)
+
+
+def test_a_setting_of_the_server_is_told_its_place() -> None:
+    with pytest.raises(TypeError, match="Invalid argument") as refused:
+        create_async_engine(POSTGRESQL, application_name="till")
+    advice = "Pass a setting of the server as connect_args={'server_settings': {'application_name': ...}}."
+    assert refused.value.__notes__ == [advice]
+
+
+@pytest.mark.parametrize("url", [None, 5])
+def test_what_is_no_url_is_refused(url: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^dsn "):
+        create_async_engine(url)
 
 
 def test_options_of_one_dialect_alone_are_sqlalchemys_to_judge() -> None:
@@ -87,7 +114,7 @@ def test_sqlalchemy_may_use_the_arguments_of_one_connect_for_the_next() -> None:
 @pytest.mark.parametrize("url", [f"{MYSQL}?ssl_ca=bundle.pem", MYSQL])
 async def test_the_mysql_way_of_naming_certificates_is_answered_with_ours(url: str) -> None:
     arguments = {} if "ssl_ca" in url else {"ssl": {"ca": "bundle.pem"}}
-    with pytest.raises(ConfigurationError, match=r"ssl_ca.*: pass sslrootcert"):
+    with pytest.raises(ConfigurationError, match=r"(ssl_ca.*did you mean|{'ca': ...} as) sslrootcert"):
         await create_async_engine(url, connect_args=arguments).connect()
 
 

@@ -132,6 +132,35 @@ async def test_a_given_password_is_ignored_with_a_warning(rds: Rds) -> None:
     assert "s3cret" not in str([str(warning.message) for warning in warned])
 
 
+async def test_the_warning_about_a_password_points_at_the_callers_line(rds: Rds) -> None:
+    sizes: dict[str, Any] = {"asyncpg": {"min_size": 2}, "aiomysql": {"minsize": 2}}[rds.driver]
+    options: dict[str, Any] = {**rds.options, "password": "s3cret"}
+    with pytest.warns(UserWarning, match="password is ignored") as warned:
+        pool = await aws_iam_async.create_pool(rds.dsn, **sizes, **options)
+    await close_pool(pool)
+    with pytest.warns(UserWarning, match="password is ignored") as again:
+        async with aws_iam_async.connect(rds.dsn, **options):
+            pass
+    assert [warning.filename for warning in (*warned, *again)] == [__file__] * 2
+    assert len(rds.emulator.logins) == 3
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_asyncpg_calls_a_password_without_plugins(postgresql: Rds, asynchronous: bool) -> None:
+    calls: list[str] = []
+
+    def password() -> Any:
+        calls.append("called")
+        return answer() if asynchronous else "s3cret"
+
+    async def answer() -> str:
+        return "s3cret"
+
+    with pytest.raises(asyncpg.PostgresError):
+        await aws_iam_async.connect(postgresql.dsn, plugins="", ssl="require", password=password)
+    assert calls == ["called"]
+
+
 async def test_two_managers_do_not_share_tokens(rds: Rds) -> None:
     async with PluginManager() as one, PluginManager() as other:
         for manager in (one, other):

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 
 import aws_iam_async
 from aws_iam_async import ConfigurationError
@@ -51,7 +52,7 @@ def test_the_scheme_is_not_case_sensitive() -> None:
         ("db.example/shop", "scheme"),
         ("postgresql:db", "scheme"),
         ("postgresql://us er@db/shop", "white space"),
-        ("postgresql://db/shop\n", "white space"),
+        ("postgresql://db/sh\nop", "white space"),
         ("postgresql://app:se#cret@db/shop", "%23"),
         ("postgresql://[::1/shop", "IPv6"),
         ("postgresql://2001:db8::1/shop", "IPv6"),
@@ -98,6 +99,43 @@ def test_what_is_often_wrong_is_named(dsn: str, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice) as refused:
         parse(dsn)
     assert "ss@" not in str(refused.value)
+
+
+@pytest.mark.parametrize("around", ["\n", " ", "\r\n", "\t"])
+def test_white_space_around_a_dsn_is_not_part_of_it(around: str) -> None:
+    assert parse(f"{around}postgresql://app@db/shop{around}") == parse("postgresql://app@db/shop")
+
+
+@pytest.mark.parametrize("conninfo", ["host=db port=5432 password=hunter2", "dbname = shop", "Server=db;Pwd=hunter2"])
+def test_a_list_of_keys_and_values_is_told_from_a_url(conninfo: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"key=value pairs; write postgresql://.* or pass") as refused:
+        parse(conninfo)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_variable_that_is_not_set_is_named_as_a_cause() -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no DSN.*variable.*driver='asyncpg'"):
+        await aws_iam_async.connect(None)
+
+
+class PostgresDsn:
+    """Like pydantic's."""
+
+    def __str__(self) -> str:
+        return "postgresql://app@db/shop"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "advice"),
+    [
+        (make_url("postgresql://app@db/shop"), "not URL; pass dsn.render_as_string.hide_password=False."),
+        (PostgresDsn(), "not PostgresDsn; pass its text: str.dsn."),
+    ],
+)
+async def test_an_object_with_a_dsn_in_it_is_refused_with_the_way_to_get_it(dsn: Any, advice: str) -> None:
+    for way in (aws_iam_async.connect, aws_iam_async.create_pool):
+        with pytest.raises(ConfigurationError, match=advice):
+            await way(dsn)
 
 
 @pytest.mark.parametrize("dsn", [5, b"postgresql://app@db/shop"])

@@ -3,6 +3,7 @@
 import enum
 import math
 import ssl
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,6 +59,15 @@ def test_a_connections_option_wins_over_the_managers() -> None:
     defaults = {"profile": "manager", "iam_region": "eu-west-1"}
     request = reading("postgresql://db?iam_region=us-east-1", defaults=defaults, profile="keyword").request
     assert dict(request.options) == {"profile": "keyword", "iam_region": "us-east-1"}
+
+
+def test_a_source_of_credentials_replaces_that_of_an_earlier_layer() -> None:
+    async def credentials() -> None: ...
+
+    options = reading("postgresql://db", defaults={"profile": "manager"}, credentials=credentials).request.options
+    assert dict(options) == {"credentials": credentials}
+    defaults = {"credentials": credentials}
+    assert dict(reading("mysql://db?profile=dsn", defaults=defaults).request.options) == {"profile": "dsn"}
 
 
 def test_none_means_not_given() -> None:
@@ -199,7 +209,6 @@ def test_a_context_is_taken_as_it_is() -> None:
         ("postgresql://db", {"user": 5}, "user"),
         ("postgresql://db", {"database": ""}, "database"),
         ("postgresql://db?sslmode=sure", {}, "sslmode"),
-        ("postgresql://db?ssl=false", {}, "ssl: 'false' is unknown; it must be one of"),
         ("mysql://db?ssl=1", {}, "ssl: '1' is unknown; it must be one of"),
         ("postgresql://db?application_name=a%00user%00root", {}, "NUL"),
         ("mysql://db/shop%00x", {}, "NUL"),
@@ -243,8 +252,9 @@ def test_the_aws_wrappers_names_are_refused_with_ours(scheme: str, old: str, new
         with pytest.raises(ConfigurationError) as refused:
             reading(dsn, **keywords)
         driver = DRIVERS[scheme].name
+        only_a_keyword = " Pass it as a keyword" if new == "plugins" and not keywords else ""
         assert str(refused.value) == (
-            f"unknown option {old!r} for driver {driver} with plugins 'iam': did you mean {new}?"
+            f"unknown option {old!r} for driver {driver} with plugins 'iam': did you mean {new}?{only_a_keyword}"
         )
 
 
@@ -298,12 +308,7 @@ def test_what_was_read_before_counts_by_value_and_type() -> None:
         options.read("postgresql://db", {"port": 1.0})
 
 
-def test_what_cannot_be_remembered_is_read_each_time() -> None:
-    settings = {"application_name": "x"}
-    assert reading("postgresql://db", server_settings=settings).request.driver_options["server_settings"] is settings
-
-
-def test_a_value_that_has_no_hash_is_read_each_time() -> None:
+def test_a_value_that_has_no_hash_is_passed_on() -> None:
     class Unhashable:
         __hash__ = None  # type: ignore[assignment]  # as a class with __eq__ has it
 
@@ -344,6 +349,23 @@ def test_settings_for_the_server_add_up() -> None:
         "postgresql://db?application_name=x&jit=on", server_settings={"jit": "off"}
     ).request.driver_options
     assert settings["server_settings"] == {"application_name": "x", "jit": "off"}
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_password_is_a_string(scheme: str) -> None:
+    with pytest.raises(ConfigurationError, match="password must be a string, not int"):
+        reading(f"{scheme}://db", password=5)
+    assert "hunter2" not in repr(vars(reading(f"{scheme}://db", password="hunter2").request))
+
+
+def test_only_asyncpg_calls_a_password() -> None:
+    with pytest.raises(ConfigurationError, match="password: aiomysql does not call a function; pass a string"):
+        reading("mysql://db", password=lambda: "x")
+
+
+def test_a_port_of_a_list_of_hosts_is_not_used_for_another_host() -> None:
+    request = reading("postgresql://a:1,b:2/shop", host="c").request
+    assert (request.host, request.port, request.alternates) == ("c", 5432, ())
 
 
 @pytest.mark.parametrize("field", ["user", "database"])

@@ -87,6 +87,87 @@ def test_a_request_cannot_be_changed_in_place() -> None:
         request.host = "other"  # type: ignore[misc]  # that is the point
 
 
+@pytest.mark.parametrize("holder", ["options", "driver_options"])
+def test_nothing_in_a_request_can_be_changed_in_place(holder: str) -> None:
+    given: dict[str, Any] = {"server_settings": {"jit": "off"}, "names": ["a", {"b"}]}
+    options: dict[str, Any] = {holder: given}
+    requests = ConnectRequest(driver="asyncpg", **options), ConnectRequest(driver="asyncpg").replace(**options)
+    given["server_settings"]["jit"] = "on"
+    given["names"].append("c")
+    for request in requests:
+        held = getattr(request, holder)
+        assert held == {"server_settings": {"jit": "off"}, "names": ("a", frozenset({"b"}))}
+        for mapping in (held, held["server_settings"]):
+            with pytest.raises(TypeError):
+                mapping["application_name"] = "mine"
+
+
+async def test_a_plugin_changes_the_settings_of_its_own_connection_only() -> None:
+    seen: list[Any] = []
+
+    class Names:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+            settings = {**request.driver_options["server_settings"], "application_name": str(len(seen))}
+            return await call_next(
+                request.replace(driver_options={**request.driver_options, "server_settings": settings})
+            )
+
+    class Stops:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+            del call_next
+            seen.append(request.driver_options["server_settings"])
+            return object()
+
+    dsn = "postgresql://app@db.example/shop?application_name=own&jit=off"
+    for _ in range(2):
+        await aws_iam_async.connect(dsn, plugins=[Names(), Stops()])
+    await aws_iam_async.connect(dsn, plugins=[Stops()])
+    assert [settings["application_name"] for settings in seen] == ["0", "1", "own"]
+
+
+async def test_a_managers_plugins_are_chosen_when_it_is_made() -> None:
+    async with PluginManager() as manager:
+        for way in (manager.connect, manager.create_pool):
+            with pytest.raises(ConfigurationError, match="plugins: a manager's plugins are chosen when it is made"):
+                await way("postgresql://app@db/shop", plugins="otel,iam")
+
+
+@pytest.mark.parametrize("code", ["failover", "efm", "readWriteSplitting"])
+def test_a_plugin_of_other_wrappers_is_not_here(code: str) -> None:
+    with pytest.raises(PluginNotFoundError, match=f"unknown plugin '{code}'.*This package has no others") as refused:
+        PluginManager(plugins=code)
+    assert "install" not in str(refused.value)
+
+
+MISPLACED = "postgresql://app:hunter2@db.example/shop"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"driver": MISPLACED},
+        {"driver": MISPLACED, "dsn": "mysql://app@db/shop"},
+        {"plugins": MISPLACED},
+        {"plugins": f"iam,{MISPLACED}"},
+        {"plugins": f"{MISPLACED},"},
+        {"driver": "asyncpg", "sslmode": MISPLACED},
+        {"driver": "asyncpg", "ssl": MISPLACED},
+        {"driver": "aiomysql", "host": MISPLACED},
+        {"driver": "asyncpg", "host": "db", "port": MISPLACED},
+        {"driver": "asyncpg", "user": "app", "host": "db.example", "sslrootcert": MISPLACED, "iam_host": MISPLACED},
+        {"driver": "asyncpg", "user": "app", "host": "db.example", "iam_host": MISPLACED},
+        {"driver": "asyncpg", "user": "app", "host": "db.c9akciq32.rds.amazonaws.com", "iam_region": MISPLACED},
+        {"dsn": MISPLACED.replace("://", ":/")},
+        {"dsn": f"url={MISPLACED.replace('://', '')}"},
+    ],
+)
+async def test_a_dsn_in_the_wrong_place_is_not_repeated(options: dict[str, Any]) -> None:
+    for way in (aws_iam_async.connect, aws_iam_async.create_pool):
+        with pytest.raises(ConfigurationError) as refused:
+            await way(**options)
+        assert "hunter2" not in str(refused.value)
+
+
 def test_an_unknown_code_names_the_known_ones() -> None:
     register_plugin("known-one", lambda: Recorder("known-one", []))
     with pytest.raises(PluginNotFoundError, match=r"'imm'.*iam.*known-one"):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aws_iam_async import ConfigurationError
 from aws_iam_async.tls import Tls, TlsMode, parse
+from aws_iam_async.tls.contexts import context
 
 OWN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 WORDS: list[TlsMode] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -18,8 +19,17 @@ def test_libpqs_words_mean_the_same_as_ssl_and_as_sslmode(word: TlsMode) -> None
 
 
 def test_true_is_verify_full_and_false_is_disable() -> None:
-    assert parse(ssl=True) == Tls("verify-full")
-    assert parse(ssl=False) == Tls("disable")
+    assert parse(ssl=True) == parse(ssl="true") == parse(ssl="True") == Tls("verify-full")
+    assert parse(ssl=False) == parse(ssl="false") == Tls("disable")
+
+
+@pytest.mark.parametrize("mode", [None, True, "true", "verify-full"])
+async def test_the_systems_authorities_alone(mode: object) -> None:
+    tls = parse(ssl=mode, sslrootcert="system")
+    assert tls == Tls("verify-full", root_cert="system")
+    trusted = {certificate["serialNumber"] for certificate in (await context(tls)).get_ca_certs()}  # type: ignore[union-attr]
+    default = {certificate["serialNumber"] for certificate in ssl.create_default_context().get_ca_certs()}
+    assert trusted == default
 
 
 def test_nothing_said_leaves_the_driver_its_default() -> None:
@@ -43,6 +53,16 @@ def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, pat
     ("options", "complaint"),
     [
         ({"ssl": "verify_full"}, r"ssl: 'verify_full' is unknown; did you mean 'verify-full'\?"),
+        ({"ssl": "VERIFY_IDENTITY"}, r"ssl: 'VERIFY_IDENTITY' is unknown; did you mean 'verify-full'\?"),
+        ({"sslmode": "VERIFY_CA"}, r"sslmode: 'VERIFY_CA' is unknown; did you mean 'verify-ca'\?"),
+        ({"sslmode": "REQUIRED"}, r"sslmode: 'REQUIRED' is unknown; did you mean 'require'\?"),
+        ({"sslmode": "PREFERRED"}, r"sslmode: 'PREFERRED' is unknown; did you mean 'prefer'\?"),
+        ({"sslmode": "DISABLED"}, r"sslmode: 'DISABLED' is unknown; did you mean 'disable'\?"),
+        ({"sslmode": "true"}, r"sslmode: 'true' is unknown; did you mean 'verify-full'\?"),
+        ({"sslmode": "postgresql://app:x@db"}, "sslmode: this value is unknown; it must be one of"),
+        ({"sslmode": "require", "sslrootcert": "system"}, "sslrootcert='system' needs sslmode 'verify-full', not 'req"),
+        ({"sslmode": "verify-ca", "sslrootcert": "system"}, "sslrootcert='system' needs sslmode 'verify-full'"),
+        ({"sslrootcert": "https://x/ca.pem"}, "sslrootcert must be the path of a PEM file, not a URL"),
         ({"ssl": "full"}, r"ssl: 'full' is unknown; it must be one of .*'verify-full'"),
         ({"ssl": "VERIFY-FULL"}, "ssl: 'VERIFY-FULL' is unknown"),
         ({"sslmode": ""}, "sslmode: '' is unknown; it must be one of 'disable', 'allow'"),

@@ -129,7 +129,7 @@ def _may_be_an_alias(request: ConnectRequest) -> bool:
     host = request.host
     if not host or not request.user or "iam_host" in request.options:
         return False
-    return not host.startswith("/") and endpoints.parse(host) is None
+    return not host.startswith("/") and endpoints.parse(host) is None and endpoints.other_service(host) is None
 
 
 async def _endpoint_behind_alias(request: ConnectRequest, seconds: float) -> str | None:

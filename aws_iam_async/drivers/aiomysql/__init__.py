@@ -80,9 +80,11 @@ class AiomysqlDriver:
         return {name: value if name in REFUSED else _convert(name, value) for name, value in query.items()}
 
     def check(self, request: ConnectRequest) -> None:
-        """Refuse several hosts, and character sets that aiomysql 0.3 answers with an AttributeError."""
+        """Refuse several hosts, and what aiomysql 0.3 answers with a bare TypeError or AttributeError."""
         if request.alternates:
             raise ConfigurationError("host: aiomysql connects to one host; pass one instead of several")
+        if request.password is not None and not isinstance(request.password, str):
+            raise ConfigurationError("password: aiomysql does not call a function; pass a string")
         charset = request.driver_options.get("charset")
         # An empty value is aiomysql's default.
         if not charset or (isinstance(charset, str) and charset_by_name(charset) is not None):
@@ -142,7 +144,7 @@ async def _log_in(connection: Connection, request: ConnectRequest) -> Connection
     context = await contexts.context(request.tls)
     try:
         await connection.log_in(
-            request.password or "",
+            request.password or "",  # type: ignore[arg-type]  # check() refuses functions
             tls=context,
             secret_needs_tls=request.tls.required,
             host=request.host or CONNECT["host"].default,

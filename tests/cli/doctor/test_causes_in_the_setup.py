@@ -57,8 +57,9 @@ def test_a_missing_user_is_named(doctor: Doctor) -> None:
     assert report.detail("options") == "user app, sslmode verify-full"
 
 
-def test_several_hosts_are_checked_one_at_a_time(doctor: Doctor) -> None:
-    report = doctor.check("postgresql://app@one.example,two.example/shop")
+@pytest.mark.parametrize("places", ["one.example,two.example/shop", "/shop?host=one.example,two.example&port=1,2"])
+def test_several_hosts_are_checked_one_at_a_time(doctor: Doctor, places: str) -> None:
+    report = doctor.check(f"postgresql://app@{places}")
     assert report.causes("options") == ["several-hosts"]
     report = doctor.check("postgresql://app@one.example,two.example/shop", "--host", "one.example")
     assert report.status("options") == "passed"
@@ -181,3 +182,9 @@ def test_another_port_than_the_endpoints_own_was_signed_for(
     assert f"--iam-default-port {postgresql.port}" in report.advice("login", "signed-port")
     report = doctor.check(dsn, "--sslrootcert", str(postgresql.ca_file))
     assert report.exit_code == 0
+
+
+def test_a_host_of_another_database_is_no_alias(doctor: Doctor) -> None:
+    report = doctor.check("postgresql://app@w.c9akciq32xyz.us-east-1.redshift.amazonaws.com/shop")
+    assert "is a host of Redshift" in report.detail("endpoint")
+    assert "iam-host-missing" not in report.causes("endpoint")
