@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 import click
 
+from aws_iam_async.testing.account import CREDENTIALS_VARIABLES
+
 if TYPE_CHECKING:
     from aws_iam_async.testing import Emulator
 
@@ -18,8 +20,6 @@ USER = "app"
 DATABASE = "shop"
 
 SERVERS = {"postgresql": ("postgresql",), "mysql": ("mysql",), "both": ("postgresql", "mysql")}
-# Variables of another account's access key. The SDK would use them with the emulator's key.
-STALE_VARIABLES = "AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION"
 
 
 class CommandError(Exception):
@@ -80,6 +80,7 @@ def _shell_lines(emulators: "list[Emulator]") -> list[str]:
         variables[f"{protocol}_CA_FILE"] = str(emulator.ca_file)
     return [
         "# Source these lines in another shell. Ctrl-C here stops the servers and removes them.",
-        f"unset {STALE_VARIABLES}",
+        # The SDK would use variables of another account with the emulator's key.
+        f"unset {' '.join(name for name in CREDENTIALS_VARIABLES if name not in variables)}",
         *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
     ]

@@ -51,10 +51,13 @@ class Program(click.Group):
         raise click.exceptions.Exit(FAILED)
 
 
-@click.group(cls=Program, help=aws_iam_async.__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+SUMMARY = (aws_iam_async.__doc__ or NAME).splitlines()[0]
+
+
+@click.group(cls=Program, help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(aws_iam_async.__version__, message=f"{NAME} %(version)s")
 def program() -> None:
-    """The commands, added below; the help text is the package's own."""
+    """The commands, added below; the help text is the first line of the package's own."""
 
 
 for command in (check, demo, emulate, token):
