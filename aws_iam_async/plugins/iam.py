@@ -1,13 +1,14 @@
 """The ``iam`` plugin: put a token into the request, and another one if the server rejects a cached token."""
 
 import asyncio
+import functools
 import socket
 import warnings
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from aws_iam_async import endpoints
+from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.credentials import is_temporary
 from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import ConfigurationError
@@ -138,9 +139,9 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
         )
     endpoint = endpoints.parse(name)
     if endpoint is None or endpoint.region is None:
-        answers = await asyncio.get_running_loop().getaddrinfo(
-            name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
-        )
+        resolve = functools.partial(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+        # The end of the program would wait for a thread of the loop's own executor.
+        answers = await threads.run(resolve, name="DNS", share_as=("canonical name", name))
         canonical = answers[0][3] if answers else ""  # getaddrinfo(3): only the first answer has it
         endpoint = endpoints.parse(canonical)
         if endpoint is None or endpoint.region is None:
