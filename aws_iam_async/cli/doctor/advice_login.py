@@ -255,8 +255,8 @@ def missing_policy(findings: Findings) -> Advice:
     return Advice(
         "missing-policy",
         f"The policies of {'the identity' if arn is None else policy_owner(arn)} do not allow rds-db:connect to this "
-        f"user of this database. Attach a statement that does. In it, RESOURCE_ID is {resource_id(findings.endpoint)}, not "
-        "a name:",
+        "user of this database. Attach a statement that does. In it, RESOURCE_ID is "
+        f"{resource_id(findings.endpoint)}, not a name:",
         json.dumps(statement, indent=2),
     )
 
