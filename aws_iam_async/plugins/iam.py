@@ -1,9 +1,9 @@
 """The ``iam`` plugin: put a token into the request, and another one if the server rejects a cached token."""
 
 import asyncio
-import functools
 import socket
 import warnings
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -139,9 +139,9 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
         )
     endpoint = endpoints.parse(name)
     if endpoint is None or endpoint.region is None:
-        resolve = functools.partial(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
-        # The end of the program would wait for a thread of the loop's own executor.
-        answers = await threads.run(resolve, name="DNS", share_as=("canonical name", name))
+        # loop.getaddrinfo() uses threads that asyncio.run() joins at its end, even if the resolver hangs.
+        look_up = partial(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+        answers = await threads.run(look_up, name="DNS", share_as=("canonical name", name))
         canonical = answers[0][3] if answers else ""  # getaddrinfo(3): only the first answer has it
         endpoint = endpoints.parse(canonical)
         if endpoint is None or endpoint.region is None:

@@ -197,6 +197,5 @@ def test_the_endpoint_is_found_on_uvloop(rds: Rds, resolver: Resolver) -> None:
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(connect())
-    assert resolver.questions == [DOMAIN]
-    assert names == [rds.emulator.host]
+    assert (resolver.questions, names) == ([DOMAIN], [rds.emulator.host])
     assert [login.accepted for login in rds.emulator.logins] == [True]
