@@ -151,7 +151,7 @@ def _signal_group(group: int, number: int) -> bool:
     """Send a signal to a process group, and return whether it still has processes."""
     try:
         os.killpg(group, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # macOS refuses if all of them have ended
         return False
     return True
 
