@@ -1,4 +1,7 @@
-"""asyncio connection factory that logs asyncpg and aiomysql in to Amazon RDS and Aurora with AWS IAM."""
+"""asyncio connection factory that logs asyncpg and aiomysql in to Amazon RDS and Aurora with AWS IAM.
+
+PYTEST_DONT_REWRITE: pytest loads the fixtures of this package, and the program may have imported the package before.
+"""
 
 from aws_iam_async.api import connect, create_pool
 from aws_iam_async.credentials.credentials import Credentials

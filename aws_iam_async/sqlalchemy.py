@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 try:
     import sqlalchemy
-    from sqlalchemy import URL, event, make_url
+    from sqlalchemy import URL, Dialect, event, make_url
     from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
     from sqlalchemy.ext.asyncio import AsyncEngine
 except ModuleNotFoundError as error:
@@ -35,7 +35,8 @@ CREATOR = "async_creator_fn"
 # With these an engine does not ask its dialect for connections, and none would come through the plugins.
 BYPASSES = ("async_creator", "creator", "pool")
 
-_armed: WeakSet[sqlalchemy.Engine] = WeakSet()
+# By dialect: engines that `execution_options()` returns share it, and the listener belongs to it.
+_armed: WeakSet[Dialect] = WeakSet()
 
 
 def create_async_engine(
@@ -109,7 +110,7 @@ def arm(
     """
     if not isinstance(engine, AsyncEngine):
         raise ConfigurationError(f"engine must be an AsyncEngine of SQLAlchemy, not {type(engine).__name__}")
-    if engine.sync_engine in _armed:
+    if engine.dialect in _armed:
         raise ConfigurationError("the engine is armed already; create another one for other plugins or options")
     driver = _driver_name(engine.url)
     known = drivers.load_now(driver)
@@ -134,7 +135,7 @@ def arm(
             raise ConfigurationError(f"the engine has its own {CREATOR}; remove it, or do not arm the engine")
 
     event.listen(engine.sync_engine, "do_connect", replace_connect)
-    _armed.add(engine.sync_engine)
+    _armed.add(engine.dialect)
 
 
 def _read_url(url: str | URL) -> URL:

@@ -1,4 +1,4 @@
-"""What holds for every test: nothing of this package may block the main thread's event loop."""
+"""For every test: nothing blocks the main thread's event loop, and no registered plugin outlives its test."""
 
 import os
 import threading
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from blockbuster import BlockBuster
 from hypothesis import settings
+
+from aws_iam_async.plugins import registry
 
 # No deadline: machines that test are busy. And where a change is judged, the same cases each time: the search for new
 # ones is for the runs of those who can look into what it finds.
@@ -54,3 +56,9 @@ def blockbuster() -> Iterator[BlockBuster]:
     guard.activate()
     yield guard
     guard.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _registrations_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry belongs to the process, has no public way to remove a plugin, and is listed in error messages."""
+    monkeypatch.setattr(registry, "registered", dict(registry.registered))

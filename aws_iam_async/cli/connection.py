@@ -3,14 +3,11 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from aws_iam_async import ConnectNext, ConnectRequest
-
-__all__ = ["OPTIONS", "RequestOnly", "connection_arguments", "keywords_as_flags"]
+__all__ = ["OPTIONS", "connection_arguments", "keywords_as_flags"]
 
 # Options of connect() by their names there, each with its placeholder and its help.
 OPTIONS = {
@@ -43,22 +40,6 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
         value_type = int if name == "port" else str
         with_options = click.option(_flag(name), type=value_type, metavar=placeholder, help=text)(with_options)
     return click.argument("dsn")(with_options)
-
-
-@dataclass(frozen=True)
-class RequestOnly:
-    """The innermost plugin: returns the request that the driver would get, and dials nothing.
-
-    Attributes:
-        option_names: The options that it accepts in place of another plugin.
-    """
-
-    option_names: frozenset[str] = frozenset()
-
-    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> ConnectRequest:
-        """Return the request."""
-        del call_next  # dials
-        return request
 
 
 # ``name=``, ``name='value'``: how the library's messages spell an option to pass. ``?name=value`` does not match.

@@ -11,7 +11,7 @@ import click
 
 import aws_iam_async
 from aws_iam_async import Credentials, PluginManager, Statistics
-from aws_iam_async.cli.emulate import DATABASE, USER, CommandError, local_endpoints
+from aws_iam_async.testing.local import DATABASE, USER, LocalError, local_endpoints
 
 if TYPE_CHECKING:
     from aws_iam_async.testing import Account, Emulator
@@ -88,7 +88,7 @@ async def _show(emulator: "Emulator") -> None:
         refused = sum(not login.accepted for login in emulator.logins)
         _print(_count_line("logins refused by the endpoint:", refused))
         if not refused:
-            raise CommandError("the endpoint refused no login, although the access key was revoked")
+            raise LocalError("the endpoint refused no login, although the access key was revoked")
         _check_counts(before, manager.statistics(), connects=CONNECTIONS, generations=1, credentials_loads=1)
 
 
@@ -96,7 +96,7 @@ async def _query_on_all(pool: Any) -> int:
     """Hold every connection of the pool at once, and return how many answer a query.
 
     Raises:
-        CommandError: A connection attempt or a query failed.
+        LocalError: A connection attempt or a query failed.
     """
     all_acquired = asyncio.Barrier(CONNECTIONS)
 
@@ -111,7 +111,7 @@ async def _query_on_all(pool: Any) -> int:
             tasks = [group.create_task(query()) for _ in range(CONNECTIONS)]
     except ExceptionGroup as failures:
         first = failures.exceptions[0]
-        raise CommandError("\n".join([f"{type(first).__name__}: {first}", *getattr(first, "__notes__", ())])) from first
+        raise LocalError("\n".join([f"{type(first).__name__}: {first}", *getattr(first, "__notes__", ())])) from first
     return sum(task.result() for task in tasks)
 
 
@@ -126,13 +126,13 @@ def _check_counts(before: Statistics, after: Statistics, **expected: int) -> Sta
     """Print what the manager counted since ``before``, and return ``after``.
 
     Raises:
-        CommandError: A count differs from the expected one.
+        LocalError: A count differs from the expected one.
     """
     counts = {name: getattr(after, name) - getattr(before, name) for name in expected}
     _print(*(_count_line(LABELS[name], count) for name, count in counts.items()))
     for name, count in counts.items():
         if count != expected[name]:
-            raise CommandError(f"{LABELS[name]} {count}, expected {expected[name]}")
+            raise LocalError(f"{LABELS[name]} {count}, expected {expected[name]}")
     return after
 
 

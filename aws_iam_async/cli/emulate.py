@@ -1,85 +1,67 @@
-"""``emulate``: run local databases that log in with IAM; and the same servers for ``demo``."""
+"""``emulate``: run local databases that log in with IAM."""
 
 import contextlib
-import shlex
 import signal
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from pathlib import Path
 
 import click
 
-if TYPE_CHECKING:
-    from aws_iam_async.testing import Emulator
+from aws_iam_async.testing import local
 
-__all__ = ["DATABASE", "USER", "CommandError", "emulate", "local_endpoints"]
-
-USER = "app"
-DATABASE = "shop"
+__all__ = ["emulate"]
 
 SERVERS = {"postgresql": ("postgresql",), "mysql": ("mysql",), "both": ("postgresql", "mysql")}
-# Variables of another account's access key. The SDK would use them with the emulator's key.
-STALE_VARIABLES = "AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION"
+COMMAND = f"{__name__}.command"
+PORT = click.IntRange(1, 65535)
 
 
-class CommandError(Exception):
-    """A command cannot go on; the user sees the message and no traceback."""
+class WithCommand(click.Command):
+    """Takes what follows ``--`` as a command to run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split the arguments.
+
+        Raises:
+            click.UsageError: Nothing follows ``--``.
+        """
+        own, command = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
+        if own != args and not command:
+            raise click.UsageError("a command is missing after --", ctx)
+        ctx.meta[COMMAND] = command
+        return super().parse_args(ctx, own)
 
 
-@click.command(short_help="Run local databases that log in with IAM as RDS does.")
-@click.argument("server", type=click.Choice(list(SERVERS)), default="postgresql", metavar="[SERVER]")
-def emulate(server: str) -> None:
-    """Run local databases that log in with IAM as RDS does, until Ctrl-C.
+@click.command(cls=WithCommand, short_help="Run local databases that log in with IAM as RDS does.")
+@click.argument("server", type=click.Choice(list(SERVERS)), default="postgresql", metavar="[SERVER] [-- COMMAND ...]")
+@click.option("--port", "ports", type=PORT, multiple=True, help="Port to listen on; default: a free port.")
+@click.option("--signed-port", "signed_ports", type=PORT, multiple=True, help="Port to sign for; default: the same.")
+@click.option("--env-file", type=click.Path(path_type=Path, dir_okay=False), help="File to write the variables to.")
+@click.pass_context
+def emulate(
+    ctx: click.Context, server: str, ports: tuple[int, ...], signed_ports: tuple[int, ...], env_file: Path | None
+) -> None:
+    """Run local databases that log in with IAM as RDS does, until Ctrl-C or while a COMMAND runs.
 
-    SERVER is postgresql (default), mysql (MariaDB, from the system's package mariadb-server-core), or both. Prints
-    shell lines to source.
+    SERVER is postgresql (default), mysql (MariaDB, from the system's package mariadb-server-core), or both, for which
+    --port and --signed-port may be given twice. The COMMAND runs with the variables that clients need, and its exit
+    status is passed on. Without a COMMAND or a file, prints shell lines to source.
     """
-    with contextlib.suppress(KeyboardInterrupt), local_endpoints(SERVERS[server]) as emulators:
-        click.echo("\n".join(_shell_lines(emulators)))
+    protocols, command = SERVERS[server], ctx.meta[COMMAND]
+    if max(len(ports), len(signed_ports)) > len(protocols):
+        raise click.UsageError(f"more ports than servers: {server} takes {len(protocols)}")
+    with contextlib.ExitStack() as stack:
+        if not command:
+            stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        emulators = stack.enter_context(local.local_endpoints(protocols, ports=ports, signed_ports=signed_ports))
+        variables = local.variables_for(emulators)
+        if env_file is not None:
+            stack.enter_context(local.env_file(env_file, variables))
+        if command:
+            raise click.exceptions.Exit(local.run(command, variables))
+        if env_file is not None:
+            click.echo(f"# The variables are in {env_file}. Ctrl-C stops the servers and removes them.")
+        else:
+            click.echo("# Source these lines in another shell. Ctrl-C here stops the servers and removes them.")
+            click.echo("\n".join(local.shell_lines(variables)))
         while True:
             signal.pause()
-
-
-@contextlib.contextmanager
-def local_endpoints(protocols: Iterable[str]) -> "Iterator[list[Emulator]]":
-    """Start servers with an emulator in front of each, and remove them afterwards.
-
-    They share one AWS account. Each has a database ``shop`` that belongs to the user ``app``.
-
-    Args:
-        protocols: ``"postgresql"`` or ``"mysql"``, one for each server.
-
-    Raises:
-        CommandError: A server does not start.
-        ModuleNotFoundError: The extra ``testing`` is not installed.
-    """
-    from aws_iam_async import testing  # noqa: PLC0415 - needs the extra testing
-
-    account = testing.Account()
-    with contextlib.ExitStack() as stack:
-        emulators = []
-        for protocol in protocols:
-            try:
-                server = testing.PostgresServer() if protocol == "postgresql" else testing.MariadbServer()
-                stack.enter_context(server)
-                server.create_user(USER)
-                server.create_database(DATABASE, owner=USER)
-                emulators.append(stack.enter_context(testing.Emulator(server, account=account)))
-            except (OSError, RuntimeError) as error:
-                raise CommandError(str(error)) from error
-        yield emulators
-
-
-def _shell_lines(emulators: "list[Emulator]") -> list[str]:
-    key = emulators[0].account.create_access_key()
-    variables = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
-    for emulator in emulators:
-        query = urlencode({"iam_host": emulator.host, "sslrootcert": emulator.ca_file}, safe="/")
-        protocol = emulator.upstream.protocol.upper()
-        variables[f"{protocol}_DSN"] = f"{emulator.dsn(USER, DATABASE)}?{query}"
-        variables[f"{protocol}_CA_FILE"] = str(emulator.ca_file)
-    return [
-        "# Source these lines in another shell. Ctrl-C here stops the servers and removes them.",
-        f"unset {STALE_VARIABLES}",
-        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
-    ]

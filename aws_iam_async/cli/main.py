@@ -11,8 +11,9 @@ from aws_iam_async import AwsIamError
 from aws_iam_async.cli.check import check
 from aws_iam_async.cli.connection import keywords_as_flags
 from aws_iam_async.cli.demo import demo
-from aws_iam_async.cli.emulate import CommandError, emulate
+from aws_iam_async.cli.emulate import emulate
 from aws_iam_async.cli.token import token
+from aws_iam_async.testing.local import LocalError
 
 __all__ = ["main", "program"]
 
@@ -37,7 +38,7 @@ class Program(click.Group):
             return super().invoke(ctx)
         except AwsIamError as error:
             message = keywords_as_flags(str(error))
-        except CommandError as error:
+        except LocalError as error:
             message = str(error)
         except ModuleNotFoundError as error:
             module = (error.name or "").partition(".")[0]
@@ -51,10 +52,13 @@ class Program(click.Group):
         raise click.exceptions.Exit(FAILED)
 
 
-@click.group(cls=Program, help=aws_iam_async.__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+SUMMARY = (aws_iam_async.__doc__ or NAME).splitlines()[0]
+
+
+@click.group(cls=Program, help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(aws_iam_async.__version__, message=f"{NAME} %(version)s")
 def program() -> None:
-    """The commands, added below; the help text is the package's own."""
+    """The commands, added below; the help text is the first line of the package's own."""
 
 
 for command in (check, demo, emulate, token):

@@ -1,13 +1,23 @@
 """``token``: print a token for programs that cannot sign their own."""
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
 
 import click
 
-import aws_iam_async
-from aws_iam_async import ConnectRequest
-from aws_iam_async.cli.connection import RequestOnly, connection_arguments
+from aws_iam_async import drivers
+from aws_iam_async.cli.connection import connection_arguments
+from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.options import OptionsReader
+from aws_iam_async.options.dsn import parse
+from aws_iam_async.plugins.iam import login_for, resolve_endpoint
+from aws_iam_async.secret import Secret
+from aws_iam_async.tokens.service import default_service
+
+__all__ = ["token"]
 
 
 @click.command(short_help="Print an IAM token, for psql, mysql or any other client.")
@@ -15,13 +25,47 @@ from aws_iam_async.cli.connection import RequestOnly, connection_arguments
 def token(dsn: str, options: dict[str, Any]) -> None:
     """Print an IAM token for psql, mysql or any other client. It is valid for 15 minutes.
 
-    The DSN's query takes every option that connect() knows. For example:
+    The DSN's query takes every option that connect() knows. No database driver is needed. For example:
 
     postgresql://app@name.xyz.us-east-1.rds.amazonaws.com/shop
     """
-    click.echo(asyncio.run(_secured_request(dsn, options)).password)
+    click.echo(asyncio.run(_token(dsn, options)))
 
 
-async def _secured_request(dsn: str, options: dict[str, Any]) -> ConnectRequest:
-    request: ConnectRequest = await aws_iam_async.connect(dsn, plugins=["iam", RequestOnly()], **options)
-    return request
+async def _token(dsn: str, options: dict[str, Any]) -> Secret:
+    scheme = parse(dsn).scheme
+    name = drivers.name_of(options.pop("driver", None), scheme)
+    system = SYSTEMS.get(scheme.partition("+")[0])
+    driver = await drivers.load(name) if system is None else _no_driver(name, *system)
+    request = OptionsReader(driver, "iam", PLUGIN_OPTIONS["iam"], {}).read(dsn, options, pool=False).request
+    signed, _ = await default_service().get(login_for(await resolve_endpoint(request)).key)
+    return signed.value
+
+
+# By scheme: the database system, its usual port, and its clients' environment variables.
+POSTGRESQL = ("postgresql", 5432, {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"})
+MYSQL: tuple[str, int, dict[str, str]] = ("mysql", 3306, {})
+SYSTEMS = {"postgresql": POSTGRESQL, "postgres": POSTGRESQL, "mysql": MYSQL, "mariadb": MYSQL}
+
+
+def _no_driver(name: str, system: str, default_port: int, variables: Mapping[str, str]) -> Driver:
+    """Return what it takes to read a DSN. Options of drivers count as settings, and a token has no use for them."""
+    nothing: frozenset[str] = frozenset()
+    reading = SimpleNamespace(
+        name=name,
+        system=system,
+        default_port=default_port,
+        variables=variables,
+        alpn=None,
+        aliases={"dbname": "database", "db": "database"},
+        refused={},
+        connect_options=nothing,
+        pool_options=nothing,
+        query_options=frozenset({"sslnegotiation", "sql_mode"}),  # they resemble options for TLS
+        query_has_settings=True,
+        time_limit="timeout",
+        read_query=lambda _query: {},
+        check=lambda _request: None,
+        login_rejected=lambda _error: False,
+    )
+    return cast("Driver", reading)

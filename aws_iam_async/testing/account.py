@@ -12,6 +12,17 @@ from aws_iam_async.secret import Secret
 
 _BASE32 = string.ascii_uppercase + "234567"
 
+CREDENTIALS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",  # the old name of AWS_SESSION_TOKEN, which botocore 1.43 still reads
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+)
+"""The environment variables that decide on the credentials. An environment with a key of an account has no others."""
+
 
 @dataclass(frozen=True)
 class AccessKey:

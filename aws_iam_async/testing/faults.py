@@ -54,7 +54,7 @@ class Faults:
         offer_tls: Whether the emulator offers TLS. Without TLS it refuses every login. Default: True.
         certificate: The certificate to present in the TLS handshake. Default: ``CertificateKind.VALID``.
         password_users: The users without rds_iam (PostgreSQL) or AWSAuthenticationPlugin (MySQL). The emulator requests
-            their passwords instead of tokens, as RDS also does for users that do not exist. Default: none.
+            their passwords instead of tokens, as it does for users that do not exist. Default: none.
     """
 
     __slots__ = (

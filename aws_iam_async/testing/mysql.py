@@ -90,9 +90,13 @@ class MysqlFront:
     async def _log_in(self, client: Channel, server: Channel, greeting: packets.Greeting) -> None:
         sequence, response = await _receive_response(client)
         address = client.writer.get_extra_info("peername")[0]
-        if response.user in self._faults.password_users:
-            # The client has already answered the method in the greeting, which these users have in the emulator.
-            self._refuse(Reason.NOT_FOR_IAM, response)
+        # First, because RDS decides by the user which password it requests.
+        answer = await self._log_in_to_server(server, greeting, response)
+        if response.user in self._faults.password_users or packets.is_access_denied(answer):
+            # The client has already answered the method in the greeting, which these users have in the emulator, and
+            # with which MySQL also refuses users that do not exist.
+            is_known = response.user in self._faults.password_users
+            self._refuse(Reason.NOT_FOR_IAM if is_known else Reason.UNKNOWN_USER, response)
             denied = packets.access_denied(response.user, address, password=bool(response.scramble))
             await client.send(packets.packet(denied, sequence + 1))
             await client.close()
@@ -107,7 +111,6 @@ class MysqlFront:
             await client.send(packets.packet(packets.access_denied(response.user, address), sequence + 1))
             await client.close()
             return
-        answer = await self._log_in_to_server(server, greeting, response)
         await client.send(packets.packet(answer, sequence + 1))
         if answer[0] == packets.OK:
             await self._faults.reach(Stage.LOGGED_IN)

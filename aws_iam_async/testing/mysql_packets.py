@@ -191,6 +191,11 @@ def read_auth_switch(payload: bytes) -> tuple[str, bytes]:
     return _text(fields.take_until_zero()), fields.remaining().removesuffix(b"\0")
 
 
+def is_access_denied(payload: bytes) -> bool:
+    """Return whether a packet is a server's error for a user that does not exist, or a wrong password."""
+    return payload[0] == ERROR and int.from_bytes(payload[1:3], "little") == _ACCESS_DENIED
+
+
 def access_denied(user: str, address: str, *, password: bool = True) -> bytes:
     """Return RDS's error for a token that it refuses. It is the same for every reason.
 

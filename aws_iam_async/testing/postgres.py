@@ -88,21 +88,6 @@ class PostgresFront:
             await self._cancel(packet)
             return
         startup = messages.read_startup(packet)
-        if startup.user in self._faults.password_users:
-            self._refuse(Reason.NOT_FOR_IAM, startup)
-            await client.send(messages.scram_request())
-            await client.send(messages.scram_challenge(await _receive_password(client)))
-            await _receive_password(client)
-            await client.send(messages.password_refused(startup.user))
-            await client.close()
-            return
-        await client.send(messages.cleartext_password_request())
-        token = await _receive_password(client)
-        await self._faults.reach(Stage.TOKEN_RECEIVED)
-        if not self._gatekeeper.admit(token, protocol="postgresql", user=startup.user, database=startup.database):
-            await client.send(messages.authentication_refused(startup.user))
-            await client.close()
-            return
         try:
             server = await self._upstream.connect()
         except OSError:
@@ -111,25 +96,54 @@ class PostgresFront:
             return
         with aborted_at_exit(server):
             await server.send(startup.packet)
-            if await self._forward_login(client, server):
-                await self._faults.reach(Stage.LOGGED_IN)
-            await relay(client, server)
+            # First, because RDS decides by the user which password it requests.
+            answer, is_accepted = await self._log_in_to_server(server)
+            if startup.user in self._faults.password_users:
+                await self._refuse_password(client, startup, Reason.NOT_FOR_IAM)
+            elif not is_accepted and messages.is_unknown_user(answer, startup.user):
+                await self._refuse_password(client, startup, Reason.UNKNOWN_USER)
+            elif await self._accept_token(client, startup):
+                await client.send(answer)
+                if is_accepted:
+                    await self._faults.reach(Stage.LOGGED_IN)
+                await relay(client, server)
+
+    async def _refuse_password(self, client: Channel, startup: messages.Startup, reason: Reason) -> None:
+        self._refuse(reason, startup)
+        await client.send(messages.scram_request())
+        await client.send(messages.scram_challenge(await _receive_password(client)))
+        await _receive_password(client)
+        await client.send(messages.password_refused(startup.user))
+        await client.close()
+
+    async def _accept_token(self, client: Channel, startup: messages.Startup) -> bool:
+        await client.send(messages.cleartext_password_request())
+        token = await _receive_password(client)
+        await self._faults.reach(Stage.TOKEN_RECEIVED)
+        if self._gatekeeper.admit(token, protocol="postgresql", user=startup.user, database=startup.database):
+            return True
+        await client.send(messages.authentication_refused(startup.user))
+        await client.close()
+        return False
 
     def _refuse(self, reason: Reason, startup: messages.Startup) -> None:
         self._gatekeeper.refuse(reason, protocol="postgresql", user=startup.user, database=startup.database)
 
-    async def _forward_login(self, client: Channel, server: Channel) -> bool:
-        """Log in to the real server and forward its answer. Return False if the server refuses."""
+    async def _log_in_to_server(self, server: Channel) -> tuple[bytes, bool]:
+        """Log in to the real server. Return its answer for the client, and whether it accepts the login."""
         dialog = PasswordDialog(self._upstream.password)
+        answer, is_authenticated = b"", False
         while True:
             kind, length = struct.unpack("!cI", await server.reader.readexactly(5))
             body = await server.reader.readexactly(length - 4)
             if kind == b"R" and struct.unpack_from("!I", body)[0] != messages.AUTHENTICATION_OK:
                 await server.send(dialog.answer(body))
                 continue
-            await client.send(messages.message(kind, body))
-            if kind in b"RE":
-                return bool(kind == b"R")
+            answer += messages.message(kind, body)
+            # The server looks for the role and the database after the authentication.
+            if kind == b"E" or (is_authenticated and kind != b"N"):
+                return answer, kind != b"E"
+            is_authenticated = is_authenticated or kind == b"R"
 
     async def _cancel(self, packet: bytes) -> None:
         """Forward a cancel request. The server closes the connection when it has processed the request."""

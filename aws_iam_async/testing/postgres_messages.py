@@ -114,6 +114,15 @@ def authentication_refused(user: str) -> bytes:
     return _fatal("28000", f'PAM authentication failed for user "{user}"')  # invalid_authorization_specification
 
 
+def is_unknown_user(answer: bytes, user: str) -> bool:
+    """Return whether an answer ends with the real server's error for a user that it does not know.
+
+    A server that requests a password does not tell such a user from a wrong password.
+    """
+    unknown = f'Mrole "{user}" does not exist'.encode()
+    return bool({unknown, b"C28P01"} & set(answer.split(b"\0")))
+
+
 def encryption_required(address: str, user: str, database: str) -> bytes:
     """Return the error of RDS with ``rds.force_ssl`` for a client without TLS."""
     return _fatal(  # invalid_authorization_specification

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from aws_iam_async import testing
+from aws_iam_async.testing.account import CREDENTIALS_VARIABLES
 
 _running_emulators: pytest.StashKey[list["testing.Emulator"]] = pytest.StashKey()
 
@@ -32,13 +33,13 @@ def rds_account() -> "testing.Account":
 def rds_environment(rds_account: "testing.Account", monkeypatch: pytest.MonkeyPatch) -> "testing.AccessKey":
     """Put an access key into the environment variables of this process. Function scope.
 
-    Use it for services that read AWS credentials from the environment. ``AWS_PROFILE`` and ``AWS_DEFAULT_PROFILE`` are
-    unset. The previous environment is back after the test.
+    Use it for services that read AWS credentials from the environment. All other variables that decide on the
+    credentials are unset, such as ``AWS_PROFILE``. The previous environment is back after the test.
 
     Returns:
         The access key, which is ``rds_account.access_key``.
     """
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+    for name in CREDENTIALS_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in rds_account.access_key.environment.items():
         monkeypatch.setenv(name, value)

@@ -12,6 +12,8 @@ class Reason(StrEnum):
     """The client tried to log in without TLS. The emulator did not request a token."""
     NOT_FOR_IAM = "not-for-iam"
     """The user is in ``Faults.password_users``. The emulator did not request a token."""
+    UNKNOWN_USER = "unknown-user"
+    """The real server does not know the user with ``Upstream.password``. The emulator did not request a token."""
     MALFORMED = "malformed"
     """The password is not a presigned URL with all parts of a token."""
     UNKNOWN_ACCESS_KEY = "unknown-access-key"
@@ -27,7 +29,7 @@ class Reason(StrEnum):
     WRONG_REGION = "wrong-region"
     """The token was signed for another region."""
     WRONG_HOST = "wrong-host"
-    """The token was signed for another host."""
+    """The token was signed for another host, or for the host in capitals."""
     WRONG_PORT = "wrong-port"
     """The token was signed for another port."""
     WRONG_USER = "wrong-user"
@@ -68,5 +70,5 @@ class LoginRecord:
 
     @property
     def accepted(self) -> bool:
-        """Whether the emulator accepted the login. The server behind it may still have refused the user."""
+        """Whether the emulator accepted the login. The server behind it may still have refused the database."""
         return self.reason is None

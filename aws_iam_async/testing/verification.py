@@ -119,7 +119,8 @@ def _refusal_of_key(claims: _Claims, account: Account) -> Reason | None:
     key = account.find(claims.access_key_id)
     if key is None:
         return Reason.UNKNOWN_ACCESS_KEY
-    if not _equal(_signature(claims, key.secret_key), claims.parameters["X-Amz-Signature"]):
+    signature = claims.parameters["X-Amz-Signature"]
+    if not any(_equal(_signature(claims, key.secret_key, host), signature) for host in _signed_hosts(claims)):
         return Reason.BAD_SIGNATURE
     if not _equal(key.session_token or "", claims.parameters.get("X-Amz-Security-Token", "")):
         return Reason.WRONG_SESSION_TOKEN
@@ -209,14 +210,21 @@ def _parse_query(query: str) -> dict[str, str]:
     return parameters
 
 
-def _signature(claims: _Claims, secret_key: str) -> str:
+def _signed_hosts(claims: _Claims) -> set[str]:
+    """Return the forms of the Host header with which AWS's SDKs sign the host and port of a token.
+
+    botocore 1.43 writes it in lower case and without the port of https. The JavaScript SDK 3 writes both as they are.
+    """
+    without_port = {claims.host.lower()} if claims.port == _HTTPS_PORT else set()
+    return {f"{claims.host}:{claims.port}", f"{claims.host.lower()}:{claims.port}"} | without_port
+
+
+def _signature(claims: _Claims, secret_key: str, host: str) -> str:
     query = sorted(
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
         for name, value in claims.parameters.items()
         if name != "X-Amz-Signature"
     )
-    # SDKs sign tokens as https URLs, so the Host header omits the port of https.
-    host = claims.host.lower() if claims.port == _HTTPS_PORT else f"{claims.host.lower()}:{claims.port}"
     canonical_request = "\n".join(
         ["GET", "/", "&".join(f"{name}={value}" for name, value in query), f"host:{host}", "", "host", _EMPTY_BODY]
     )

@@ -39,7 +39,7 @@ class Program:
         """
         return subprocess.run(
             self._command(preparation, arguments),
-            env=self._environment(environment),
+            env=self.environment(environment),
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -52,7 +52,7 @@ class Program:
         process = subprocess.Popen(
             # A test run in the background has SIGINT ignored, and children inherit that.
             self._command("import signal; signal.signal(signal.SIGINT, signal.default_int_handler)", arguments),
-            env=self._environment(None),
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -74,7 +74,8 @@ class Program:
         code = f"import sys; {preparation}; from aws_iam_async.__main__ import main; main()"
         return [sys.executable, "-c", code, *arguments]
 
-    def _environment(self, more: dict[str, str] | None) -> dict[str, str]:
+    def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables that it gets."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
         files = {name: str(self.directory / "none") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
         return kept | files | {"TMPDIR": str(self.directory), "AWS_EC2_METADATA_DISABLED": "true"} | (more or {})

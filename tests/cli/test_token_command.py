@@ -42,6 +42,23 @@ def test_mysql_has_its_own_port(program: Program) -> None:
     assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:3306/?")
 
 
+@pytest.mark.parametrize(("scheme", "driver"), [("postgresql", "asyncpg"), ("mysql", "aiomysql")])
+def test_it_needs_no_driver(program: Program, scheme: str, driver: str) -> None:
+    # Options of the driver are no concern of a token's.
+    options = {"postgresql": "application_name=shop&sslnegotiation=direct", "mysql": "charset=utf8mb4&sql_mode=ANSI"}
+    dsn = f"{RDS_DSN.replace('postgresql', scheme)}?{options[scheme]}"
+    preparation = "; ".join(f"sys.modules[{module!r}] = None" for module in (driver, "pymysql"))
+    done = program.run("token", dsn, environment=EXAMPLE_KEY, preparation=preparation)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/?Action=connect&DBUser=app&" in done.stdout
+
+
+def test_the_environment_variables_of_postgresql_are_read(program: Program) -> None:
+    variables = {"PGHOST": "shop.c9akciq32.us-east-1.rds.amazonaws.com", "PGPORT": "5433", "PGUSER": "ann"}
+    done = program.run("token", "postgresql:///shop", environment=EXAMPLE_KEY | variables)
+    assert done.stdout.startswith("shop.c9akciq32.us-east-1.rds.amazonaws.com:5433/?Action=connect&DBUser=ann&")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -57,6 +74,10 @@ def test_mysql_has_its_own_port(program: Program) -> None:
             "pass --iam-region, for example --iam-region us-",
         ),
         (("not a DSN",), "dsn contains white space"),
+        ((f"{RDS_DSN}?iamRegion=us-east-1",), "did you mean iam_region?"),
+        ((f"{RDS_DSN}?sslmode=disable",), "plaintext"),
+        (("oracle://app@db.example/shop",), "unknown scheme 'oracle'"),
+        ((RDS_DSN, "--driver", "aiomysql"), "contradicts the DSN's scheme"),
     ],
 )
 def test_what_stops_it_is_said_on_stderr(program: Program, arguments: tuple[str, ...], complaint: str) -> None:

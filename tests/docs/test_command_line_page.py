@@ -109,4 +109,4 @@ def test_every_cause_is_listed() -> None:
     found = {
         cause for file in source.rglob("*.py") for cause in re.findall(r"\bAdvice\(\s*\"([a-z-]+)\"", file.read_text())
     }
-    assert sorted(names("### For programs")) == sorted(found)
+    assert sorted(names("### Causes")) == sorted(found)

@@ -1,14 +1,16 @@
 import asyncio
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 import aiomysql
 import asyncpg
 import botocore.session
+import pytest
 from pymysql.constants import CLIENT
 
-from aws_iam_async.testing import Emulator, LoginRecord
-from tests.emulator.conftest import Front, sign, trust
+from aws_iam_async.testing import Emulator, LoginRecord, MariadbServer, PostgresServer
+from tests.emulator.conftest import MYSQL, POSTGRES, Front, sign, trust
 
 
 async def test_a_token_logs_the_user_in_to_the_real_server(front: Front) -> None:
@@ -112,3 +114,24 @@ async def test_tls_may_begin_at_once_as_postgresql_17_allows(rds_postgres: Emula
     )
     assert await connection.fetchval("SELECT 1") == 1
     await connection.close()
+
+
+@pytest.mark.parametrize(("server_class", "kind"), [(PostgresServer, POSTGRES), (MariadbServer, MYSQL)])
+async def test_unusual_names_log_in(server_class: type[PostgresServer | MariadbServer], kind: Any) -> None:
+    user = "Zoë+o'brien%20 &=/?"
+
+    def start() -> tuple[ExitStack, Emulator]:
+        stack = ExitStack()
+        server = stack.enter_context(server_class())
+        server.create_user(user)
+        server.create_database("shop", owner=user)
+        return stack, stack.enter_context(Emulator(server))
+
+    stack, emulator = await asyncio.to_thread(start)
+    try:
+        front = Front(emulator, emulator.account.create_access_key(), *kind)
+        session = await front.connect(front.token(user=user), user=user)
+        await session.close()
+        assert [(login.user, login.reason) for login in emulator.logins] == [(user, None)]
+    finally:
+        await asyncio.to_thread(stack.close)

@@ -106,6 +106,31 @@ async def test_connects(pool, rds_postgres):
     assert [login.accepted for login in rds_postgres.logins] == [True]
 """
 
+# What another account's temporary credentials may have left behind.
+LEFT_BEHIND = """
+import os
+import pytest
+
+import aws_iam_async
+
+
+@pytest.fixture(autouse=True)
+def left_behind(monkeypatch):
+    for name in ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "2020-01-01T00:00:00Z")
+
+
+async def test_only_the_key_of_the_account_is_used(rds_postgres, left_behind, rds_environment):
+    async with aws_iam_async.connect(rds_postgres.iam_dsn("app", "shop")):
+        assert [login.access_key_id for login in rds_postgres.logins] == [rds_environment.access_key]
+    assert os.environ["AWS_SESSION_TOKEN"] == rds_environment.session_token
+    assert os.environ.keys().isdisjoint({"AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE"})
+
+
+def test_the_environment_is_put_back(left_behind):
+    assert os.environ["AWS_SECURITY_TOKEN"]
+"""
+
 
 def run(folder: Path, *options: str, **suites: str) -> str:
     (folder / "pytest.ini").write_text("[pytest]\n")  # otherwise pytest would read settings in a parent directory
@@ -163,3 +188,26 @@ def test_importing_the_plugin_loads_no_sdk_driver_or_emulator() -> None:
     program = f"import sys, aws_iam_async.testing.pytest_plugin; print({LOADED})"
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert process.stdout.strip() == "[]"
+
+
+def test_a_process_that_has_imported_the_package_may_run_pytest(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_one.py").write_text("def test(rds_account): assert rds_account.id\n")
+    arguments = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    program = "import sys, pytest, aws_iam_async, aws_iam_async.testing.pytest_plugin"
+    process = subprocess.run(
+        [sys.executable, "-c", f"{program}; sys.exit(pytest.main({arguments}))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "1 passed" in process.stdout
+
+
+def test_variables_of_another_account_are_not_combined_with_the_key(tmp_path: Path) -> None:
+    modes = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    output = run(tmp_path, *modes, left_behind=LEFT_BEHIND)
+    assert "2 passed" in output, output

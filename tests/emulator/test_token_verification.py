@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,14 +112,30 @@ def test_the_day_of_the_key_has_to_be_the_day_of_the_signature() -> None:
     assert _verify(token.replace(date, "20200101", 1)) == Verdict(Reason.MALFORMED)
 
 
-def test_the_host_is_compared_as_it_was_signed() -> None:
-    upper = _sign().replace("shop.", "SHOP.")
-    assert _verify(upper).reason is Reason.WRONG_HOST
+def _sign_as_javascript(host: str, port: int) -> str:
+    """Sign as @aws-sdk/rds-signer 3 does: the Host header holds the host and the port as they were given."""
+    request = AWSRequest("GET", f"https://{host}:{port}/", params={"Action": "connect", "DBUser": "app"})
+    request.headers["host"] = f"{host}:{port}"
+    SigV4QueryAuth(Credentials(KEY.access_key, KEY.secret_key), "rds-db", ENDPOINT.region, expires=900).add_auth(
+        request
+    )
+    return str(request.url).removeprefix("https://")
 
 
-def test_a_port_that_is_the_default_of_https_is_signed_without_it() -> None:
+def test_a_host_with_capitals_is_another_host_by_whatever_signer() -> None:
+    assert _verify(_sign_as_javascript(ENDPOINT.host, ENDPOINT.port)).reason is None
+    capitals = ENDPOINT.host.replace("shop.", "SHOP.")
+    assert _verify(_sign_as_javascript(capitals, ENDPOINT.port)).reason is Reason.WRONG_HOST
+    assert _verify(_sign().replace("shop.", "SHOP.")).reason is Reason.WRONG_HOST
+    tampered = _sign_as_javascript(capitals, ENDPOINT.port).replace("SHOP.", "SHOq.")
+    assert _verify(tampered).reason is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("sign", [lambda: _sign(port=443), lambda: _sign_as_javascript(ENDPOINT.host, 443)])
+def test_the_port_of_https_may_be_signed_or_left_out(sign: Callable[[], str]) -> None:
     endpoint = Endpoint(ENDPOINT.host, 443, ENDPOINT.region)
-    assert _verify(_sign(port=443), endpoint=endpoint).reason is None
+    assert _verify(sign(), endpoint=endpoint).reason is None
+    assert _verify(sign()).reason is Reason.WRONG_PORT
 
 
 def test_a_token_may_be_too_old_before_it_expires() -> None:

@@ -88,7 +88,19 @@ async def test_arming_twice_is_refused(rds: Rds, make_engine: MakeEngine) -> Non
     engine = make_engine(rds)
     with pytest.raises(ConfigurationError, match="is armed already; create another one"):
         arm(engine, **rds.options)
+    # These engines share the pool and the dialect, so they are armed together.
+    with pytest.raises(ConfigurationError, match="is armed already"):
+        arm(engine.execution_options(isolation_level="AUTOCOMMIT"), **rds.options)
     assert rds.emulator.logins == []
+
+
+async def test_an_engine_is_armed_by_way_of_its_options_once(rds: Rds) -> None:
+    engine = create_plain_engine(url(rds))
+    arm(engine.execution_options(isolation_level="AUTOCOMMIT"), **rds.options)
+    with pytest.raises(ConfigurationError, match="is armed already"):
+        arm(engine, **rds.options)
+    assert await who(engine, rds) == "app"
+    await engine.dispose()
 
 
 async def test_an_engine_without_asyncio_is_refused(rds: Rds, make_engine: MakeEngine) -> None:

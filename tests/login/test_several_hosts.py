@@ -28,13 +28,14 @@ class Standby(PostgresServer):
         super().__init__()
         self._primary = primary
 
-    def _initialise(self) -> None:
+    def initialise(self) -> None:
         options = ["--username=postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-        self._binaries = self._find_binaries()
-        program = str(self._binaries / "pg_basebackup")
-        self._run([program, f"--host={self._primary.directory}", f"--pgdata={self.directory / 'data'}", *options])
+        self.binaries = self.find_binaries()
+        program = str(self.binaries / "pg_basebackup")
+        places = [f"--host={self._primary.directory}", f"--pgdata={self.directory / 'data'}"]
+        self.run_program([program, *places, *options])
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         log = self.directory / "log"
         return log.exists() and "ready to accept read-only connections" in log.read_text()
 

@@ -3,7 +3,6 @@
 import enum
 import math
 import ssl
-import sys
 from collections.abc import Mapping
 from typing import Any
 

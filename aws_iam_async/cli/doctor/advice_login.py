@@ -8,9 +8,8 @@ import re
 
 from aws_iam_async import drivers
 from aws_iam_async.cli.doctor import advice_setup
-from aws_iam_async.cli.doctor.advice_network import TOO_MANY_CONNECTIONS
 from aws_iam_async.cli.doctor.findings import Advice, Findings
-from aws_iam_async.cli.doctor.refusal import Refusal
+from aws_iam_async.cli.doctor.refusal import REFUSALS, Refusal
 from aws_iam_async.endpoints import RdsEndpoint
 
 QUERY_FAILED = Advice(
@@ -23,6 +22,9 @@ THROTTLED = Advice(
     "RDS accepts about 200 new tokens a second, and refuses more as if they were wrong. Share one PluginManager or one "
     "pool, which use one token for all connections.",
 )
+SERVER_REFUSES = Advice(
+    "server-refuses", "The server refuses connections before any login. Read its message above and its own log."
+)
 # The refusals that need no findings.
 ADVICE = {
     Refusal.NO_ENTRY: Advice(
@@ -30,7 +32,11 @@ ADVICE = {
         "The server does not allow this combination of user, database, address and encryption. On RDS, the user may "
         "not log in, or rds.force_ssl is on and a hop in between uses plaintext. Elsewhere, correct pg_hba.conf.",
     ),
-    Refusal.TOO_MANY_CONNECTIONS: TOO_MANY_CONNECTIONS,
+    Refusal.TOO_MANY_CONNECTIONS: Advice(
+        "too-many-connections",
+        "The server has as many connections as it allows. Close idle connections, make pools smaller (max_size, "
+        "maxsize), use RDS Proxy, or raise the limit (max_connections in the parameter group).",
+    ),
     Refusal.NOT_READY: Advice(
         "not-ready", "The server is starting up or shutting down, as in a failover. Try again shortly."
     ),
@@ -46,6 +52,11 @@ ADVICE = {
     ),
     Refusal.OTHER: Advice("login-failed", "Read the server's message above and its own log."),
 }
+
+
+def refused_before_login(code: int | str | None) -> Advice:
+    """Return the cause of an error that the server sends before any login."""
+    return SERVER_REFUSES if code not in REFUSALS else ADVICE.get(REFUSALS[code], SERVER_REFUSES)
 
 
 def likely_causes(refusal: Refusal, findings: Findings, message: str) -> tuple[Advice, ...]:
@@ -82,20 +93,24 @@ def _causes_with_evidence(findings: Findings) -> list[Advice]:
         if dialled is not None and dialled != target.port:
             causes.append(advice_setup.signed_port(target.port, dialled))
     elif "iam_default_port" not in findings.request.options and target.port != default:
-        causes.append(advice_setup.tunnel_port(target.port, default))
+        causes.append(advice_setup.tunnel_port(target.port, dialled, default))
     return causes
 
 
 def _causes_without_evidence(findings: Findings) -> list[Advice]:
+    target, dialled = findings.signing_target, findings.request.port
     causes = [
         missing_policy(findings),
         Advice(
             "not-granted",
-            f"The database user {findings.signing_target.user} does not exist, or is not set up for IAM. Run as an "
-            "administrator of the database:",
-            grant(findings.system, findings.signing_target.user),
+            f"The database user {target.user} does not exist, or is not set up for IAM. As an administrator of the "
+            "database, create or grant it:",
+            grant(findings.system, target.user),
         ),
     ]
+    default = drivers.loaded(findings.driver).default_port
+    if findings.tls.server_name is not None and target.port != dialled:
+        causes.append(advice_setup.tunnel_port(target.port, dialled, default))
     if findings.identity is None:
         causes.append(advice_setup.CREDENTIALS_UNKNOWN)
     if findings.identity is None or findings.identity.skew is None:
@@ -108,7 +123,7 @@ def _password_required(findings: Findings) -> Advice:
     return Advice(
         "not-granted",
         f"The server requires a password of {user}, not a token. The user does not exist, or is not set up for IAM. "
-        "Run as an administrator of the database:",
+        "As an administrator of the database, create or grant it:",
         grant(findings.system, user),
     )
 
@@ -229,22 +244,19 @@ def missing_policy(findings: Findings) -> Advice:
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.IAMPolicy.html
     """
-    target, endpoint, identity = findings.signing_target, findings.endpoint, findings.identity
+    target, identity = findings.signing_target, findings.identity
     arn = None if identity is None else identity.arn
+    account = None if identity is None else identity.account
     statement = {
         "Effect": "Allow",
         "Action": "rds-db:connect",
-        "Resource": user_arn(
-            # The signing region may be the mistake.
-            region=(None if endpoint is None else endpoint.region) or target.region,
-            account=None if identity is None else identity.account,
-            user=target.user,
-        ),
+        "Resource": user_arn(region=target.region, account=account, user=target.user),
     }
     return Advice(
         "missing-policy",
         f"The policies of {'the identity' if arn is None else policy_owner(arn)} do not allow rds-db:connect to this "
-        f"user of this database. Attach the statement below. RESOURCE_ID is {resource_id(endpoint)}, not a name.",
+        "user of this database. Attach a statement that does. In it, RESOURCE_ID is "
+        f"{resource_id(findings.endpoint)}, not a name:",
         json.dumps(statement, indent=2),
     )
 

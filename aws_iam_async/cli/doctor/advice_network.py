@@ -15,7 +15,6 @@ NOT_YET_VALID = 9
 EXPIRED = 10
 UNTRUSTED = {18, 19, 20, 21}
 WRONG_NAME = {62, 64}
-MYSQL_TOO_MANY_CONNECTIONS = 1040
 
 RESOLVER_SILENT = Advice("dns", "The resolver does not answer. Check /etc/resolv.conf and the network.")
 NO_ROUTE = Advice("no-route", "There is no route to this address. Check the network, the VPN and the routing table.")
@@ -23,11 +22,6 @@ NO_TLS = Advice(
     "no-tls",
     "The token is never sent without TLS, which every RDS endpoint offers. Look for a proxy, a pooler or another "
     "server that answers here and does not pass TLS through. On a server of your own, turn ssl on.",
-)
-TOO_MANY_CONNECTIONS = Advice(
-    "too-many-connections",
-    "The server has as many connections as it allows. Close idle connections, make pools smaller (max_size, maxsize), "
-    "use RDS Proxy, or raise the limit (max_connections in the parameter group).",
 )
 HANDSHAKE_FAILED = Advice(
     "tls-handshake",
@@ -83,15 +77,6 @@ def port_silent(address: str) -> Advice:
 def other_protocol(scheme: str = "another scheme") -> Advice:
     """The server does not speak the protocol of the DSN's scheme."""
     return Advice("other-protocol", f"If this server is the database, use a DSN that begins with {scheme}.")
-
-
-def server_refuses(number: int) -> Advice:
-    """The server reports an error before any login."""
-    if number == MYSQL_TOO_MANY_CONNECTIONS:
-        return TOO_MANY_CONNECTIONS
-    return Advice(
-        "server-refuses", "The server refuses connections before any login. Read its message above and its own log."
-    )
 
 
 def server_silent(system: str) -> Advice:

@@ -1,16 +1,19 @@
 """Advice on what precedes the network: driver, options, endpoint, region, credentials and clock."""
 
+import re
 import shlex
 
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.credentials import is_temporary
+from aws_iam_async.tokens.token import RDS
 
 # The prefixes of temporary access keys and of IAM users' ("IAM identifiers" in the IAM User Guide).
 
 LONG_TERM = "AKIA"
-# Seconds. Signature Version 4 allows 5 minutes; a synchronised clock is never a minute off.
+# Seconds. A synchronised clock is never a minute off. Signature Version 4 allows 5 minutes.
 TOLERATED_SKEW = 60.0
+LARGEST_SKEW = 300.0
 
 SEVERAL_HOSTS = Advice("several-hosts", "Check the hosts one at a time. --host and --port select one.")
 USER_MISSING = Advice("configuration", "Pass the database user that is set up for IAM.", "--user NAME")
@@ -29,6 +32,7 @@ REGION_MALFORMED = Advice(
     "--iam-region us-east-1",
 )
 PROFILE_NOT_FOUND = Advice("profile-not-found", "Pass the name of an existing profile.", "aws configure list-profiles")
+FILE_SILENT = Advice("configuration", "Check the file of sslrootcert, and the disk or mount that it is on.")
 CREDENTIALS_UNKNOWN = Advice(
     "credentials-unknown",
     "STS has not checked these credentials. Deactivated or expired credentials and wrong secret keys make tokens that "
@@ -96,6 +100,7 @@ def wrong_region(signed: str, named: str) -> Advice:
         "wrong-region",
         f"The token is signed for {signed}, but the endpoint is in {named}. Leave iam_region out, or correct it.",
         f"--iam-region {named}",
+        certain=True,
     )
 
 
@@ -106,16 +111,21 @@ def signed_port(signed: int, dialled: int) -> Advice:
         f"The token is signed for port {signed}, but the endpoint itself is dialled at port {dialled}. Leave "
         "iam_default_port out.",
         f"--iam-default-port {dialled}",
+        certain=True,
     )
 
 
-def tunnel_port(signed: int, default: int) -> Advice:
-    """The token is signed for the dialled port, which may be a tunnel's."""
+def tunnel_port(signed: int, dialled: int | None, default: int) -> Advice:
+    """Another host is dialled, and the signed port may be the tunnel's instead of the database's."""
+    if signed == dialled:
+        problem = "because that port is dialled. If a tunnel or a forwarder listens there, pass"
+    else:
+        problem = f"and port {dialled} is dialled. Pass"
     return Advice(
         "tunnel-port",
-        f"The token is signed for port {signed}, because that port is dialled. If a tunnel or a forwarder listens "
-        f"there, pass the database's own port, usually {default}.",
-        f"--iam-default-port {default}",
+        f"The token is signed for port {signed}, {problem} the port at which the database itself listens, usually "
+        f"{default}.",
+        f"--iam-default-port {default if signed != default else 'PORT'}",
     )
 
 
@@ -126,6 +136,7 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
             "session-token-missing",
             "An access key that begins with ASIA is temporary and works only with its session token. Set "
             "AWS_SESSION_TOKEN as well.",
+            certain=True,
         )
     if access_key.startswith(LONG_TERM) and session_token:
         return Advice(
@@ -133,13 +144,30 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
             "An access key that begins with AKIA is long-term and has no session token. Unset the session token, which "
             "belongs to another key and makes this key invalid.",
             "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
+            certain=True,
         )
     return None
 
 
+def source_silent(profile: str | None) -> Advice:
+    """The credentials source does not answer in time."""
+    return Advice(
+        "credentials-source-failed",
+        "The credentials source did not answer in time. Check the program, file or network behind it, or raise "
+        "--timeout if it is only slow.",
+        f"aws sts get-caller-identity{_profile_flag(profile)}",
+    )
+
+
+def _profile_flag(profile: str | None) -> str:
+    return f" --profile {shlex.quote(profile)}" if profile else ""
+
+
 def no_credentials(message: str, profile: str | None) -> Advice:
     """There are no working credentials, according to a message of the library."""
-    flag = f" --profile {shlex.quote(profile)}" if profile else ""
+    flag = _profile_flag(profile)
+    # The name of the source, or of botocore's error.
+    sign_in = f"aws login{flag}" if re.search(r"\(login,|\bLogin[A-Z]", message) else f"aws sso login{flag}"
     if "expired" in message.lower() and "(env," in message:
         return Advice(
             "credentials-expired",
@@ -151,7 +179,7 @@ def no_credentials(message: str, profile: str | None) -> Advice:
         return Advice(
             "credentials-expired",
             "The credentials have expired. Get new ones from the same source.",
-            f"aws sso login{flag}",
+            sign_in,
         )
     if "no AWS credentials found" in message:
         return Advice(
@@ -161,8 +189,8 @@ def no_credentials(message: str, profile: str | None) -> Advice:
             "instance a role, and set nothing.",
             f"aws sso login{flag or ' --profile NAME'}\naws configure{flag}  # for an access key",
         )
-    if "SSO" in message:
-        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", f"aws sso login{flag}")
+    if "SSO" in message or sign_in.startswith("aws login"):
+        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", sign_in)
     return Advice(
         "credentials-source-failed",
         "The credentials source that is named above exists but returned no credentials. The AWS CLI shows the same:",
@@ -183,17 +211,20 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
 def _refused_by_sts(code: str) -> Advice:
     match code:
         case "ExpiredToken" | "ExpiredTokenException" | "RequestExpired":
-            return Advice("credentials-expired", "The credentials have expired. Get new ones from the same source.")
+            text = "The credentials have expired. Get new ones from the same source."
+            return Advice("credentials-expired", text, certain=True)
         case "InvalidClientTokenId" | "UnrecognizedClientException":
             return Advice(
                 "credentials-invalid",
                 "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is "
                 "temporary and has a wrong session token. (AWS does not know an emulator's keys either.)",
+                certain=True,
             )
         case "SignatureDoesNotMatch" | "IncompleteSignature":
             return Advice(
                 "credentials-invalid",
                 "The secret key does not belong to this access key id. Check that both were copied completely.",
+                certain=True,
             )
         case _:
             return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
@@ -204,12 +235,13 @@ def wrong_clock(skew: float | None) -> Advice | None:
     if skew is None or abs(skew) <= TOLERATED_SKEW:
         return None
     if skew > 0:
-        effect = "Tokens are signed in the server's future, and refused if the difference is more than 5 minutes."
+        effect = "so tokens are signed in the server's future, and refused if the difference is more than 5 minutes"
     else:
-        effect = "The server takes tokens for older than they are, and refuses them before their 15 minutes are over."
+        effect = "so the server takes tokens for older than they are, and refuses them too early"
     return Advice(
         "clock-skew",
-        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}. {effect} Set the "
+        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}, {effect}. Set the "
         "clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123).",
         "timedatectl set-ntp true",
+        certain=skew > LARGEST_SKEW or -skew > RDS.longest_life,
     )

@@ -39,6 +39,8 @@ STEPS = (
     Step("query", steps.check_query, ("login",)),
 )
 
+MOST_CAUSES = 3
+
 
 async def examine(
     target: Target,
@@ -67,7 +69,7 @@ async def _result(step: Step, findings: Findings) -> StepResult:
     try:
         passed = await _run(step, findings)
     except StepFailedError as failure:
-        status, detail, advice = Status.FAILED, failure.detail, failure.advice
+        status, detail, advice = Status.FAILED, failure.detail, _most_likely(failure.advice)
     else:
         status = Status.WARNING if passed.warnings else Status.PASSED
         detail, advice = passed.detail, passed.warnings
@@ -77,6 +79,11 @@ async def _result(step: Step, findings: Findings) -> StepResult:
         replace(one, text=redacted(one.text), code=None if one.code is None else redacted(one.code)) for one in advice
     )
     return StepResult(step.name, status, redacted(detail, _secrets(findings)), advice, seconds)
+
+
+def _most_likely(causes: tuple[Advice, ...]) -> tuple[Advice, ...]:
+    """Return the certain causes alone if there are any, else the first few."""
+    return (tuple(one for one in causes if one.certain) or causes)[:MOST_CAUSES]
 
 
 async def _run(step: Step, findings: Findings) -> Passed:
@@ -99,8 +106,8 @@ async def _run(step: Step, findings: Findings) -> Passed:
 
 
 def _secrets(findings: Findings) -> Iterator[str]:
-    if hasattr(findings, "secured_request"):
-        yield str(findings.secured_request.password)
+    if hasattr(findings, "token"):
+        yield str(findings.token.value)
     if hasattr(findings, "snapshot"):
         yield str(findings.snapshot.credentials.secret_key)
         yield str(findings.snapshot.credentials.session_token or "")

@@ -1,5 +1,6 @@
 """What the doctor examines, what its steps find out, and how each step ends."""
 
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from aws_iam_async.endpoints import RdsEndpoint
 from aws_iam_async.errors import RegionError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tls import Tls
-from aws_iam_async.tokens.token import TokenKey
+from aws_iam_async.tokens.token import Token, TokenKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,9 @@ class Findings:
     tls: Tls  # the same
     snapshot: Snapshot  # credentials
     identity: Identity | None  # identity; None if STS was not asked or did not answer
-    secured_request: ConnectRequest  # token: the request with the token and its TLS settings
+    token: Token  # token
     addresses: tuple[str, ...]  # dns
+    address: str  # tcp: the first one that answered
     connection: Any  # login: the driver's own
 
     def __init__(self, target: Target, closing: AsyncExitStack) -> None:
@@ -86,8 +88,15 @@ class Advice:
     """A likely cause and what to do about it."""
 
     cause: str  # a name for programs, such as clock-skew
-    text: str
+    text: str  # the problem in one sentence, then the remedy, then details
     code: str | None = None  # SQL, a policy or a command to copy
+    certain: bool = False  # the server refuses every login with this problem
+
+    @property
+    def summary(self) -> str:
+        """The cause, the problem and the remedy, for one line."""
+        sentences = re.split(r"(?<=\.) (?=[A-Z])", self.text)[:2]
+        return f"{self.cause.replace('-', ' ')}. {' '.join(sentences).removesuffix(':').removesuffix('.')}."
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ class Refusal(Enum):
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 REFUSALS = {
-    "28000": Refusal.NOT_IAM,
     "3D000": Refusal.NO_DATABASE,
     "22023": Refusal.SETTING,  # its value
     "42704": Refusal.SETTING,  # its name
@@ -46,6 +45,14 @@ REFUSALS = {
     1203: Refusal.TOO_MANY_CONNECTIONS,
     1226: Refusal.TOO_MANY_CONNECTIONS,
 }
+# The server's words, where one code has several reasons.
+PHRASES = {
+    "no pg_hba.conf entry": Refusal.NO_ENTRY,
+    # The server requires a password, so the account is not set up for IAM.
+    "password authentication failed": Refusal.NOT_IAM,
+    "using password: NO": Refusal.NOT_IAM,
+    'role "': Refusal.NOT_IAM,  # ... does not exist, or may not log in
+}
 
 
 def login_refusal(driver_name: str, error: BaseException) -> Refusal:
@@ -54,14 +61,11 @@ def login_refusal(driver_name: str, error: BaseException) -> Refusal:
     # PyMySQL's errors have a number. Its newer ones also have an SQLSTATE, which says less.
     number = error.args[0] if error.args else None
     code = number if isinstance(number, int) else getattr(error, "sqlstate", None)
+    phrase = next((refusal for phrase, refusal in PHRASES.items() if phrase in message), None)
     if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
         return Refusal.TIMEOUT
     if isinstance(error, InsecureTransportError):
         return Refusal.NOT_IAM  # the tls step has passed, so the server wanted the hash of a password
     if drivers.loaded(driver_name).login_rejected(error):
-        # In both cases the server wanted a password, so the account is not set up for IAM.
-        wants_password = code == "28P01" or "using password: NO" in message
-        return Refusal.NOT_IAM if wants_password else Refusal.TOKEN
-    if code == "28000" and "no pg_hba.conf entry" in message:
-        return Refusal.NO_ENTRY
-    return REFUSALS.get(code, Refusal.OTHER)
+        return phrase or Refusal.TOKEN
+    return REFUSALS.get(code) or phrase or Refusal.OTHER

@@ -21,9 +21,9 @@ from aws_iam_async.cli.doctor.findings import Advice, Status, StepResult, Target
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
 
-MARKS = {Status.PASSED: "✓", Status.WARNING: "!", Status.FAILED: "✗", Status.NOT_REACHED: "·"}
-ASCII_MARKS = {Status.PASSED: "+", Status.WARNING: "!", Status.FAILED: "x", Status.NOT_REACHED: "."}
-STYLES = {Status.PASSED: "green", Status.WARNING: "yellow", Status.FAILED: "bold red", Status.NOT_REACHED: "dim"}
+MARKS = {Status.PASSED: "✓", Status.WARNING: "!", Status.FAILED: "✗"}
+ASCII_MARKS = {Status.PASSED: "+", Status.WARNING: "!", Status.FAILED: "x"}
+STYLES = {Status.PASSED: "green", Status.WARNING: "yellow", Status.FAILED: "bold red"}
 
 NAME_WIDTH = 11
 SECONDS_WIDTH = 8
@@ -48,8 +48,10 @@ def print_report(dsn: str, options: Mapping[str, Any], *, timeout: float, asks_s
 
 def json_document(results: Sequence[StepResult]) -> dict[str, Any]:
     """Return the report for programs."""
+    causes = [advice.cause for result in results if result.status is Status.FAILED for advice in result.advice]
     return {
         "ok": _works(results),
+        "cause": causes[0] if causes else None,
         "versions": {
             "aws_iam_async": aws_iam_async.__version__,
             "python": platform.python_version(),
@@ -93,16 +95,17 @@ class TerminalReport:
             self._spinner.start()
 
     def end_step(self, result: StepResult) -> None:
-        """Print the line of a step."""
+        """Print the line of a step that was reached."""
         self.close()
-        reached = result.seconds is not None
-        seconds = f"{result.seconds:.2f} s" if reached else "-"
+        if result.seconds is None:
+            return
+        seconds = f"{result.seconds:.2f} s"
         head = Text.assemble(
             (self._marks[result.status], STYLES[result.status]),
             f" {result.name:<{NAME_WIDTH}}",
             (f"{seconds:>{SECONDS_WIDTH}}", "dim"),
         )
-        detail = Text(result.detail if reached else "not reached", "" if reached else "dim")
+        detail = Text(result.detail)
         if self._console.width < NARROW:
             self._print(head)
             self._print_paragraph(detail, indent=2)
@@ -110,21 +113,30 @@ class TerminalReport:
             self._print_paragraph(detail, indent=len(head) + 2, head=head)
 
     def print_advice(self, results: Sequence[StepResult]) -> None:
-        """Print the advice of all steps, and the outcome in one line."""
+        """Print the steps that were skipped, the advice of all steps, and the verdict in one line."""
         failed = [result for result in results if result.status is Status.FAILED]
+        not_reached = [result.name for result in results if result.status is Status.NOT_REACHED]
+        # If all steps after the first failure were skipped, that is plain to see.
+        if not_reached != [result.name for result in results[len(results) - len(not_reached) :]]:
+            self._print_paragraph(Text(f"not reached: {', '.join(not_reached)}", "dim"))
+        verdict = Text("The login works.", STYLES[Status.PASSED])
+        if failed:
+            likely = "".join(f" Most likely: {advice.summary}" for advice in failed[0].advice[:1])
+            names = ", ".join(result.name for result in failed)
+            verdict = Text(f"Failed: {names}.{likely}", STYLES[Status.FAILED])
         # A warning that is also the cause of a failure is shown only there.
         causes_of_failure = {advice for result in failed for advice in result.advice}
         for result in results:
-            if result in failed:
-                self._print_causes(result, result.advice)
-            elif warnings := [one for one in result.advice if one not in causes_of_failure]:
-                self._print_causes(result, warnings)
+            causes = result.advice
+            if result not in failed:
+                causes = tuple(one for one in causes if one not in causes_of_failure)
+            # An advice that is wholly in the verdict is not repeated.
+            elif len(causes) == 1 and causes[0].code is None and causes[0].text in verdict.plain:
+                continue
+            if causes:
+                self._print_causes(result, causes)
         self._print()
-        if failed:
-            names = ", ".join(result.name for result in failed)
-            self._print(Text(f"Failed: {names}.", STYLES[Status.FAILED]))
-        else:
-            self._print(Text("The login works.", STYLES[Status.PASSED]))
+        self._print(verdict)
 
     def _print_causes(self, result: StepResult, causes: Sequence[Advice]) -> None:
         failed, several = result.status is Status.FAILED, len(causes) > 1

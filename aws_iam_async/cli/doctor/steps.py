@@ -11,13 +11,13 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import aws_iam_async
-from aws_iam_async import ConnectRequest, PluginManager, drivers, endpoints, threads
-from aws_iam_async.cli.connection import RequestOnly, keywords_as_flags
+from aws_iam_async import ConnectRequest, drivers, endpoints, threads
+from aws_iam_async.cli.connection import keywords_as_flags
 from aws_iam_async.cli.doctor import advice_network, advice_setup, sts, tls_probe
 from aws_iam_async.cli.doctor.advice_login import QUERY_FAILED, likely_causes
 from aws_iam_async.cli.doctor.findings import Advice, Certificate, Findings, Passed, StepFailedError
@@ -27,12 +27,11 @@ from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.errors import ConfigurationError, CredentialsError, DriverNotFoundError, RegionError
 from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins.iam import login_for, resolve_endpoint
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import default_service
-
-T = TypeVar("T")
 
 # The names of the credentials sources in botocore 1.43.
 SOURCES = {
@@ -74,15 +73,16 @@ async def check_options(findings: Findings) -> Passed:
     hosts = parse(target.dsn).hosts
     if len(hosts) > 1 and "host" not in target.options:
         raise StepFailedError(f"the DSN names {len(hosts)} hosts", advice_setup.SEVERAL_HOSTS)
-    request: ConnectRequest = await PluginManager([RequestOnly(PLUGIN_OPTIONS["iam"])]).connect(
-        target.dsn, **target.options
-    )
+    keywords = {name: value for name, value in target.options.items() if name != "driver"}
+    reader = OptionsReader(drivers.loaded(findings.driver), "iam", PLUGIN_OPTIONS["iam"], {})
+    request = reader.read(target.dsn, keywords, pool=False).request
     if not request.user:
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
     secured = request.tls.secured()  # refuses modes that allow plaintext
-    await contexts.context(secured)  # refuses a file that cannot be read
+    async with _time_limit(findings, f"{secured.root_cert}: cannot be read", advice_setup.FILE_SILENT):
+        await contexts.context(secured)  # refuses a file that cannot be read
     warnings = []
     if request.password is not None:
         warnings.append(advice_setup.PASSWORD_IGNORED)
@@ -95,10 +95,9 @@ async def check_options(findings: Findings) -> Passed:
 
 async def check_endpoint(findings: Findings) -> Passed:
     """Find the RDS endpoint to sign for, which is not always the host to dial."""
-    timeout = findings.target.timeout
     host = str(findings.request.host)
     try:
-        async with asyncio.timeout(timeout):
+        async with _time_limit(findings, f"{host}: no answer", advice_network.RESOLVER_SILENT):
             request = findings.request = await resolve_endpoint(findings.request)
     except OSError as error:
         detail = f"{host}: {error.strerror or type(error).__name__}"
@@ -110,7 +109,7 @@ async def check_endpoint(findings: Findings) -> Passed:
     except ConfigurationError as error:
         if not _may_be_an_alias(request):
             raise
-        advice = advice_setup.iam_host_missing(await _endpoint_behind_alias(request, timeout))
+        advice = advice_setup.iam_host_missing(await _endpoint_behind_alias(request, findings.target.timeout))
         raise StepFailedError(keywords_as_flags(str(error)), advice) from error
     name = request.options.get("iam_host", request.host)
     endpoint = findings.endpoint = endpoints.parse(name)
@@ -161,7 +160,8 @@ async def check_credentials(findings: Findings) -> Passed:
     """Read the AWS credentials."""
     profile = findings.request.options.get("profile")
     try:
-        findings.snapshot = await default_service().credentials(credentials_source(profile=profile))
+        async with _time_limit(findings, "the credentials source does not answer", advice_setup.source_silent(profile)):
+            findings.snapshot = await default_service().credentials(credentials_source(profile=profile))
     except ConfigurationError as error:
         raise StepFailedError(keywords_as_flags(str(error)), advice_setup.PROFILE_NOT_FOUND) from error
     except CredentialsError as error:
@@ -195,7 +195,8 @@ async def check_identity(findings: Findings) -> Passed:
     )
     try:
         # The SDK's own time limits do not cover the name resolution.
-        identity = findings.identity = await _in_thread(ask_sts, timeout, name="STS")
+        async with asyncio.timeout(timeout):
+            identity = findings.identity = await threads.run(ask_sts, name="STS")
     except (sts.StsUnreachableError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         detail = f"STS does not answer ({reason}), so identity and clock are not checked"
@@ -207,34 +208,36 @@ async def check_identity(findings: Findings) -> Passed:
     return Passed(f"{identity.arn}{clock}", warnings)
 
 
-async def _in_thread(function: Callable[[], T], seconds: float, *, name: str) -> T:
-    # The threads of the loop's own executor would delay the end of the program.
-    async with asyncio.timeout(seconds):
-        return await threads.run(function, name=name)
-
-
 async def check_token(findings: Findings) -> Passed:
     """Sign the token as ``connect()`` does."""
-    target, signed = findings.target, findings.signing_target
-    findings.secured_request = await aws_iam_async.connect(target.dsn, plugins=["iam", RequestOnly()], **target.options)
-    expires = findings.snapshot.expires
-    life = signed.kind.longest_life
-    seconds = life if expires is None else min(life, expires - time.time())
+    signed = findings.signing_target
+    findings.token, _ = await default_service().get(signed)
+    seconds = findings.token.lifetime.enforced - time.time()
     return Passed(f"for {signed.user} at {signed.host}:{signed.port}, valid for {seconds / 60:.0f} min")
+
+
+@contextlib.asynccontextmanager
+async def _time_limit(findings: Findings, detail: str, advice: Advice) -> AsyncIterator[None]:
+    """Fail the step if the block takes longer than ``--timeout``."""
+    seconds = findings.target.timeout
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise StepFailedError(f"{detail} within {seconds:g} s", advice) from error
 
 
 async def check_dns(findings: Findings) -> Passed:
     """Resolve the host to dial."""
-    host, timeout = str(findings.request.host), findings.target.timeout
+    host = str(findings.request.host)
     if endpoints.is_ip(host):
         findings.addresses = (host,)
         return Passed(f"{host} is an address")
     resolve = functools.partial(socket.getaddrinfo, host, findings.request.port, type=socket.SOCK_STREAM)
     try:
-        answers = await _in_thread(resolve, timeout, name="DNS")
-    except TimeoutError as error:
-        detail = f"{host}: no answer within {timeout:g} s"
-        raise StepFailedError(detail, advice_network.RESOLVER_SILENT) from error
+        async with _time_limit(findings, f"{host}: no answer", advice_network.RESOLVER_SILENT):
+            # The threads of the loop's own executor would delay the end of the program.
+            answers = await threads.run(resolve, name="DNS")
     except OSError as error:
         raise StepFailedError(f"{host}: {error.strerror or error}", advice_network.name_not_found(host)) from error
     findings.addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
@@ -242,30 +245,36 @@ async def check_dns(findings: Findings) -> Passed:
 
 
 async def check_tcp(findings: Findings) -> Passed:
-    """Dial each address until one answers, as the drivers do."""
-    host, port, timeout = str(findings.request.host), findings.request.port, findings.target.timeout
-    default = drivers.loaded(findings.driver).default_port
-    failures: list[str] = []
-    causes: list[Advice] = []
-    for address in findings.addresses:
-        try:
-            async with asyncio.timeout(timeout):
-                _, writer = await asyncio.open_connection(address, port)
-        except TimeoutError:
-            failures.append(f"{address}:{port} does not answer within {timeout:g} s")
-            causes.append(advice_network.port_silent(address))
-        except ConnectionRefusedError:
-            failures.append(f"{address}:{port} refuses the connection")
-            causes.append(advice_network.port_refused(host, port, default))
-        except OSError as error:
-            failures.append(f"{address}:{port}: {error.strerror or error}")
-            causes.append(advice_network.NO_ROUTE)
-        else:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-            return Passed(f"{address}:{port} accepts connections")
-    raise StepFailedError("; ".join(failures), *dict.fromkeys(causes))
+    """Dial all addresses, and take the first in the resolver's order that answers."""
+    failures = await asyncio.gather(*(_dial(findings, address) for address in findings.addresses))
+    for address, failure in zip(findings.addresses, failures, strict=True):
+        if failure is None:
+            findings.address = address
+            return Passed(f"{address}:{findings.request.port} accepts connections")
+    failed = [failure for failure in failures if failure is not None]
+    causes = dict.fromkeys(advice for failure in failed for advice in failure.advice)
+    raise StepFailedError("; ".join(failure.detail for failure in failed), *causes)
+
+
+async def _dial(findings: Findings, address: str) -> StepFailedError | None:
+    """Return why an address does not accept a connection."""
+    host, port = str(findings.request.host), findings.request.port
+    silent = advice_network.port_silent(address)
+    try:
+        async with _time_limit(findings, f"{address}:{port} does not answer", silent):
+            _, writer = await asyncio.open_connection(address, port)
+    except StepFailedError as failure:
+        return failure
+    except ConnectionRefusedError:
+        default = drivers.loaded(findings.driver).default_port
+        advice = advice_network.port_refused(host, port, default)
+        return StepFailedError(f"{address}:{port} refuses the connection", advice)
+    except OSError as error:
+        return StepFailedError(f"{address}:{port}: {error.strerror or error}", advice_network.NO_ROUTE)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return None
 
 
 async def check_tls(findings: Findings) -> Passed:
@@ -310,7 +319,7 @@ async def _tls_connection(findings: Findings, context: ssl.SSLContext) -> AsyncI
     writer = None
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(findings.address, port)
             if not tls_probe.starts_with_tls(findings.system, findings.request):
                 await tls_probe.request_tls(findings.system, reader, writer)
             await writer.start_tls(context, server_hostname=host)
@@ -377,7 +386,7 @@ async def check_query(findings: Findings) -> Passed:
     """Query the user and the server's version."""
     try:
         async with asyncio.timeout(findings.target.timeout):
-            _, user, version = await _first_row(findings, QUERIES[findings.system])
+            _, user, version = await _first_row(findings.connection, QUERIES[findings.system])
     except Exception as error:
         detail = f"{type(error).__name__}: {error}".removesuffix(": ")
         raise StepFailedError(detail, QUERY_FAILED) from error
@@ -386,9 +395,9 @@ async def check_query(findings: Findings) -> Passed:
     return Passed(f"{user} on {server}")
 
 
-async def _first_row(findings: Findings, query: str) -> Any:
-    if findings.driver == "asyncpg":
-        return await findings.connection.fetchrow(query)
-    async with findings.connection.cursor() as cursor:
+async def _first_row(connection: Any, query: str) -> Any:
+    if hasattr(connection, "fetchrow"):  # asyncpg's own way; other drivers have the cursors of PEP 249
+        return await connection.fetchrow(query)
+    async with connection.cursor() as cursor:
         await cursor.execute(query)
         return await cursor.fetchone()

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_iam_async.cli.doctor import advice_network
+from aws_iam_async.cli.doctor.advice_login import refused_before_login
 from aws_iam_async.cli.doctor.findings import Certificate, StepFailedError
 from aws_iam_async.request import ConnectRequest
 
 ALPN = "postgresql"
 POSTGRESQL_SSL_REQUEST = struct.pack("!II", 8, 80877103)
+POSTGRESQL_LONGEST_ERROR = 30_000
 
 MYSQL_PROTOCOL = 10
 MYSQL_ERROR = 0xFF
@@ -58,11 +60,26 @@ async def _request_tls_of_postgresql(reader: asyncio.StreamReader, writer: async
             raise StepFailedError("the server offers no TLS", advice_network.NO_TLS)
         case b"":
             raise ConnectionResetError("the server closed the connection instead of answering the TLS request")
+    rest = await reader.read(POSTGRESQL_LONGEST_ERROR)
+    if answer == b"E" and (refused := _error_of_postgresql(rest)) is not None:
+        raise refused
     # A MySQL server sends its greeting unasked: a length, the number 0, and its protocol version.
-    greeting = answer + await reader.read(4)
-    if greeting[3:5] == bytes([0, MYSQL_PROTOCOL]):
+    if (answer + rest)[3:5] == bytes([0, MYSQL_PROTOCOL]):
         raise StepFailedError("the server speaks MySQL's protocol", advice_network.other_protocol("mysql://"))
     raise StepFailedError("the server does not speak PostgreSQL's protocol", advice_network.other_protocol())
+
+
+def _error_of_postgresql(body: bytes) -> StepFailedError | None:
+    """Read an ErrorResponse after its first byte: fields behind a length, or before PostgreSQL 14 also a plain line."""
+    fields = {field[:1]: field[1:].decode(errors="replace") for field in body[4:].split(b"\0")}
+    if b"M" in fields and b"C" in fields:
+        return _refused(fields[b"M"], fields[b"C"])
+    return _refused(body[:-2].decode(errors="replace"), None) if body.endswith(b"\n\0") else None
+
+
+def _refused(text: str, code: int | str | None) -> StepFailedError:
+    shown = "" if code is None else f" ({code})"
+    return StepFailedError(f"the server refuses the connection: {text}{shown}", refused_before_login(code))
 
 
 async def _request_tls_of_mysql(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,8 +97,7 @@ async def _request_tls_of_mysql(reader: asyncio.StreamReader, writer: asyncio.St
     if greeting[0] == MYSQL_ERROR and length >= MYSQL_ERROR_HEADER:
         number = struct.unpack_from("<H", greeting, 1)[0]
         text = greeting[MYSQL_ERROR_HEADER:].decode(errors="replace")
-        detail = f"the server refuses the connection: {text} ({number})"
-        raise StepFailedError(detail, advice_network.server_refuses(number))
+        raise _refused(text, number)
     # The version as text up to a zero byte, a number, eight bytes of salt, a zero byte: then the capabilities.
     end = greeting.find(b"\0")
     if greeting[0] != MYSQL_PROTOCOL or end < 0 or len(greeting) < end + 16:

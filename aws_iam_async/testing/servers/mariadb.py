@@ -37,7 +37,12 @@ class MariadbServer(ServerProcess):
         """The address of this server, for the emulator."""
         return Upstream("mysql", unix_socket=str(self.directory / "socket"), password=self._password)
 
-    def _initialise(self) -> None:
+    def initialise(self) -> None:
+        """Create the data directory with MariaDB's system tables. A subclass may add files to ``directory``.
+
+        Raises:
+            RuntimeError: MariaDB is not installed, is incomplete, or fails. The message has the end of its output.
+        """
         # mariadb-install-db of MariaDB 10.11 does the same, but needs programs of the client package. The help tables
         # and the sys schema are omitted.
         scripts = _scripts_directory()
@@ -47,7 +52,7 @@ class MariadbServer(ServerProcess):
             for name in _SYSTEM_TABLES:
                 sql.write((scripts / name).read_bytes())
             sql.seek(0)
-            self._run([*self._options(), "--bootstrap", "--silent-startup", "--enforce-storage-engine="], sql)
+            self.run_program([*self._options(), "--bootstrap", "--silent-startup", "--enforce-storage-engine="], sql)
 
     def _options(self) -> list[str]:
         program = _program()
@@ -73,7 +78,12 @@ class MariadbServer(ServerProcess):
             *(f"--{name}={value}" for name, value in settings.items()),
         ]
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
+        """Return the command line of the server.
+
+        Returns:
+            The program and its arguments. The last of several settings of the same name wins.
+        """
         settings = {
             "socket": self.directory / "socket",
             "pid-file": self.directory / "pid",
@@ -85,7 +95,12 @@ class MariadbServer(ServerProcess):
         options = ["--skip-networking", "--skip-log-bin", *(f"--{name}={value}" for name, value in settings.items())]
         return [*self._options(), *options]
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether the server accepts connections.
+
+        Returns:
+            True if it does.
+        """
         # pymysql 1.2 would leak a socket if the server refused the connection.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_PROBE_TIMEOUT)

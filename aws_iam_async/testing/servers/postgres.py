@@ -25,12 +25,14 @@ class PostgresServer(ServerProcess):
     refuses to run as root, so it runs as ``nobody`` if this process runs as root.
     All methods block, some for seconds. In a coroutine, call them through ``asyncio.to_thread``.
 
+    Attributes:
+        binaries: The directory of PostgreSQL's programs. It is set on entering the ``with`` block.
+
     Raises:
         RuntimeError: On entering the ``with`` block, PostgreSQL is not installed or does not start.
     """
 
-    _binaries: Path
-    """The directory of the programs, set on entering the ``with`` block."""
+    binaries: Path
 
     _stop_signal = signal.SIGINT
     """"Fast shutdown" disconnects clients and saves data."""
@@ -46,7 +48,15 @@ class PostgresServer(ServerProcess):
     def _owner(self) -> pwd.struct_passwd | None:
         return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
-    def _find_binaries(self) -> Path:
+    def find_binaries(self) -> Path:
+        """Return the directory of PostgreSQL's programs. If the server's account cannot read it, copy it.
+
+        Returns:
+            The directory, for `binaries`.
+
+        Raises:
+            RuntimeError: PostgreSQL is not installed.
+        """
         spec = importlib.util.find_spec(_WHEEL)
         if spec is None or not spec.submodule_search_locations:
             raise RuntimeError(
@@ -64,12 +74,22 @@ class PostgresServer(ServerProcess):
             return self.directory / _BINARIES
         return site_packages / _BINARIES
 
-    def _initialise(self) -> None:
-        self._binaries = self._find_binaries()
-        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        self._run([str(self._binaries / "initdb"), f"--pgdata={self.directory / 'data'}", *options])
+    def initialise(self) -> None:
+        """Set `binaries` and create the data directory. A subclass may create it in another way.
 
-    def _command(self) -> list[str]:
+        Raises:
+            RuntimeError: PostgreSQL is not installed, or ``initdb`` fails. The message has the end of its output.
+        """
+        self.binaries = self.find_binaries()
+        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        self.run_program([str(self.binaries / "initdb"), f"--pgdata={self.directory / 'data'}", *options])
+
+    def command(self) -> list[str]:
+        """Return the command line of the server.
+
+        Returns:
+            The program and its arguments. The last of several settings of the same name wins.
+        """
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.directory),
@@ -80,12 +100,17 @@ class PostgresServer(ServerProcess):
             "full_page_writes": "off",
         }
         return [
-            str(self._binaries / "postgres"),
+            str(self.binaries / "postgres"),
             f"-D{self.directory / 'data'}",
             *(f"--{name}={value}" for name, value in settings.items()),
         ]
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether the server accepts connections.
+
+        Returns:
+            True if it does.
+        """
         try:
             lines = (self.directory / "data" / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -103,7 +128,7 @@ class PostgresServer(ServerProcess):
         Raises:
             RuntimeError: The server refuses the statement. The message has its error.
         """
-        psql = [str(self._binaries / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+        psql = [str(self.binaries / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
         psql += [f"--host={self.directory}", "--username=postgres", "--dbname=postgres", f"--command={sql}"]
         with self._spawn(psql, subprocess.PIPE) as process:
             _, errors = process.communicate()

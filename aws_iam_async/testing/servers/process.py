@@ -36,6 +36,7 @@ class ServerProcess(ABC):
     """Base class of the real servers: a context manager that starts a server and removes it with its data.
 
     All methods block, some for seconds. In a coroutine, call them through ``asyncio.to_thread``.
+    A subclass may override `initialise`, `command` and `is_ready`, for example to add options.
     """
 
     _stop_signal = signal.SIGTERM
@@ -72,16 +73,28 @@ class ServerProcess(ABC):
         """Create a database and give a user all privileges on it."""
 
     @abstractmethod
-    def _initialise(self) -> None:
-        """Create the data directory."""
+    def initialise(self) -> None:
+        """Create the server's data. Called once, before the first start. A subclass may extend it.
+
+        Raises:
+            RuntimeError: The server is not installed, or a program fails. The message has the end of its output.
+        """
 
     @abstractmethod
-    def _command(self) -> list[str]:
-        """Return the command line of the server."""
+    def command(self) -> list[str]:
+        """Return the command line of the server. Called at each start. A subclass may change options.
+
+        Returns:
+            The program and its arguments.
+        """
 
     @abstractmethod
-    def _is_ready(self) -> bool:
-        """Return whether the running process accepts connections."""
+    def is_ready(self) -> bool:
+        """Return whether the running process accepts connections. Called until it is ready.
+
+        Returns:
+            True if it does.
+        """
 
     @property
     def directory(self) -> Path:
@@ -106,7 +119,7 @@ class ServerProcess(ABC):
             self._start_reaper(self._directory)
             if self._owner is not None:
                 os.chown(self._directory, self._owner.pw_uid, self._owner.pw_gid)
-            self._initialise()
+            self.initialise()
             self.start()
         except BaseException:
             self.__exit__(None, None, None)
@@ -131,10 +144,10 @@ class ServerProcess(ABC):
         if self._process is not None:
             return
         with self._log() as log:
-            self._process = self._spawn(self._command(), log)
+            self._process = self._spawn(self.command(), log)
         self._notify_reaper(str(self._process.pid))
         deadline = time.monotonic() + _START_TIMEOUT
-        while not self._is_ready():
+        while not self.is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop(crash=True)
                 raise RuntimeError(f"{type(self).__name__} does not start. The end of its log:\n{self._log_end()}")
@@ -185,8 +198,12 @@ class ServerProcess(ABC):
             self._reaper.stdin.write(f"{line}\n".encode())
             self._reaper.stdin.flush()
 
-    def _run(self, command: list[str], stdin: IO[bytes] | None = None) -> None:
-        """Run a program of the server until it exits.
+    def run_program(self, command: list[str], stdin: IO[bytes] | None = None) -> None:
+        """Run a program until it exits, as the server's account and with the server's log as its output.
+
+        Args:
+            command: The program and its arguments.
+            stdin: The file to read as standard input. Default: none.
 
         Raises:
             RuntimeError: The program fails. The message has the end of its output.

@@ -83,6 +83,7 @@ class Doctor:
         steps = {step["name"]: step for step in document["steps"]}
         assert document["ok"] is (result.exit_code == 0)
         assert result.exit_code in {0, 1}
+        assert (document["cause"] is None) is document["ok"]
         return Report(result.exit_code, steps)
 
     def examine(self, emulator: Emulator, *more: str, user: str = "app", sts: bool = False) -> Report:

@@ -109,9 +109,42 @@ def full_server(client: socket) -> None:
     client.recv(100)
 
 
+def refusing_postgresql(client: socket) -> None:
+    client.recv(100)
+    fields = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0"
+    client.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+
+def starting_postgresql(client: socket) -> None:
+    client.recv(100)
+    fields = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    client.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+
+def old_postgresql(client: socket) -> None:
+    client.recv(100)
+    client.sendall(b"Ecould not fork new process for connection: Cannot allocate memory\n\0")
+
+
+def cache_server(client: socket) -> None:
+    client.recv(100)
+    client.sendall(b"ERROR\r\n")
+
+
+def blocking_server(client: socket) -> None:
+    payload = b"\xff\x69\x04Host '10.0.3.7' is blocked because of many connection errors"
+    client.sendall(len(payload).to_bytes(3, "little") + b"\0" + payload)
+    client.recv(100)
+
+
 @pytest.mark.parametrize(
     ("scheme", "talk", "cause"),
     [
+        ("postgresql", refusing_postgresql, "too-many-connections"),
+        ("postgresql", starting_postgresql, "not-ready"),
+        ("postgresql", old_postgresql, "server-refuses"),
+        ("postgresql", cache_server, "other-protocol"),
+        ("mysql", blocking_server, "host-refused"),
         ("postgresql", web_server, "other-protocol"),
         ("postgresql", mail_server, "other-protocol"),
         ("postgresql", forwarder_to_nowhere, "tls-handshake"),
@@ -145,3 +178,14 @@ def test_a_server_that_stays_silent(doctor: Doctor, endpoint: Emulator) -> None:
     endpoint.cut_connections()
     assert report.failed == ["tls"]
     assert report.causes("tls") == ["other-protocol"]
+
+
+def test_what_a_refusing_server_says_is_shown(doctor: Doctor, postgresql: Emulator) -> None:
+    with server(refusing_postgresql) as port:
+        report = doctor.examine(postgresql, "--port", str(port))
+    assert report.detail("tls") == "the server refuses the connection: sorry, too many clients already (53300)"
+    with server(old_postgresql) as port:
+        report = doctor.examine(postgresql, "--port", str(port))
+    assert report.detail("tls").endswith(
+        "connection: could not fork new process for connection: Cannot allocate memory"
+    )

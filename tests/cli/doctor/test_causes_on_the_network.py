@@ -1,13 +1,18 @@
 """Causes between here and the server's port."""
 
+import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
 
 from aws_iam_async.testing import Emulator
+from tests.cli.conftest import Program, program
 from tests.cli.doctor.conftest import Doctor
+
+__all__ = ["program"]
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 
@@ -58,3 +63,47 @@ def test_a_port_that_does_not_answer(doctor: Doctor, postgresql: Emulator, silen
     assert report.failed == ["tcp"]
     assert "does not answer within 0.2 s" in report.detail("tcp")
     assert "security group" in report.advice("tcp", "port-timeout")
+
+
+def test_a_resolver_that_does_not_answer_delays_neither_the_step_nor_the_end(program: Program) -> None:
+    start = time.monotonic()
+    done = program.run(
+        *("check", "postgresql://app@db.example.com/shop?iam_host=auto", "--timeout", "1", "--json", "--no-sts"),
+        preparation="import socket, time; socket.getaddrinfo = lambda *_, **__: time.sleep(60)",
+        environment={"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"},
+    )
+    assert time.monotonic() - start < 30
+    (step,) = (step for step in json.loads(done.stdout)["steps"] if step["name"] == "endpoint")
+    assert step["detail"] == "db.example.com: no answer within 1 s"
+    assert [advice["cause"] for advice in step["advice"]] == ["dns"]
+
+
+@pytest.fixture
+def silent_addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A port that twenty addresses of a name listen on and do not answer at."""
+    with ExitStack() as stack:
+        addresses = [f"127.0.0.{number}" for number in range(1, 21)]
+        port = 0
+        for address in addresses:
+            listener = stack.enter_context(socket.create_server((address, port), backlog=0))
+            port = listener.getsockname()[1]
+            for _ in range(8):
+                filler = stack.enter_context(socket.socket())
+                filler.settimeout(0)
+                filler.connect_ex((address, port))
+
+        def getaddrinfo(*_: object, **__: object) -> list[object]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield port
+
+
+def test_the_addresses_of_a_name_share_the_time(doctor: Doctor, postgresql: Emulator, silent_addresses: int) -> None:
+    dsn = postgresql.dsn("app", "shop").replace("127.0.0.1", HOST)
+    start = time.monotonic()
+    report = doctor.check(dsn, "--port", str(silent_addresses), "--timeout", "2")
+    assert time.monotonic() - start < 20
+    assert report.failed == ["tcp"]
+    assert "127.0.0.20" in report.detail("tcp")
+    assert len(report.causes("tcp")) == 3

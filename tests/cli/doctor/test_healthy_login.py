@@ -1,5 +1,7 @@
 """A login without a problem: every step passes, and reports what it saw."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from aws_iam_async.testing import Emulator
@@ -52,6 +54,15 @@ def test_temporary_credentials_say_when_they_expire(doctor: Doctor, rds_postgres
     report = doctor.examine(rds_postgres)
     assert report.exit_code == 0
     assert "expires in " in report.detail("credentials")
+
+
+def test_a_token_is_valid_no_longer_than_the_credentials_behind_it(doctor: Doctor, rds_postgres: Emulator) -> None:
+    doctor.use(rds_postgres.account.create_access_key(session=True))
+    expires = datetime.now(UTC) + timedelta(minutes=5)
+    doctor.home.set(AWS_CREDENTIAL_EXPIRATION=expires.isoformat())
+    report = doctor.examine(rds_postgres)
+    assert report.exit_code == 0
+    assert report.detail("token").endswith(("valid for 5 min", "valid for 4 min"))
 
 
 def test_sts_is_left_alone_on_request(doctor: Doctor, postgresql: Emulator, sts: Sts) -> None:

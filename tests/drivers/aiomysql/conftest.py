@@ -64,14 +64,14 @@ class MariaDB(MariadbServer):
     def unix_socket(self) -> str:
         return str(self.directory / "socket")
 
-    def _initialise(self) -> None:
-        super()._initialise()
+    def initialise(self) -> None:
+        super().initialise()
         certificate = self._authority.issue_cert("127.0.0.1")
         certificate.private_key_pem.write_to_path(self.directory / "key.pem")
         certificate.cert_chain_pems[0].write_to_path(self.directory / "cert.pem")
 
-    def _command(self) -> list[str]:
-        command = [option for option in super()._command() if option != "--skip-networking"]
+    def command(self) -> list[str]:
+        command = [option for option in super().command() if option != "--skip-networking"]
         tls = [f"--ssl-key={self.directory / 'key.pem'}", f"--ssl-cert={self.directory / 'cert.pem'}"]
         return [*command, "--bind-address=127.0.0.1", f"--port={self.port}", *tls]
 
