@@ -5,6 +5,7 @@ import socket
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.credentials import is_temporary
@@ -33,6 +34,8 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
+        # All connections of a pool have one request, and so have single connections with the same options.
+        self._logins: WeakKeyDictionary[ConnectRequest, IamLogin] = WeakKeyDictionary()
 
     async def check(self, request: ConnectRequest) -> None:
         for host, port in ((request.host, request.port), *request.alternates):
@@ -51,10 +54,12 @@ class IamPlugin:
         raised, with notes on what was signed and what to check.
         """
         request = await resolve_endpoint(request)
-        login = login_for(request)
-        # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond, and
-        # many callers may connect in this pass of the loop.
-        asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
+        login = self._logins.get(request)
+        if login is None:
+            login = self._logins[request] = login_for(request)
+            # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
+            # and many callers may connect in this pass of the loop.
+            asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
         token, just_read = await self._tokens.get(login.key)
         try:
             return await call_next(request.replace(password=token.value, tls=login.tls))

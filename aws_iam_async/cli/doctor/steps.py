@@ -212,7 +212,7 @@ async def check_token(findings: Findings) -> Passed:
     """Sign the token as ``connect()`` does."""
     signed = findings.signing_target
     findings.token, _ = await default_service().get(signed)
-    seconds = findings.token.lifetime.enforced - time.time()
+    seconds = findings.token.lifetime.accepted_until - time.time()
     return Passed(f"for {signed.user} at {signed.host}:{signed.port}, valid for {seconds / 60:.0f} min")
 
 
