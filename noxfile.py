@@ -53,6 +53,17 @@ def extras(session: nox.Session) -> None:
 
 
 @nox.session
+def tracers(session: nox.Session) -> None:
+    """Connect with the tracers that patch the drivers. `make test` has none of them, nor does it collect the tests."""
+    # OpenTelemetry has no instrumentation for aiomysql; that for PyMySQL patches what aiomysql imports.
+    patching = ["ddtrace", "elastic-apm", "newrelic", "sentry-sdk"]
+    patching += ["opentelemetry-instrumentation-asyncpg", "opentelemetry-instrumentation-pymysql"]
+    session.install("--editable", ".[all]", *DEVELOPMENT, *patching)
+    session.run("make", "programs", external=True)
+    session.run("python", "-m", "pytest", "tests/tracers/run_with_tracers.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
     session.install("--editable", ".[all]", *DEVELOPMENT)

@@ -136,9 +136,10 @@ class PluginManager:
             if check := getattr(plugin, "check", None):
                 await check(request)
 
-        async def connect(dsn: str | None = None, **changed: Any) -> Any:
+        async def connect(dsn: str | None = None, kind: type = object, /, **changed: Any) -> Any:
             same = dsn is None and not changed
-            return await pipeline.connect(request if same else reader.read(dsn, changed, pool=False).request)
+            changed_request = request if same else reader.read(dsn, changed, pool=False).request
+            return await pipeline.connect(changed_request, kind=kind)
 
         pool = await pipeline.driver.create_pool(request, pool_options, connect)
         return pool, pipeline.driver.close_pool

@@ -5,7 +5,7 @@ An attempt that fails leaves nothing behind.
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any
@@ -26,10 +26,10 @@ class Pipeline:
     counters: Counters
     closed: bool = False
 
-    async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None) -> Any:
+    async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None, *, kind: type = object) -> Any:
         """Make one connection within the driver's own connect timeout, which covers the token, all hosts and retries.
 
-        ``dial`` is the innermost layer, by default the driver's ``connect``.
+        ``dial`` is the innermost layer, by default the driver's ``connect``. ``kind`` is the class that a pool accepts.
         """
         attempt = _Attempt(self.driver)
         dial = dial or functools.partial(self.driver.connect, reconnect=functools.partial(self.connect, request))
@@ -40,6 +40,8 @@ class Pipeline:
                 connection = await self._try_hosts(request, functools.partial(attempt.track, dial))
                 if connection is None or isinstance(connection, CoroutineType | asyncio.Future):
                     raise _missing_connection_error(connection)
+                if kind is not object and not (isinstance(connection, kind) and isinstance(connection, Hashable)):
+                    raise _wrong_kind_error(connection, kind)
         except Exception as error:
             self.counters.failures += 1
             attempt.abort()
@@ -104,3 +106,10 @@ def _missing_connection_error(returned: Any) -> AwsIamError:
         returned.close() if isinstance(returned, CoroutineType) else returned.cancel()
         return AwsIamError("a plugin's connect() returned a coroutine: write `return await call_next(request)`")
     return AwsIamError("a plugin's connect() returned nothing: it must return the result of call_next()")
+
+
+def _wrong_kind_error(returned: Any, kind: type) -> AwsIamError:
+    return AwsIamError(
+        f"a plugin's connect() returned an object of type {type(returned).__qualname__}, which the pool cannot hold:"
+        f" return the result of call_next(), a hashable {kind.__qualname__} of {kind.__module__.partition('.')[0]}"
+    )

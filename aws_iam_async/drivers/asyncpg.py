@@ -115,6 +115,8 @@ class AsyncpgDriver:
                 "a secret that is for TLS only is not sent over a Unix socket: pass the database's host name"
             )
         keywords = {
+            # asyncpg's pools pass it too. Without it ddtrace 4.16 hands out a proxy, which a pool refuses.
+            "connection_class": asyncpg.Connection,
             **request.driver_options,
             "host": request.host,
             "port": request.port,
@@ -159,7 +161,8 @@ class AsyncpgDriver:
                 dialling.add(task)
             # Anything else is from pool.set_connect_args(), which replaces all former arguments.
             changed = dsn is not None or not keywords.keys() <= SHARED_KEYWORDS
-            return await (connect(dsn, **keywords) if changed else connect())
+            kind = keywords["connection_class"]
+            return await (connect(dsn, kind, **keywords) if changed else connect(None, kind))
 
         try:
             return await asyncpg.create_pool(**{**shared, **options, "connect": open_connection})

@@ -121,6 +121,7 @@ class AiomysqlDriver:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
         defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
         echo = request.driver_options.get("echo", POOL["echo"].default)
+        connect = functools.partial(connect, None, PlainConnection)
         pool = Pool(connect, echo=echo, loop=asyncio.get_running_loop(), **{**defaults, **options})
         await pool.fill()
         return pool
