@@ -1,6 +1,7 @@
 """The plugin manager: options become a request, and a pipeline makes its connections."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -10,7 +11,7 @@ from aws_iam_async.names import refuse_unknown
 from aws_iam_async.opening import Close, Opening, typed_connect, typed_create_pool
 from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
-from aws_iam_async.pipeline import Pipeline
+from aws_iam_async.pipeline import Pipeline, call_plugin
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.statistics import Counters, Statistics
@@ -104,7 +105,7 @@ class PluginManager:
         self._closed = True
         for pipeline, _ in self._pipelines.values():
             pipeline.closed = True
-        closers = [plugin.aclose for plugin in self._plugins if hasattr(plugin, "aclose")]
+        closers = [partial(call_plugin, plugin, "aclose") for plugin in self._plugins if hasattr(plugin, "aclose")]
         await _call_all(iter([*closers, self._tokens.aclose]))
 
     async def __aenter__(self) -> Self:
@@ -131,10 +132,7 @@ class PluginManager:
     ) -> tuple[Any, Close]:
         pipeline, reader = await self._pipeline(dsn, driver)
         request, pool_options = reader.read(dsn, keywords, pool=True)
-        for plugin in self._plugins:
-            # A pool may start empty: a wrong option is refused now, not with the first connection.
-            if check := getattr(plugin, "check", None):
-                await check(request)
+        await pipeline.check(request)
 
         async def connect(dsn: str | None = None, kind: type = object, /, **changed: Any) -> Any:
             same = dsn is None and not changed

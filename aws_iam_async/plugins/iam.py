@@ -3,11 +3,12 @@
 import asyncio
 import socket
 import warnings
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from aws_iam_async import endpoints
+from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.credentials import is_temporary
 from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import ConfigurationError
@@ -138,9 +139,9 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
         )
     endpoint = endpoints.parse(name)
     if endpoint is None or endpoint.region is None:
-        answers = await asyncio.get_running_loop().getaddrinfo(
-            name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
-        )
+        # loop.getaddrinfo() uses threads that asyncio.run() joins at its end, even if the resolver hangs.
+        look_up = partial(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+        answers = await threads.run(look_up, name="DNS", share_as=("canonical name", name))
         canonical = answers[0][3] if answers else ""  # getaddrinfo(3): only the first answer has it
         endpoint = endpoints.parse(canonical)
         if endpoint is None or endpoint.region is None:
