@@ -82,11 +82,17 @@ class AsyncpgDriver:
         """Nothing: asyncpg validates its own keywords."""
 
     def login_rejected(self, error: BaseException) -> bool:
-        """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token."""
-        if not isinstance(error, asyncpg.PostgresError):
+        """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token.
+
+        A refused login is ``FATAL``. A statement's error is not, whatever its code.
+        """
+        if not isinstance(error, asyncpg.PostgresError) or error.severity_en == "ERROR":
             return False
         if error.sqlstate == INVALID_AUTHORIZATION:
-            return any(method in str(error) for method in ("PAM authentication", "IAM authentication"))
+            # PostgreSQL 18 translates messages (lc_messages), but neither the method's name nor its function's.
+            names_method = error.server_source_function == "auth_failed"
+            names = ("PAM", "IAM") if names_method else ("PAM authentication", "IAM authentication")
+            return any(name in str(error) for name in names)
         return bool(error.sqlstate == INVALID_PASSWORD)
 
     def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:

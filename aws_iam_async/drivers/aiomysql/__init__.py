@@ -7,6 +7,7 @@ What may be sent: see ``Connection.log_in``, ``_start_tls`` and ``_process_auth`
 import asyncio
 import functools
 import inspect
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,8 @@ REFUSED = dict.fromkeys(
     ("read_default_file", "read_default_group"),
     "option files are not read; pass host, port, user and database themselves",
 )
+# The functions of aiomysql 0.3 that read the server's greeting, and its answer to a statement.
+NO_LOGIN = frozenset({"_get_server_information", "_read_query_result"})
 CONNECT = inspect.signature(PlainConnection).parameters
 POOL = inspect.signature(aiomysql.create_pool).parameters
 
@@ -94,8 +97,10 @@ class AiomysqlDriver:
         raise ConfigurationError(f"charset={charset!r} is unknown: {hint}")
 
     def login_rejected(self, error: BaseException) -> bool:
-        """Errno 1045, "Access denied for user"."""
-        return isinstance(error, aiomysql.MySQLError) and error.args[:1] == (ER.ACCESS_DENIED_ERROR,)
+        """Errno 1045, "Access denied for user", unless the server sent it before the login or for a statement."""
+        if not isinstance(error, aiomysql.MySQLError) or error.args[:1] != (ER.ACCESS_DENIED_ERROR,):
+            return False
+        return all(frame.f_code.co_name not in NO_LOGIN for frame, _ in traceback.walk_tb(error.__traceback__))
 
     def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         return (request,)

@@ -5,9 +5,10 @@ from typing import Any
 
 import aiomysql
 import pytest
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, CR
 
 from aws_iam_async import InsecureTransportError
+from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 
 SECRET = "not-to-be-seen-anywhere"
 
@@ -97,16 +98,64 @@ async def test_password_request_before_tls_is_not_answered(
     await leaks.check()
 
 
-async def test_refusal_before_tls_is_not_believed(
+ACCESS_DENIED = b"\xff\x15\x04#28000Access denied for user 'app'@'10.0.0.1'"
+UNVERIFIED = "unverified"
+
+
+async def test_refusal_before_tls_is_no_refused_login(
     connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
 ) -> None:
-    """As errno 1045 it would make the plugin throw a good token away."""
-    server = scripted(lambda wire: wire.send(b"\xff\x15\x04#28000Access denied for user 'app'@'10.0.0.1'"))
+    """It would make the plugin throw a good token away."""
+    server = scripted(lambda wire: wire.send(ACCESS_DENIED))
     conn = connection(server.port, tls=trusting, secret_needs_tls=True)
-    with pytest.raises(InsecureTransportError, match="before it began"):
+    with pytest.raises(aiomysql.OperationalError, match="Access denied") as caught:
         await conn._connect()
+    assert not AiomysqlDriver().login_rejected(caught.value)
+    assert UNVERIFIED in caught.value.__notes__[0]
     await server.ended()
     assert server.wires[0].plaintext == b""
+    await leaks.check()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (b"\xff\x1d\x04#08S01Server shutdown in progress", "1053, 'Server shutdown in progress'"),
+        (b"\xff\x87\x04#08S01Got timeout reading communication packets", "1159, 'Got timeout reading"),
+        (b"\xff\xbf\x0f#HY000The client was disconnected", "4031, 'The client was disconnected"),
+        (b"\xff\x10\x04Too many connections", "1040, 'Too many connections'"),
+        (ACCESS_DENIED, '1045, "Access denied'),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 1])
+async def test_error_after_the_greeting_is_said(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any, error: bytes, said: str, number: int
+) -> None:
+    def script(wire: Any) -> None:
+        greeting = wire.greeting()
+        wire.number = number
+        wire.sock.sendall(greeting + wire.packet(error))
+
+    server = scripted(script)
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError, match=UNVERIFIED) as caught:
+        await conn._connect()
+    assert caught.value.args[0] == CR.CR_SERVER_LOST
+    assert said in str(caught.value)
+    assert not AiomysqlDriver().login_rejected(caught.value)
+    await server.ended()
+    assert SECRET.encode() not in server.wires[0].plaintext
+    await leaks.check()
+
+
+async def test_error_after_the_greeting_that_is_broken(
+    connection: Any, scripted: Any, trusting: ssl.SSLContext, leaks: Any
+) -> None:
+    server = scripted(lambda wire: wire.sock.sendall(wire.greeting() + wire.packet(b"\xff\x15")))
+    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    with pytest.raises(aiomysql.OperationalError, match="Malformed packet"):
+        await conn._connect()
+    await server.ended()
     await leaks.check()
 
 
