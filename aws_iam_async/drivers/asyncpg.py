@@ -1,7 +1,7 @@
 """asyncpg: PostgreSQL.
 
-What may be sent: a secret that is for TLS only is not sent over a Unix socket (``connect``) or without a context that
-requires TLS (``tls.contexts.context_key``). A token is not sent as a hash (``Unhashed``).
+What may be sent: a secret that is for TLS only is not sent over a Unix socket (``tls.contexts.context``) or without a
+context that requires TLS (``tls.contexts.context_key``). A token is not sent as a hash (``Unhashed``).
 """
 
 import asyncio
@@ -115,11 +115,8 @@ class AsyncpgDriver:
                 yield request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - asyncpg does not reconnect
-        if request.tls.required and (request.host is None or request.host.startswith("/")):
-            # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
-            raise InsecureTransportError(
-                "a secret that is for TLS only is not sent over a Unix socket: pass the database's host name"
-            )
+        # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
+        unix_socket = request.host is None or request.host.startswith("/")
         keywords = {
             # asyncpg's pools pass it too. Without it ddtrace 4.16 hands out a proxy, which a pool refuses.
             "connection_class": asyncpg.Connection,
@@ -130,7 +127,7 @@ class AsyncpgDriver:
             "password": _password(request),
             "database": request.database,
             # With a context asyncpg 0.32 never falls back to plaintext (SSLMode.require).
-            "ssl": await contexts.context(request.tls) or request.tls.mode,
+            "ssl": await contexts.context(request.tls, unix_socket=unix_socket) or request.tls.mode,
             "timeout": None,  # the pipeline's limit covers what comes before the dialling as well
         }
         try:

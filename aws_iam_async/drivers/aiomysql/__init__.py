@@ -1,7 +1,7 @@
 """aiomysql: MySQL and MariaDB.
 
-What may be sent: see ``Connection.log_in``, ``_start_tls`` and ``_process_auth`` in ``connection.py``, and
-``tls.contexts.context_key``.
+What may be sent: see ``Connection._start_tls`` and ``_process_auth`` in ``connection.py``, and ``context`` and
+``context_key`` in ``tls/contexts.py``.
 """
 
 import asyncio
@@ -145,12 +145,11 @@ class AiomysqlDriver:
 
 
 async def _log_in(connection: Connection, request: ConnectRequest) -> Connection:
-    context = await contexts.context(request.tls)
+    context = await contexts.context(request.tls, unix_socket=bool(request.driver_options.get("unix_socket")))
     try:
         await connection.log_in(
             request.password or "",
             tls=context,
-            secret_needs_tls=request.tls.required,
             host=request.host or CONNECT["host"].default,
             port=request.port or AiomysqlDriver.default_port,
             user=request.user or DEFAULT_USER,

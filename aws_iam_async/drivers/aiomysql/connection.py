@@ -86,7 +86,6 @@ class Connection(TypedConnection):
         password: str,
         *,
         tls: ssl.SSLContext | None,
-        secret_needs_tls: bool,
         host: str,
         port: int,
         user: str,
@@ -99,15 +98,6 @@ class Connection(TypedConnection):
         """
         secret = password if isinstance(password, Bearer) else Secret(password)
         del password  # a traceback with locals would show a plain str
-        if secret_needs_tls and self._unix_socket:
-            raise InsecureTransportError(
-                f"The unix socket {self._unix_socket!r} has no TLS, which the password requires. Pass host and port."
-            )
-        if secret_needs_tls and tls is None:
-            raise InsecureTransportError(
-                f"The password for user {user!r} at {host}:{port} requires TLS, but TLS is disabled. "
-                "Leave ssl at its default, or pass an ssl.SSLContext."
-            )
         self._host, self._port, self._user, self._db = host, port, user, db
         self._reset_session(tls=tls is not None)
         transport: asyncio.Transport | None = None
