@@ -44,6 +44,18 @@ def tests(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", "--ignore=tests/packaging", *session.posargs)
 
 
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest version of each dependency that pyproject.toml allows."""
+    session.install("uv")  # pip cannot choose the lowest versions
+    choose = ["uv", "pip", "install", "--resolution", "lowest-direct", "--reinstall"]
+    session.run(*choose, "--editable", ".[all]", *DEVELOPMENT)
+    session.run("make", "programs", external=True)
+    # The first installs the newest versions, the second compares SQLAlchemy 2.0 with 2.1, the others judge tools.
+    newest = ["packaging", "engines/test_both_sqlalchemy_versions.py", "docs", "typing"]
+    session.run("python", "-m", "pytest", *(f"--ignore=tests/{name}" for name in newest), *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def extras(session: nox.Session) -> None:
     """Build, check and install the distributions; each extra alone, in an environment of its own."""

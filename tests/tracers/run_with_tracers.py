@@ -101,6 +101,8 @@ import asyncio, json, os, warnings
 %(switch_on)s
 import aiomysql, asyncpg
 import aws_iam_async
+from aws_iam_async.sqlalchemy import create_async_engine
+from sqlalchemy import text
 
 DSN = os.environ["DSN"]
 OPTIONS = {"iam_host": os.environ["IAM_HOST"], "sslrootcert": os.environ["CA_FILE"]}
@@ -125,6 +127,11 @@ async def use():
             print(*[await value(connection) for connection in borrowed])
             for connection in borrowed:
                 await pool.release(connection)
+        scheme = "postgresql+asyncpg" if POSTGRESQL else "mysql+aiomysql"
+        engine = create_async_engine(f"{scheme}:{DSN.partition(':')[2]}", manager=manager, **OPTIONS)
+        async with engine.connect() as connection:
+            print(await connection.scalar(text("SELECT 42")))
+        await engine.dispose()
         print(manager.statistics().connects, manager.statistics().failures)
 
 asyncio.run(use())
@@ -157,7 +164,7 @@ def test_a_connection_and_a_pool(
 ) -> None:
     emulator = {"asyncpg": rds_postgres, "aiomysql": rds_mysql}[driver]
     *printed, spans = run(tracer, emulator, rds_environment)
-    assert printed[-3:] == ["Connection True 41", "41 41 41", "4 0"]
-    assert [login.accepted for login in emulator.logins] == [True] * 4
+    assert printed[-4:] == ["Connection True 41", "41 41 41", "42", "5 0"]
+    assert [login.accepted for login in emulator.logins] == [True] * 5
     emulator.wait_for_connections(0)
-    assert ("SELECT" in spans) is (tracer in TRACED[driver])
+    assert ("SELECT 41" in spans) is (tracer in TRACED[driver])
