@@ -48,7 +48,7 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest version of each dependency that pyproject.toml allows."""
     session.install("uv")  # pip cannot choose the lowest versions
-    choose = ["uv", "pip", "install", "--resolution", "lowest-direct", "--reinstall"]
+    choose = ["uv", "pip", "install", "--resolution", "lowest-direct"]
     session.run(*choose, "--editable", ".[all]", *DEVELOPMENT)
     session.run("make", "programs", external=True)
     # The first installs the newest versions, the second compares SQLAlchemy 2.0 with 2.1, the others judge tools.
@@ -69,8 +69,10 @@ def tracers(session: nox.Session) -> None:
     """Connect with the tracers that patch the drivers. `make test` has none of them, nor does it collect the tests."""
     # OpenTelemetry has no instrumentation for aiomysql; that for PyMySQL patches what aiomysql imports.
     patching = ["ddtrace", "elastic-apm", "newrelic", "sentry-sdk"]
-    patching += ["opentelemetry-instrumentation-asyncpg", "opentelemetry-instrumentation-pymysql"]
-    session.install("--editable", ".[all]", *DEVELOPMENT, *patching)
+    patching += [f"opentelemetry-{name}" for name in ("sdk", "instrumentation-asyncpg", "instrumentation-pymysql")]
+    # Only what tests/conftest.py and pytest's settings need: pip searches long for versions of more tools.
+    testing = ["blockbuster", "hypothesis", "pytest-asyncio", "pytest-timeout"]
+    session.install("--editable", ".[all]", *testing, *patching)
     session.run("make", "programs", external=True)
     session.run("python", "-m", "pytest", "tests/tracers/run_with_tracers.py", *session.posargs)
 
