@@ -44,12 +44,37 @@ def tests(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", "--ignore=tests/packaging", *session.posargs)
 
 
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest version of each dependency that pyproject.toml allows."""
+    session.install("uv")  # pip cannot choose the lowest versions
+    choose = ["uv", "pip", "install", "--resolution", "lowest-direct"]
+    session.run(*choose, "--editable", ".[all]", *DEVELOPMENT)
+    session.run("make", "programs", external=True)
+    # The first installs the newest versions, the second compares SQLAlchemy 2.0 with 2.1, the others judge tools.
+    newest = ["packaging", "engines/test_both_sqlalchemy_versions.py", "docs", "typing"]
+    session.run("python", "-m", "pytest", *(f"--ignore=tests/{name}" for name in newest), *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def extras(session: nox.Session) -> None:
     """Build, check and install the distributions; each extra alone, in an environment of its own."""
     session.install("--editable", ".[all]", *DEVELOPMENT)
     session.run("make", "programs", external=True)
     session.run("python", "-m", "pytest", "tests/packaging", *session.posargs)
+
+
+@nox.session
+def tracers(session: nox.Session) -> None:
+    """Connect with the tracers that patch the drivers. `make test` has none of them, nor does it collect the tests."""
+    # OpenTelemetry has no instrumentation for aiomysql; that for PyMySQL patches what aiomysql imports.
+    patching = ["ddtrace", "elastic-apm", "newrelic", "sentry-sdk"]
+    patching += [f"opentelemetry-{name}" for name in ("sdk", "instrumentation-asyncpg", "instrumentation-pymysql")]
+    # Only what tests/conftest.py and pytest's settings need: pip searches long for versions of more tools.
+    testing = ["blockbuster", "hypothesis", "pytest-asyncio", "pytest-timeout"]
+    session.install("--editable", ".[all]", *testing, *patching)
+    session.run("make", "programs", external=True)
+    session.run("python", "-m", "pytest", "tests/tracers/run_with_tracers.py", *session.posargs)
 
 
 @nox.session

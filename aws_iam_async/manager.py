@@ -1,7 +1,8 @@
 """The plugin manager: options become a request, and a pipeline makes its connections."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -11,7 +12,7 @@ from aws_iam_async.names import refuse_unknown
 from aws_iam_async.opening import Close, Opening, typed_connect, typed_create_pool
 from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
-from aws_iam_async.pipeline import Pipeline
+from aws_iam_async.pipeline import Pipeline, call_plugin
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.statistics import Counters, Statistics
@@ -108,7 +109,9 @@ class PluginManager:
         """
         self._closed.set()
         errors: list[BaseException] = []
-        for close in (self._tokens.aclose, *(plugin.aclose for plugin in self._plugins if hasattr(plugin, "aclose"))):
+        closers: list[Callable[[], Awaitable[object]]] = [self._tokens.aclose]
+        closers += [partial(call_plugin, plugin, "aclose") for plugin in self._plugins if hasattr(plugin, "aclose")]
+        for close in closers:
             try:
                 await close()
             except BaseException as error:  # noqa: BLE001 - raised below
@@ -144,14 +147,12 @@ class PluginManager:
         pipeline, reader = await self._pipeline(dsn, driver)
         pipeline.check_open()
         request, pool_options = reader.read(dsn, keywords, pool=True)
-        for plugin in self._plugins:
-            # A pool may start empty: a wrong option is refused now, not with the first connection.
-            if check := getattr(plugin, "check", None):
-                await check(request)
+        await pipeline.check(request)
 
-        async def connect(dsn: str | None = None, **changed: Any) -> Any:
+        async def connect(dsn: str | None = None, kind: type = object, /, **changed: Any) -> Any:
             same = dsn is None and not changed
-            return await pipeline.connect(request if same else reader.read(dsn, changed, pool=False).request)
+            changed_request = request if same else reader.read(dsn, changed, pool=False).request
+            return await pipeline.connect(changed_request, kind=kind)
 
         pool = await pipeline.driver.create_pool(request, pool_options, connect)
         return pool, pipeline.driver.close_pool

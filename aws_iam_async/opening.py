@@ -1,7 +1,11 @@
 """What ``connect()`` and ``create_pool()`` return: awaitable, and an asynchronous context manager."""
 
+import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+
+from aws_iam_async.errors import AwsIamError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,11 +37,12 @@ class Opening(Coroutine[Any, Any, T]):
         coroutine: Opens the connection or pool. It returns it, and a function that closes it.
     """
 
-    __slots__ = ("_close", "_coroutine", "_opened")
+    __slots__ = ("_close", "_coroutine", "_lock", "_opened")
 
     def __init__(self, coroutine: Coroutine[Any, Any, tuple[T, Close]]) -> None:
         self._coroutine = coroutine
         self._opened: T | None = None
+        self._lock = asyncio.Lock()  # for several tasks that await it at once
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._open().__await__()
@@ -51,8 +56,11 @@ class Opening(Coroutine[Any, Any, T]):
         await self._close(self._opened, failed=exc_type is not None)
 
     async def _open(self) -> T:
-        if self._opened is None:
-            self._opened, self._close = await self._coroutine
+        async with self._lock:
+            if self._opened is None:
+                if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
+                    raise AwsIamError("opening failed or was cancelled before: call connect() or create_pool() again")
+                self._opened, self._close = await self._coroutine
         return self._opened
 
     def _step(self, function: Callable[..., Any], *args: Any) -> Any:

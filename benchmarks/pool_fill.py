@@ -83,7 +83,5 @@ async def _at_once(connect: Callable[[], Awaitable[Any]]) -> AsyncIterator[None]
 async def _bare(place: Place, token: Any, tls: ssl.SSLContext) -> Connection:
     # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
     connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
-    await connection.log_in(
-        token, tls=tls, secret_needs_tls=True, host="127.0.0.1", port=place.front, user=USER, db=DATABASE
-    )
+    await connection.log_in(token, tls=tls, host="127.0.0.1", port=place.front, user=USER, db=DATABASE)
     return connection

@@ -50,7 +50,7 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
             return await asyncpg.connect(**address, database="shop", password=str(token.value), ssl=tls)
         # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
         connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
-        await connection.log_in(token.value, tls=tls, secret_needs_tls=True, **address, db="shop")
+        await connection.log_in(token.value, tls=tls, **address, db="shop")
         return connection
 
     async def rebuilt() -> Any:

@@ -1,7 +1,7 @@
 """asyncpg: PostgreSQL.
 
-What may be sent: a secret that is for TLS only is not sent over a Unix socket (``connect``) or without a context that
-requires TLS (``tls.contexts.context_key``). A token is not sent as a hash (``Unhashed``).
+What may be sent: a secret that is for TLS only is not sent over a Unix socket (``tls.contexts.context``) or without a
+context that requires TLS (``tls.contexts.context_key``). A token is not sent as a hash (``Unhashed``).
 """
 
 import asyncio
@@ -86,11 +86,17 @@ class AsyncpgDriver:
         """Nothing: asyncpg validates its own keywords."""
 
     def login_rejected(self, error: BaseException) -> bool:
-        """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token."""
-        if not isinstance(error, asyncpg.PostgresError):
+        """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token.
+
+        A refused login is ``FATAL``. A statement's error is not, whatever its code.
+        """
+        if not isinstance(error, asyncpg.PostgresError) or error.severity_en == "ERROR":
             return False
         if error.sqlstate == INVALID_AUTHORIZATION:
-            return any(method in str(error) for method in ("PAM authentication", "IAM authentication"))
+            # PostgreSQL 18 translates messages (lc_messages), but neither the method's name nor its function's.
+            names_method = error.server_source_function == "auth_failed"
+            names = ("PAM", "IAM") if names_method else ("PAM authentication", "IAM authentication")
+            return any(name in str(error) for name in names)
         return bool(error.sqlstate == INVALID_PASSWORD)
 
     def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:
@@ -113,13 +119,12 @@ class AsyncpgDriver:
                 yield request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - asyncpg does not reconnect
-        if request.tls.required and (request.host is None or request.host.startswith("/")):
-            # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
-            raise InsecureTransportError(
-                "a secret that is for TLS only is not sent over a Unix socket: pass the database's host name"
-            )
+        # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
+        unix_socket = request.host is None or request.host.startswith("/")
         settings = request.driver_options.get("server_settings")
         keywords = {
+            # asyncpg's pools pass it too. Without it ddtrace 4.16 hands out a proxy, which a pool refuses.
+            "connection_class": asyncpg.Connection,
             **request.driver_options,
             "server_settings": dict(settings) if isinstance(settings, Mapping) else settings,  # asyncpg needs a dict
             "host": request.host,
@@ -128,7 +133,7 @@ class AsyncpgDriver:
             "password": _password(request),
             "database": request.database,
             # With a context asyncpg 0.32 never falls back to plaintext (SSLMode.require).
-            "ssl": await contexts.context(request.tls) or request.tls.mode,
+            "ssl": await contexts.context(request.tls, unix_socket=unix_socket) or request.tls.mode,
             "timeout": None,  # the pipeline's limit covers what comes before the dialling as well
         }
         try:
@@ -165,7 +170,8 @@ class AsyncpgDriver:
                 dialling.add(task)
             # Anything else is from pool.set_connect_args(), which replaces all former arguments.
             changed = dsn is not None or not keywords.keys() <= SHARED_KEYWORDS
-            return await (connect(dsn, **keywords) if changed else connect())
+            kind = keywords["connection_class"]
+            return await (connect(dsn, kind, **keywords) if changed else connect(None, kind))
 
         try:
             return await asyncpg.create_pool(**{**shared, **options, "connect": open_connection})

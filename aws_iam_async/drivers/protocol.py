@@ -66,7 +66,8 @@ class Driver(Protocol):
     ) -> Any:
         """Create the driver's pool, with its own ``options``.
 
-        ``connect()`` makes each of its connections. It accepts another DSN and keywords, for a pool that can change.
+        ``connect()`` makes each of its connections. It accepts another DSN, the class that the pool accepts, and
+        keywords, for a pool that can change.
         """
         ...
 

@@ -88,8 +88,6 @@ def login_for(request: ConnectRequest) -> IamLogin:
         raise ConfigurationError("user is missing: plugin 'iam' needs the database user that was granted rds_iam")
     if not host:
         raise ConfigurationError("host is missing: plugin 'iam' needs the RDS endpoint to connect to")
-    if host.startswith("/"):
-        raise ConfigurationError("host is a Unix socket: plugin 'iam' sends its token over TLS only; pass a host name")
     signed_host = endpoints.normalise(host, "host")
     if iam_host is None:
         if endpoints.parse(signed_host) is None:

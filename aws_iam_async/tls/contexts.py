@@ -52,11 +52,16 @@ def prepare(tls: Tls) -> None:
             threads.start(functools.partial(_build_and_keep, key), name="TLS context", share_as=key)
 
 
-async def context(tls: Tls) -> SSLContext | None:
+async def context(tls: Tls, *, unix_socket: bool = False) -> SSLContext | None:
     """Return the context to pass to a driver. Contexts are shared: do not change them.
 
     It is ``None`` if no mode was given, and for ``disable``, ``allow`` and ``prefer``: the driver decides on TLS then.
+    Drivers do not use TLS on a Unix socket, so a secret that is for TLS only is refused there.
     """
+    if unix_socket and tls.required:
+        raise InsecureTransportError(
+            "a secret that is for TLS only is not sent over a Unix socket: pass the database's host name"
+        )
     if tls.context is not None:
         return pin(tls.context, tls.server_name)
     key = context_key(tls)

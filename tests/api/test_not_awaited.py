@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import aws_iam_async
-from aws_iam_async import ConfigurationError, ConnectNext, ConnectRequest
+from aws_iam_async import AwsIamError, ConfigurationError, ConnectNext, ConnectRequest
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,47 @@ async def test_once_opened_its_close_is_that_of_what_it_opened() -> None:
     await opening
     await opening.close()
     assert connection.closed
+
+
+class Slow:
+    """A plugin that opens when it is let, and counts."""
+
+    def __init__(self) -> None:
+        self.connections: list[Connection] = []
+        self.let = asyncio.Event()
+
+    async def connect(self, _request: ConnectRequest, _call_next: ConnectNext) -> Any:
+        await self.let.wait()
+        self.connections.append(Connection())
+        return self.connections[-1]
+
+
+async def test_several_tasks_may_await_it_at_once() -> None:
+    slow = Slow()
+    opening: Any = aws_iam_async.connect("postgresql://app@db/shop", plugins=[slow])
+
+    async def use() -> Any:
+        return await opening
+
+    tasks = [asyncio.create_task(use()) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    slow.let.set()
+    assert [await task for task in tasks] == slow.connections * 3
+    assert len(slow.connections) == 1
+
+
+async def test_one_that_failed_or_was_cancelled_says_so_when_it_is_awaited_again() -> None:
+    slow = Slow()
+    cancelled: Any = aws_iam_async.connect("postgresql://app@db/shop", plugins=[slow])
+    failed: Any = aws_iam_async.connect("postgresql://app@db/shop?iam_regoin=x")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await cancelled
+    with pytest.raises(ConfigurationError, match="iam_region"):
+        await failed
+    for opening in cancelled, failed:
+        with pytest.raises(AwsIamError, match="failed or was cancelled before: call connect"):
+            await opening
 
 
 async def test_it_is_a_coroutine_all_the_same() -> None:

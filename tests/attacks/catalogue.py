@@ -139,7 +139,7 @@ def _(victim: Victim, _: Scene) -> None:
 @attack(
     "refuses the login in plaintext, to provoke another try",
     asyncpg=(ConnectionError, "error response during SSL exchange"),
-    aiomysql=(InsecureTransportError, "before it began"),
+    aiomysql=(aiomysql.OperationalError, "Access denied"),
 )
 def _(victim: Victim, _: Scene) -> None:
     if isinstance(victim, PostgresVictim):

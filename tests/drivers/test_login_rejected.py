@@ -8,8 +8,8 @@ from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 
 
-def postgres(sqlstate: str, message: str) -> asyncpg.PostgresError:
-    error = asyncpg.PostgresError.new({"C": sqlstate, "M": message, "S": "FATAL"})
+def postgres(sqlstate: str, message: str, **fields: str) -> asyncpg.PostgresError:
+    error = asyncpg.PostgresError.new({"C": sqlstate, "M": message, "S": "FATAL", **fields})
     assert isinstance(error, asyncpg.PostgresError)
     return error
 
@@ -23,6 +23,12 @@ def postgres(sqlstate: str, message: str) -> asyncpg.PostgresError:
         (postgres("28000", 'no pg_hba.conf entry for host "10.0.0.7", user "app"'), False),
         (postgres("28000", 'role "app" is not permitted to log in'), False),
         (postgres("28000", 'Ident authentication failed for user "app"'), False),
+        (postgres("28P01", "wrong", S="ERROR", V="ERROR"), False),  # a statement's
+        (postgres("28P01", "Passwort-Authentifizierung für Benutzer »app« fehlgeschlagen", V="FATAL"), True),
+        (postgres("28000", "PAM-Authentifizierung für Benutzer »app« fehlgeschlagen", R="auth_failed"), True),
+        (postgres("28000", 'ユーザー"app"のPAM認証に失敗しました', R="auth_failed"), True),
+        (postgres("28000", "kein pg_hba.conf-Eintrag für Host »10.0.0.7«", R="ClientAuthentication"), False),
+        (postgres("28000", "Rolle »app« existiert nicht", R="InitializeSessionUserId"), False),
         (postgres("53300", "sorry, too many clients already"), False),
         (postgres("3D000", 'database "PAM authentication" does not exist'), False),
         (asyncpg.InterfaceError("PAM authentication"), False),

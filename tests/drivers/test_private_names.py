@@ -30,6 +30,7 @@ def names_in(function: Any) -> set[str]:
         ("_connect", "(self)"),
         ("_get_server_information", "(self)"),
         ("_process_auth", "(self, plugin_name, auth_packet)"),
+        ("_read_query_result", "(self, unbuffered=False)"),
         ("_read_packet", "(self, packet_type=<class 'pymysql.protocol.MysqlPacket'>)"),
         ("_request_authentication", "(self)"),
         ("autocommit", "(self, value)"),

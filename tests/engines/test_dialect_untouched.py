@@ -57,7 +57,7 @@ async def requests_of_the_engine(url: str, **connect_args: Any) -> list[ConnectR
             {"server_settings": {"jit": "off"}, "timeout": 5, "prepared_statement_name_func": str},
         ),
         ("mysql+aiomysql://app@db.example/shop", {}),
-        ("mysql+aiomysql://app@db.example:3307/shop?charset=utf8mb4&connect_timeout=5&local_infile=true", {}),
+        ("mysql+aiomysql://app@db.example:3307/shop?charset=utf8mb4&connect_timeout=5&local_infile=1", {}),
         ("mysql+aiomysql://app@db.example/shop?client_flag=8", {"autocommit": True, "init_command": "SET @a = 1"}),
     ],
 )

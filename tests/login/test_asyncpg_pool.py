@@ -1,6 +1,7 @@
 """asyncpg's pool keeps its own meaning."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -45,6 +46,19 @@ async def test_classes(database: Rds) -> None:
     async with database.create_pool(1, 1, connection_class=Mine, record_class=Record) as pool, pool.acquire() as held:
         assert type(held._con) is Mine
         assert type(await held.fetchrow("SELECT 1")) is Record
+
+
+async def test_a_tracer_that_wraps_what_is_not_for_a_pool(database: Rds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ddtrace 4.16 patches asyncpg: it knows the dials of a pool by the ``connection_class`` that a pool passes."""
+    dial = asyncpg.connect
+
+    async def traced(*args: Any, **keywords: Any) -> Any:
+        connection = await dial(*args, **keywords)
+        return connection if "connection_class" in keywords else SimpleNamespace(connection=connection)
+
+    monkeypatch.setattr(asyncpg, "connect", traced)
+    async with database.create_pool(1, 2) as pool:
+        assert await pool.fetchval("SELECT 1") == 1
 
 
 async def test_expired_connections_are_replaced_through_the_plugins(database: Rds) -> None:

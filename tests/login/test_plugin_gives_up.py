@@ -1,10 +1,12 @@
 """A plugin that does not get to hand out the connection that it was given: nothing of it stays open."""
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
 
+import aws_iam_async
 from aws_iam_async import AwsIamError, ConnectRequest
 from tests.credentials.conftest import AwsHome
 from tests.login.conftest import Rds, give_environment
@@ -82,6 +84,54 @@ async def test_returned_what_it_did_not_await(rds: Rds, wrapped: Any) -> None:
         await rds.connect(plugins=[Hasty(), "iam"])
     await asyncio.sleep(0)
     assert rds.emulator.logins == []
+
+
+@dataclasses.dataclass
+class Wrapped:
+    """What hands on everything, but is no connection; nor has it a hash, like all dataclasses that can be compared."""
+
+    connection: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+
+class Wrapper:
+    """Wraps all connections after the first ones."""
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
+
+    async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
+        connection = await call_next(request)
+        self.first -= 1
+        return connection if self.first >= 0 else Wrapped(connection)
+
+
+async def test_returned_what_no_pool_can_hold(rds: Rds) -> None:
+    async with aws_iam_async.PluginManager(plugins=[Wrapper(), "iam"]) as manager:
+        with pytest.raises(AwsIamError, match=r"type Wrapped, which the pool cannot hold.* Connection of a"):
+            await manager.create_pool(rds.dsn, **rds.options, **rds.sizes(1, 1))
+        assert (manager.statistics().connects, manager.statistics().failures) == (0, 1)
+    await asyncio.to_thread(rds.emulator.wait_for_connections, 0)
+
+
+async def test_returned_what_no_pool_can_hold_later(rds: Rds) -> None:
+    wrapper = Wrapper(first=1)
+    async with rds.create_pool(1, 2, plugins=[wrapper, "iam"]) as pool, rds.acquired(pool, 1):
+        async with asyncio.timeout(20):
+            with pytest.raises(AwsIamError, match="which the pool cannot hold"):
+                await pool.acquire()
+        await asyncio.to_thread(rds.emulator.wait_for_connections, 1)
+        wrapper.first = 1
+        async with asyncio.timeout(20), rds.acquired(pool, 1):
+            pass
+
+
+async def test_a_single_connection_may_be_wrapped(rds: Rds) -> None:
+    wrapped = await rds.connect(plugins=[Wrapper(), "iam"])
+    assert isinstance(wrapped, Wrapped)
+    await rds.close(wrapped)
 
 
 async def test_failed_in_a_reconnect(mysql: Rds, aws_home: AwsHome) -> None:

@@ -279,3 +279,43 @@ class Unhashable:
 
 async def test_a_plugin_need_not_be_hashable() -> None:
     assert await aws_iam_async.connect("postgresql://db", plugins=[Unhashable()]) == "db"
+
+
+class Synchronous:
+    """A plugin without the word `async`."""
+
+    def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        return call_next(request)
+
+    def check(self, request: ConnectRequest) -> None:
+        pass
+
+    def aclose(self) -> None:
+        pass
+
+
+class SynchronousConnect:
+    def connect(self, request: ConnectRequest, call_next: ConnectNext) -> None:
+        pass
+
+
+async def test_a_check_that_is_not_async_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"Synchronous\.check\(\) is not async: write 'async def check\("):
+        await aws_iam_async.create_pool(driver="asyncpg", host="db", plugins=[Synchronous()], min_size=0)
+
+
+async def test_a_connect_that_is_not_async_is_named() -> None:
+    plugin: Any = SynchronousConnect()
+    with pytest.raises(ConfigurationError, match=r"SynchronousConnect\.connect\(\) is not async: write 'async def"):
+        await aws_iam_async.connect(driver="asyncpg", host="db", plugins=[plugin])
+
+
+async def test_a_connect_may_return_the_awaitable() -> None:
+    request = ConnectRequest(driver="asyncpg")
+    assert await dial([Synchronous()], request) is request
+
+
+async def test_an_aclose_that_is_not_async_is_named() -> None:
+    manager = PluginManager(plugins=[Synchronous()])
+    with pytest.raises(ConfigurationError, match=r"Synchronous\.aclose\(\) is not async: write 'async def aclose"):
+        await manager.aclose()

@@ -86,7 +86,7 @@ def test_iam_token_expiration(expiration: float | str) -> None:
         ({"user": None}, "user"),
         ({"user": ""}, "user"),
         ({"host": None}, "host"),
-        ({"host": "/var/run/postgresql"}, "host is a Unix socket"),
+        ({"host": "/var/run/postgresql"}, "path of a Unix socket"),
         ({"host": "10.0.0.7"}, "iam_host"),
         ({"host": "db.internal"}, "iam_host"),
         ({"host": "db.internal", "iam_region": "us-east-1"}, "iam_host"),

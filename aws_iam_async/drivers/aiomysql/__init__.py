@@ -1,12 +1,13 @@
 """aiomysql: MySQL and MariaDB.
 
-What may be sent: see ``Connection.log_in``, ``_start_tls`` and ``_process_auth`` in ``connection.py``, and
-``tls.contexts.context_key``.
+What may be sent: see ``Connection._start_tls`` and ``_process_auth`` in ``connection.py``, and ``context`` and
+``context_key`` in ``tls/contexts.py``.
 """
 
 import asyncio
 import functools
 import inspect
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,8 @@ REFUSED = dict.fromkeys(
     ("read_default_file", "read_default_group"),
     "option files are not read; pass host, port, user and database themselves",
 )
+# The functions of aiomysql 0.3 that read the server's greeting, and its answer to a statement.
+NO_LOGIN = frozenset({"_get_server_information", "_read_query_result"})
 CONNECT = inspect.signature(PlainConnection).parameters
 POOL = inspect.signature(aiomysql.create_pool).parameters
 
@@ -96,8 +99,10 @@ class AiomysqlDriver:
         raise ConfigurationError(f"charset={charset!r} is unknown: {hint}")
 
     def login_rejected(self, error: BaseException) -> bool:
-        """Errno 1045, "Access denied for user"."""
-        return isinstance(error, aiomysql.MySQLError) and error.args[:1] == (ER.ACCESS_DENIED_ERROR,)
+        """Errno 1045, "Access denied for user", unless the server sent it before the login or for a statement."""
+        if not isinstance(error, aiomysql.MySQLError) or error.args[:1] != (ER.ACCESS_DENIED_ERROR,):
+            return False
+        return all(frame.f_code.co_name not in NO_LOGIN for frame, _ in traceback.walk_tb(error.__traceback__))
 
     def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         return (request,)
@@ -123,6 +128,7 @@ class AiomysqlDriver:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
         defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
         echo = request.driver_options.get("echo", POOL["echo"].default)
+        connect = functools.partial(connect, None, PlainConnection)
         pool = Pool(connect, echo=echo, loop=asyncio.get_running_loop(), **{**defaults, **options})
         await pool.fill()
         return pool
@@ -141,12 +147,11 @@ class AiomysqlDriver:
 
 
 async def _log_in(connection: Connection, request: ConnectRequest) -> Connection:
-    context = await contexts.context(request.tls)
+    context = await contexts.context(request.tls, unix_socket=bool(request.driver_options.get("unix_socket")))
     try:
         await connection.log_in(
             request.password or "",  # type: ignore[arg-type]  # check() refuses functions
             tls=context,
-            secret_needs_tls=request.tls.required,
             host=request.host or CONNECT["host"].default,
             port=request.port or AiomysqlDriver.default_port,
             user=request.user or DEFAULT_USER,

@@ -14,8 +14,8 @@ from typing import Any
 from aiomysql.connection import _StreamReader
 from pymysql.charset import charset_by_name
 from pymysql.connections import MAX_PACKET_LEN
-from pymysql.constants import CLIENT, COMMAND, CR, ER
-from pymysql.err import OperationalError
+from pymysql.constants import CLIENT, COMMAND, CR
+from pymysql.err import MySQLError, OperationalError, raise_mysql_exception
 
 from aws_iam_async.drivers.aiomysql.stubs import TypedConnection
 from aws_iam_async.drivers.protocol import abort_transport
@@ -25,6 +25,7 @@ from aws_iam_async.secret import Bearer, Secret
 MAX_LOGIN_PACKET = 1 << 16  # bytes; login packets have hundreds, and aiomysql 0.3.2 has no limit
 # aiomysql 0.3.2 raises these when it reads a malformed packet. A UnicodeEncodeError comes from the caller's values.
 MALFORMED_PACKET_ERRORS = (IndexError, UnboundLocalError, ValueError, struct.error)
+ERROR_PACKET = b"\xff"  # its first byte
 CLOSE_TIMEOUT = 1.0  # seconds; a healthy server closes within a round trip
 INJECTION_HINT = "Check the network path for a proxy or an attacker that injects data."
 
@@ -85,7 +86,6 @@ class Connection(TypedConnection):
         password: str,
         *,
         tls: ssl.SSLContext | None,
-        secret_needs_tls: bool,
         host: str,
         port: int,
         user: str,
@@ -98,15 +98,6 @@ class Connection(TypedConnection):
         """
         secret = password if isinstance(password, Bearer) else Secret(password)
         del password  # a traceback with locals would show a plain str
-        if secret_needs_tls and self._unix_socket:
-            raise InsecureTransportError(
-                f"The unix socket {self._unix_socket!r} has no TLS, which the password requires. Pass host and port."
-            )
-        if secret_needs_tls and tls is None:
-            raise InsecureTransportError(
-                f"The password for user {user!r} at {host}:{port} requires TLS, but TLS is disabled. "
-                "Leave ssl at its default, or pass an ssl.SSLContext."
-            )
         self._host, self._port, self._user, self._db = host, port, user, db
         self._reset_session(tls=tls is not None)
         transport: asyncio.Transport | None = None
@@ -114,7 +105,7 @@ class Connection(TypedConnection):
             transport, protocol = await self._open_socket()
             if not self._unix_socket:  # like aiomysql; asyncio and uvloop have set its TCP_NODELAY
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            await self._read_greeting(tls=tls is not None)
+            await self._read_greeting()
             if tls is not None:
                 transport, protocol = await self._start_tls(transport, tls)
             # Only now, because a StreamWriter that is replaced closes its transport (CPython 3.11.5 and later).
@@ -165,13 +156,11 @@ class Connection(TypedConnection):
         self._reader = _StreamReader()
         return asyncio.StreamReaderProtocol(self._reader)
 
-    async def _read_greeting(self, *, tls: bool) -> None:
+    async def _read_greeting(self) -> None:
         try:
             await self._get_server_information()
         except OperationalError as error:
-            if tls and error.args[:1] == (ER.ACCESS_DENIED_ERROR,):
-                # A server cannot refuse a login that it has not received, and a false refusal would discard the token.
-                raise self._insecure(f"refused the login in plaintext before it began. {INJECTION_HINT}") from error
+            error.add_note("This was before TLS and before the login: what a server says then is unverified.")
             raise
 
     async def _read_login_bytes(self, num_bytes: int) -> bytes:
@@ -198,14 +187,24 @@ class Connection(TypedConnection):
         # Nothing here yields to the loop before start_tls takes over the transport. The reader therefore holds all
         # plaintext that came after the greeting, which would later pass for data that TLS protects.
         self._reader.feed_eof()
-        if await self._reader.read(1):
-            raise self._insecure(f"sent more than its greeting before TLS. {INJECTION_HINT}")
+        if early := await self._reader.read():
+            raise self._early_data_error(early)
         protocol = self._new_protocol()
         transport = await asyncio.get_running_loop().start_tls(plain, protocol, tls, server_hostname=self._host)
         if transport is None:  # CPython 3.11 to 3.13, if the connection was lost without an error
             raise ConnectionResetError("Connection lost during the TLS handshake")
         protocol.connection_made(transport)
         return transport, protocol
+
+    def _early_data_error(self, early: bytes) -> Exception:
+        """Return the error for data between the greeting and TLS, where a server that shuts down sends an error."""
+        if early[4:5] != ERROR_PACKET:
+            return self._insecure(f"sent more than its greeting before TLS. {INJECTION_HINT}")
+        try:
+            raise_mysql_exception(early[4 : 4 + int.from_bytes(early[:3], "little")])
+        except MySQLError as error:
+            message = f"Lost connection to MySQL server at {self._host!r} before TLS. It said, unverified: {error}"
+            return OperationalError(CR.CR_SERVER_LOST, message)
 
     async def _authenticate(self, secret: Secret) -> None:
         """Run aiomysql's authentication, and keep the secret on this object only until it ends."""

@@ -18,7 +18,7 @@ import uvloop
 from pymysql.constants import CLIENT
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
-from aws_iam_async.secret import Bearer, Secret
+from aws_iam_async.secret import Bearer
 from aws_iam_async.testing.servers.mariadb import MariadbServer
 
 SECONDS = 20
@@ -102,16 +102,16 @@ Dial: TypeAlias = Callable[..., Connection]
 def connection() -> Iterator[Dial]:
     """Make a connection that logs in as these keywords of ``log_in`` say; ``keywords`` are aiomysql's.
 
-    A text that needs TLS is a token, unless it is a ``Secret``.
+    If ``is_token`` is true, the secret is only sent as it is, never as a hash.
     """
     made: list[Connection] = []
 
     def make(
         port: int, secret: str = PASSWORD, *, keywords: Mapping[str, Any] | None = None, **log_in: Any
     ) -> Connection:
-        if log_in.get("secret_needs_tls") and not isinstance(secret, Secret):
+        if log_in.pop("is_token", False):
             secret = Bearer(secret)
-        given = {"tls": None, "secret_needs_tls": False, "host": "127.0.0.1", "user": "app", "db": None, **log_in}
+        given = {"tls": None, "host": "127.0.0.1", "user": "app", "db": None, **log_in}
 
         async def dial(connection: Connection) -> None:
             async with asyncio.timeout(SECONDS):

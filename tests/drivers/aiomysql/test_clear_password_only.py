@@ -39,7 +39,7 @@ def log_in(connection: Any, scripted: Any, trusting: ssl.SSLContext) -> Callable
             script(wire, sent)
 
         server = scripted(whole)
-        conn = connection(server.port, SECRET, tls=trusting, secret_needs_tls=True, keywords=keywords)
+        conn = connection(server.port, SECRET, tls=trusting, is_token=True, keywords=keywords)
         try:
             await conn._connect()
         except BaseException:
@@ -165,6 +165,6 @@ async def test_nothing_of_it_stays_on_the_connection(log_in: Any) -> None:
 async def test_real_account_without_iam_is_refused_by_the_server(
     connection: Any, mariadb: Any, trusting: ssl.SSLContext
 ) -> None:
-    conn = connection(mariadb.port, SECRET, tls=trusting, secret_needs_tls=True)
+    conn = connection(mariadb.port, SECRET, tls=trusting, is_token=True)
     with pytest.raises(aiomysql.OperationalError, match="Access denied"):
         await conn._connect()

@@ -32,7 +32,7 @@ async def test_a_static_password_for_tls_only(
     connection: Any, mariadb: Any, query: Query, trusting: ssl.SSLContext
 ) -> None:
     """As a plugin may bring it that reads passwords from a store: no token, so its hash logs in too."""
-    conn = connection(mariadb.port, Secret(PASSWORD), tls=trusting, user="tls_app", secret_needs_tls=True)
+    conn = connection(mariadb.port, Secret(PASSWORD), tls=trusting, user="tls_app")
     await conn._connect()
     async with conn:
         assert await query(conn, "SELECT 1") == 1
@@ -106,9 +106,7 @@ async def test_failed_reconnect_leaves_it_closed(mariadb: Any, leaks: Any) -> No
     ports = [mariadb.port, mariadb.port, 1]  # nothing listens on port 1
 
     async def dial(conn: Connection) -> None:
-        await conn.log_in(
-            PASSWORD, tls=None, secret_needs_tls=False, host="127.0.0.1", port=ports.pop(0), user="app", db=None
-        )
+        await conn.log_in(PASSWORD, tls=None, host="127.0.0.1", port=ports.pop(0), user="app", db=None)
 
     conn = Connection(dial=dial)
     await conn._connect()
@@ -125,9 +123,7 @@ async def test_failed_reconnect_leaves_it_closed(mariadb: Any, leaks: Any) -> No
 
 async def test_failure_after_the_login_closes_it(mariadb: Any, leaks: Any) -> None:
     async def dial(conn: Connection) -> None:
-        await conn.log_in(
-            PASSWORD, tls=None, secret_needs_tls=False, host="127.0.0.1", port=mariadb.port, user="app", db=None
-        )
+        await conn.log_in(PASSWORD, tls=None, host="127.0.0.1", port=mariadb.port, user="app", db=None)
         raise LookupError("a plugin changed its mind")
 
     conn = Connection(dial=dial)
@@ -158,9 +154,7 @@ async def test_closing_without_a_goodbye_closes_at_once(
 
 async def test_dropped_unclosed_it_warns(mariadb: Any, leaks: Any, trusting: ssl.SSLContext) -> None:
     async def dial(conn: Connection) -> None:
-        await conn.log_in(
-            PASSWORD, tls=trusting, secret_needs_tls=False, host="127.0.0.1", port=mariadb.port, user="app", db=None
-        )
+        await conn.log_in(PASSWORD, tls=trusting, host="127.0.0.1", port=mariadb.port, user="app", db=None)
 
     conn = Connection(dial=dial)
     await conn._connect()
@@ -211,9 +205,7 @@ async def test_keywords_that_cannot_be_understood_are_one_error_only(connection:
 
 async def test_failed_login_is_not_left_to_the_garbage_collector(mariadb: Any) -> None:
     async def dial(conn: Connection) -> None:
-        await conn.log_in(
-            "wrong", tls=None, secret_needs_tls=False, host="127.0.0.1", port=mariadb.port, user="app", db=None
-        )
+        await conn.log_in("wrong", tls=None, host="127.0.0.1", port=mariadb.port, user="app", db=None)
 
     gc.disable()
     try:

@@ -130,7 +130,7 @@ async def test_cancelled_while_the_server_stalls(
         loop.call_soon_threadsafe(reached.set)
 
     server = scripted(script)
-    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    conn = connection(server.port, tls=trusting, is_token=True)
     login = asyncio.create_task(conn._connect())
     await reached.wait()
     login.cancel()
@@ -150,7 +150,7 @@ async def test_connection_lost(
         raise ConnectionAbortedError
 
     server = scripted(script)
-    conn = connection(server.port, tls=trusting, secret_needs_tls=True)
+    conn = connection(server.port, tls=trusting, is_token=True)
     with pytest.raises(aiomysql.OperationalError) as caught:
         await conn._connect()
     assert caught.value.args[0] in {2003, 2013}
@@ -160,7 +160,7 @@ async def test_connection_lost(
 
 
 async def test_nobody_listens(connection: Any, trusting: ssl.SSLContext, leaks: Any) -> None:
-    conn = connection(1, tls=trusting, secret_needs_tls=True)
+    conn = connection(1, tls=trusting, is_token=True)
     with pytest.raises(aiomysql.OperationalError, match="Can't connect"):
         await conn._connect()
     await leaks.check()

@@ -57,7 +57,7 @@ def test_it_warns_and_its_sockets_are_gone(
 ) -> None:
     async def dial(conn: Connection) -> None:
         place: dict[str, Any] = {"host": "127.0.0.1", "port": mariadb.port, "user": "app", "db": None}
-        await conn.log_in(PASSWORD, tls=trusting if over_tls else None, secret_needs_tls=False, **place)
+        await conn.log_in(PASSWORD, tls=trusting if over_tls else None, **place)
 
     async def open_connection() -> Connection:
         conn = Connection(dial=dial)

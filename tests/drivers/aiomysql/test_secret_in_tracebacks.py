@@ -46,7 +46,7 @@ def out_of_step(wire: Any) -> None:
     wire.send(b"\0\0\0\2\0\0\0")
 
 
-@pytest.mark.parametrize("secret_needs_tls", [True, False])
+@pytest.mark.parametrize("is_token", [True, False])
 @pytest.mark.parametrize("default", ["mysql_native_password", "sha256_password", "mysql_clear_password"])
 @pytest.mark.parametrize("script", [denied, hung_up, full_sha2, sha256, out_of_step])
 async def test_failed_login(
@@ -56,7 +56,7 @@ async def test_failed_login(
     script: Callable[[Any], None],
     default: str,
     *,
-    secret_needs_tls: bool,
+    is_token: bool,
 ) -> None:
     def whole(wire: Any) -> None:
         wire.greet(default)
@@ -65,7 +65,7 @@ async def test_failed_login(
         script(wire)
 
     server = scripted(whole)
-    conn = connection(server.port, SECRET, tls=trusting, secret_needs_tls=secret_needs_tls)
+    conn = connection(server.port, SECRET, tls=trusting, is_token=is_token)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - any, none of them may tell
         await conn._connect()
     report = list(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
