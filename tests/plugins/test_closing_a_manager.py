@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aws_iam_async import AwsIamError, ConnectNext, ConnectRequest, Credentials, PluginManager, RdsTokenProvider
+from aws_iam_async import AwsIamError, ConfigurationError, ConnectNext, ConnectRequest, Credentials, PluginManager, RdsTokenProvider
 from benchmarks import stubbed_driver
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
@@ -93,7 +93,7 @@ async def test_whatever_a_plugin_raises(error: BaseException) -> None:
 async def test_a_plugin_whose_aclose_is_not_async() -> None:
     source, closed = ShortLived(), list[str]()
     manager = await connected(source, NotAsync("a", closed), Passing("b", closed))
-    with pytest.raises(TypeError):
+    with pytest.raises(ConfigurationError, match=r"NotAsync\.aclose\(\) is not async"):
         await manager.aclose()
     assert closed == ["a", "b"]
     await assert_stopped(manager, source)
