@@ -47,3 +47,13 @@ class TokenError(AwsIamError):
 
 class InsecureTransportError(AwsIamError):
     """The connection lacks the protection that the secret needs. The secret was not sent."""
+
+
+def copy_of(error: Exception) -> Exception:
+    """Return an error for one waiter alone, so that tracebacks and notes do not mix."""
+    # Not by calling its type: a subclass may take other arguments.
+    copy = type(error).__new__(type(error), *error.args)
+    vars(copy).update(vars(error))
+    if hasattr(error, "__notes__"):
+        copy.__notes__ = [*error.__notes__]
+    return copy

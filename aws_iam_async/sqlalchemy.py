@@ -158,7 +158,8 @@ def _driver_name(url: URL) -> str:
     _, _, driver = url.drivername.partition("+")
     if driver not in drivers.BUILT_IN:
         raise ConfigurationError(
-            f"the URL is for {url.drivername!r}; write 'postgresql+asyncpg://' or 'mysql+aiomysql://'"
+            f"the URL is for {url.drivername!r}; write 'postgresql+asyncpg://', 'postgresql+psycopg://' or"
+            " 'mysql+aiomysql://'"
         )
     return driver
 

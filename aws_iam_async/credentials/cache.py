@@ -21,7 +21,7 @@ from aws_iam_async import threads
 from aws_iam_async.credentials import callers, sdk
 from aws_iam_async.credentials.credentials import Snapshot, from_environment
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, CredentialsSource, SdkChain
-from aws_iam_async.errors import AwsIamError, CredentialsError
+from aws_iam_async.errors import AwsIamError, CredentialsError, copy_of
 from aws_iam_async.statistics import Counters, Hooks
 
 _log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class CredentialsCache:
                 if identity.rereads_wanted == identity.rereads_done:
                     return identity.snapshot  # new, or after a failure those that still work
             elif error is not None:
-                raise _copy(error) from error.__cause__
+                raise copy_of(error) from error.__cause__
         return snapshot
 
     def ready(self, source: CredentialsSource) -> Snapshot | None:
@@ -357,13 +357,3 @@ def with_first_expiry(snapshot: Snapshot, present: Snapshot) -> Snapshot:
         return snapshot
     same = snapshot.credentials.access_key == present.credentials.access_key
     return present if same and present.expires < snapshot.expires else snapshot
-
-
-def _copy(error: Exception) -> Exception:
-    """Return an error for one waiter alone, so that tracebacks and notes do not mix."""
-    # Not by calling its type: a subclass may take other arguments.
-    copy = type(error).__new__(type(error), *error.args)
-    vars(copy).update(vars(error))
-    if hasattr(error, "__notes__"):
-        copy.__notes__ = [*error.__notes__]
-    return copy

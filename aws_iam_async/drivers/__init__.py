@@ -24,8 +24,10 @@ BUILT_IN = {
         "aws_iam_async.drivers.aiomysql:AiomysqlDriver",
         ("mysql", "mariadb", "mysql+aiomysql", "mariadb+aiomysql"),
     ),
+    "psycopg": ("aws_iam_async.drivers.psycopg:PsycopgDriver", ("postgresql", "postgres", "postgresql+psycopg")),
 }
-_BY_SCHEME = {scheme: name for name, (_, schemes) in BUILT_IN.items() for scheme in schemes}
+# Of several drivers for a scheme the first one is the default.
+_BY_SCHEME = {scheme: name for name, (_, schemes) in reversed(BUILT_IN.items()) for scheme in schemes}
 
 _loaded: dict[str, Driver] = {}
 
@@ -35,14 +37,20 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     by_scheme = _BY_SCHEME.get(scheme) or _by_entry_point(scheme) if scheme else None
     if driver is None:
         if by_scheme is None:
-            raise ConfigurationError("there is no DSN: is its variable unset? Else pass driver='asyncpg' or 'aiomysql'")
+            known = "'asyncpg', 'aiomysql' or 'psycopg'"
+            raise ConfigurationError(f"there is no DSN: is its variable unset? Else pass driver={known}")
         return by_scheme
     name = driver.__name__ if isinstance(driver, ModuleType) else driver
     if not isinstance(name, str):
         raise ConfigurationError(f"driver must be a driver's name or its module, not {type(name).__name__}")
-    if by_scheme is not None and by_scheme != name:
+    if by_scheme not in {None, name} and not _reads(name, str(scheme)):
         raise ConfigurationError(f"driver{shown(name)} contradicts the DSN's scheme, which is for {by_scheme}")
     return name
+
+
+def _reads(name: str, scheme: str) -> bool:
+    """Whether a driver that is not the scheme's default may have it. Those of entry points may have any system's."""
+    return scheme in BUILT_IN[name][1] if name in BUILT_IN else "+" not in scheme
 
 
 def _by_entry_point(scheme: str) -> str:
@@ -66,11 +74,11 @@ def load_now(name: str) -> Driver:
             module, _, factory = BUILT_IN[name][0].partition(":")
             try:
                 _loaded[name] = getattr(import_module(module), factory)()
-            except ModuleNotFoundError as error:
-                raise DriverNotFoundError(
-                    f"driver {name!r} is not installed (no module named {error.name!r}):"
-                    f" pip install 'aws-iam-async[{name}]'"
-                ) from error
+            except ImportError as error:
+                problem = f"is not installed (no module named {error.name!r})"
+                if not isinstance(error, ModuleNotFoundError):
+                    problem = f"cannot be imported ({' '.join(str(error).split())})"
+                raise DriverNotFoundError(f"driver {name!r} {problem}: pip install 'aws-iam-async[{name}]'") from error
         elif name in _installed():
             _loaded[name] = _installed()[name].load()()
         else:

@@ -25,12 +25,16 @@ class Driver(Protocol):
     query_options: frozenset[str]  # the names that it reads in the query of a DSN, without those of a request's fields
     query_has_settings: bool  # whether other names in the query are settings for the server
     time_limit: str  # the keyword that bounds a connection attempt, in seconds
-    default_time_limit: float | None
     aliases: Mapping[str, str]  # its other names for a request's fields
     refused: Mapping[str, str]  # its keywords that cannot work here, with the alternative
     variables: Mapping[str, str]  # its own environment variables, by the request's field
     unreachable: tuple[type[Exception], ...]  # errors after which the next of several hosts is tried
     unsuitable: tuple[type[Exception], ...]  # the same; raised only if every host failed in this way
+
+    @property
+    def default_time_limit(self) -> float | None:
+        """The limit without that keyword."""
+        ...
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Convert the query of a DSN into this driver's keywords, with their types."""

@@ -14,6 +14,10 @@ from typing import Any, Literal, Protocol, TypeAlias, Unpack, overload
 
 import aiomysql
 import asyncpg
+import psycopg
+import psycopg_pool
+from psycopg.abc import AdaptContext
+from psycopg.rows import AsyncRowFactory, TupleRow
 from typing_extensions import TypedDict, TypeVar
 
 from aws_iam_async.credentials.source import AwsSession, CredentialsCallable
@@ -23,6 +27,7 @@ from aws_iam_async.opening import Opening
 from aws_iam_async.plugins.protocol import Plugin
 
 RecordT = TypeVar("RecordT", bound=asyncpg.Record, default=asyncpg.Record)
+RowT = TypeVar("RowT", default=TupleRow)
 
 SslMode: TypeAlias = Literal["verify-full", "verify-ca", "require", "prefer", "allow", "disable"]
 Session: TypeAlias = Literal["any", "primary", "standby", "read-write", "read-only", "prefer-standby"]
@@ -43,7 +48,6 @@ class _Common(IamOptions, total=False):
     ssl: ssl.SSLContext | SslMode | bool | None
     sslmode: SslMode | None
     sslrootcert: str | os.PathLike[str] | None
-    loop: asyncio.AbstractEventLoop | None
 
 class _OneHost(TypedDict, total=False):
     password: str | None
@@ -56,6 +60,7 @@ class _Hosts(TypedDict, total=False):
     port: int | str | list[int] | tuple[int, ...] | None
 
 class _Asyncpg(_Common, total=False):
+    loop: asyncio.AbstractEventLoop | None
     dbname: str | None
     passfile: str | os.PathLike[str] | None
     timeout: float | None
@@ -64,7 +69,6 @@ class _Asyncpg(_Common, total=False):
     max_cacheable_statement_size: int
     command_timeout: float | None
     direct_tls: bool | None
-    connection_class: type[asyncpg.Connection[Any]]
     server_settings: dict[str, str] | None
     target_session_attrs: Session | None
     krbsrvname: str | None
@@ -81,6 +85,7 @@ class _AsyncpgPool(TypedDict, total=False):
     reset: Callable[[Any], Awaitable[None]] | None
 
 class _Aiomysql(_Common, total=False):
+    loop: asyncio.AbstractEventLoop | None
     db: str | None
     unix_socket: str | None
     charset: str
@@ -103,16 +108,105 @@ class _AiomysqlPool(TypedDict, total=False):
     maxsize: int
     pool_recycle: int
 
-class AsyncpgOptions(_Asyncpg, _Hosts, closed=True, total=False): ...
-class AsyncpgPoolOptions(_Asyncpg, _AsyncpgPool, _Hosts, closed=True, total=False): ...
+class _Psycopg(_Common, total=False):
+    dbname: str | None
+    connect_timeout: float | None
+    autocommit: bool | None
+    prepare_threshold: int | None
+    context: AdaptContext | None
+    cursor_factory: type[psycopg.AsyncCursor[Any]] | None
+    # libpq 18's own
+    application_name: str | None
+    channel_binding: str | None
+    client_encoding: str | None
+    fallback_application_name: str | None
+    gssdelegation: str | int | None
+    gssencmode: str | None
+    gsslib: Literal["gssapi", "sspi"] | None
+    keepalives: str | int | None
+    keepalives_count: str | int | None
+    keepalives_idle: str | int | None
+    keepalives_interval: str | int | None
+    krbsrvname: str | None
+    load_balance_hosts: str | None
+    max_protocol_version: str | None
+    min_protocol_version: str | None
+    oauth_client_id: str | None
+    oauth_client_secret: str | None
+    oauth_issuer: str | None
+    oauth_scope: str | None
+    options: str | None
+    passfile: str | os.PathLike[str] | None
+    replication: str | None
+    require_auth: str | None
+    requirepeer: str | None
+    scram_client_key: str | None
+    scram_server_key: str | None
+    ssl_max_protocol_version: str | None
+    ssl_min_protocol_version: str | None
+    sslcert: str | None
+    sslcertmode: str | None
+    sslcompression: str | int | None
+    sslcrl: str | None
+    sslcrldir: str | None
+    sslkey: str | None
+    sslkeylogfile: str | None
+    sslnegotiation: str | None
+    sslpassword: str | None
+    sslsni: str | int | None
+    target_session_attrs: Session | None
+    tcp_user_timeout: str | int | None
+
+class _PsycopgPool(TypedDict, total=False):
+    min_size: int
+    open: bool
+    configure: Callable[[Any], Awaitable[None]] | None
+    check: Callable[[Any], Awaitable[None]] | None
+    reset: Callable[[Any], Awaitable[None]] | None
+    name: str | None
+    close_returns: bool
+    max_waiting: int
+    max_lifetime: float
+    max_idle: float
+    reconnect_timeout: float
+    reconnect_failed: Callable[[Any], Awaitable[None] | None] | None
+    num_workers: int
+
+class AsyncpgOptions(_Asyncpg, _Hosts, closed=True, total=False):
+    connection_class: type[asyncpg.Connection[Any]]
+
+class AsyncpgPoolOptions(_Asyncpg, _AsyncpgPool, _Hosts, closed=True, total=False):
+    connection_class: type[asyncpg.Connection[Any]]
+
 class AiomysqlOptions(_Aiomysql, _OneHost, closed=True, total=False): ...
 class AiomysqlPoolOptions(_Aiomysql, _AiomysqlPool, _OneHost, closed=True, total=False): ...
 
-class ConnectOptions(_Asyncpg, _Aiomysql, _Hosts, closed=True, total=False):
-    record_class: type[asyncpg.Record]
+class PsycopgOptions(_Psycopg, _Hosts, closed=True, total=False):
+    connection_class: type[psycopg.AsyncConnection[Any]]
 
-class PoolOptions(_Asyncpg, _AsyncpgPool, _Aiomysql, _AiomysqlPool, _Hosts, closed=True, total=False):
+class PsycopgPoolOptions(_Psycopg, _PsycopgPool, _Hosts, closed=True, total=False):
+    connection_class: type[psycopg.AsyncConnection[Any]]
+    max_size: int | None
+    timeout: float
+
+class _AnyDriver(TypedDict, total=False):
+    connection_class: type[Any]
     record_class: type[asyncpg.Record]
+    row_factory: AsyncRowFactory[Any]
+
+class ConnectOptions(_Asyncpg, _Aiomysql, _Psycopg, _AnyDriver, _Hosts, closed=True, total=False): ...
+class PoolOptions(
+    _Asyncpg,
+    _AsyncpgPool,
+    _Aiomysql,
+    _AiomysqlPool,
+    _Psycopg,
+    _PsycopgPool,
+    _AnyDriver,
+    _Hosts,
+    closed=True,
+    total=False,
+): ...
 
 class Connect(Protocol):
     @overload
@@ -128,6 +222,15 @@ class Connect(Protocol):
     def __call__(
         self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Unpack[AiomysqlOptions]
     ) -> Opening[Connection]: ...
+    @overload
+    def __call__(
+        self,
+        dsn: str | None = None,
+        *,
+        driver: Literal["psycopg"],
+        row_factory: AsyncRowFactory[RowT] = ...,
+        **options: Unpack[PsycopgOptions],
+    ) -> Opening[psycopg.AsyncConnection[RowT]]: ...
     @overload
     def __call__(
         self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: Unpack[ConnectOptions]
@@ -147,6 +250,15 @@ class CreatePool(Protocol):
     def __call__(
         self, dsn: str | None = None, *, driver: Literal["aiomysql"], **options: Unpack[AiomysqlPoolOptions]
     ) -> Opening[Pool]: ...
+    @overload
+    def __call__(
+        self,
+        dsn: str | None = None,
+        *,
+        driver: Literal["psycopg"],
+        row_factory: AsyncRowFactory[RowT] = ...,
+        **options: Unpack[PsycopgPoolOptions],
+    ) -> Opening[psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[RowT]]]: ...
     @overload
     def __call__(
         self, dsn: str | None = None, *, driver: ModuleType | None = None, **options: Unpack[PoolOptions]

@@ -15,12 +15,14 @@ from ssl import (
     SSLContext,
     TLSVersion,
 )
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls, TlsMode
 from aws_iam_async.tls.pinning import pin
+
+CertificateProblem: TypeAlias = Literal["name", "time", "trust"]
 
 MAX_CONTEXTS = 64
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
@@ -114,24 +116,36 @@ def build(key: ContextKey) -> SSLContext:
     return built
 
 
-def add_certificate_note(error: BaseException, tls: Tls, host: str | None, port: int | None) -> None:
-    """Add a note to an error about a certificate that was not accepted: the reason, and what to do."""
-    cause = error if isinstance(error, SSLCertVerificationError) else error.__cause__
-    if not isinstance(cause, SSLCertVerificationError):
-        return
-    if cause.verify_code in _NAME_MISMATCH:
-        advice = (
-            "It is for a name other than the verified one. For an alias, a tunnel or an IP address, pass iam_host= with"
-            " the endpoint's own name."
-        )
-    elif cause.verify_code in _OUT_OF_TIME:
-        advice = "It has expired or is not valid yet. Check the clock of this machine, then the server's certificate."
-    else:
-        advice = trust_advice(tls, host)
+def add_certificate_note(
+    error: BaseException, tls: Tls, host: str | None, port: int | None, problem: CertificateProblem | None = None
+) -> None:
+    """Add a note to an error about a certificate that was not accepted: the reason, and what to do.
+
+    ``problem`` is for drivers whose errors are not those of :mod:`ssl`.
+    """
+    match problem or _certificate_problem(error):
+        case "name":
+            advice = (
+                "It is for a name other than the verified one. For an alias, a tunnel or an IP address, pass iam_host="
+                " with the endpoint's own name."
+            )
+        case "time":
+            advice = "It has expired or is not valid yet. Check the clock of this machine, then the certificate."
+        case "trust":
+            advice = trust_advice(tls, host)
+        case None:
+            return
     error.add_note(
         f"The certificate of {host}:{port} was not accepted. {advice}"
         " To find the cause, run aws-iam-async check (extra cli)."
     )
+
+
+def _certificate_problem(error: BaseException) -> CertificateProblem | None:
+    cause = error if isinstance(error, SSLCertVerificationError) else error.__cause__
+    if not isinstance(cause, SSLCertVerificationError):
+        return None
+    return "name" if cause.verify_code in _NAME_MISMATCH else "time" if cause.verify_code in _OUT_OF_TIME else "trust"
 
 
 def trust_advice(tls: Tls, host: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import aiomysql
 import asyncpg
+import psycopg
 
 from aws_iam_async import InsecureTransportError
 from aws_iam_async.testing import CertificateKind, Emulator
@@ -17,7 +18,12 @@ from tests.attacks.hostile_certificates import Forgery
 from tests.attacks.hostile_server import PostgresVictim, Victim, in_the_middle
 
 MYSQL_GONE = aiomysql.OperationalError
-IMPATIENT = {"asyncpg": {"timeout": 0.5}, "aiomysql": {"connect_timeout": 0.5}}
+LIBPQ = psycopg.OperationalError
+IMPATIENT = {
+    "asyncpg": {"timeout": 0.5},
+    "aiomysql": {"connect_timeout": 0.5},
+    "psycopg": {"connect_timeout": 0.5},
+}
 
 
 class Expected(NamedTuple):
@@ -78,11 +84,12 @@ def attack(
     *,
     asyncpg: tuple[type[BaseException], str],
     aiomysql: tuple[type[BaseException], str],
+    psycopg: tuple[type[BaseException], str],
     options: dict[str, dict[str, Any]] | None = None,
     asks_in_clear: bool = False,
 ) -> Callable[[Act], Act]:
     def add(act: Act) -> Act:
-        expected = {"asyncpg": Expected(*asyncpg), "aiomysql": Expected(*aiomysql)}
+        expected = {"asyncpg": Expected(*asyncpg), "aiomysql": Expected(*aiomysql), "psycopg": Expected(*psycopg)}
         ATTACKS.append(Attack(title, act, expected, options or {}, asks_in_clear))
         return act
 
@@ -92,17 +99,22 @@ def attack(
 NO_TLS = (InsecureTransportError, "offers no TLS")
 
 
-@attack("offers no TLS", asyncpg=NO_TLS, aiomysql=NO_TLS)
+@attack("offers no TLS", asyncpg=NO_TLS, aiomysql=NO_TLS, psycopg=NO_TLS)
 def _(victim: Victim, _: Scene) -> None:
     victim.decline_tls()
 
 
-@attack("offers no TLS, and asks for the password in clear in the same breath", asyncpg=NO_TLS, aiomysql=NO_TLS)
+@attack(
+    "offers no TLS, and asks for the password in clear in the same breath",
+    asyncpg=NO_TLS,
+    aiomysql=NO_TLS,
+    psycopg=NO_TLS,
+)
 def _(victim: Victim, _: Scene) -> None:
     victim.decline_tls(extra=lambda: victim.request("clear"))
 
 
-@attack("strips TLS from what a real server offers", asyncpg=NO_TLS, aiomysql=NO_TLS)
+@attack("strips TLS from what a real server offers", asyncpg=NO_TLS, aiomysql=NO_TLS, psycopg=NO_TLS)
 def _(victim: Victim, scene: Scene) -> None:
     in_the_middle(victim, scene.emulator.port, _without_tls)
 
@@ -121,6 +133,7 @@ def _without_tls(data: bytes) -> bytes:
     "asks for the password in clear where TLS has to begin",
     asyncpg=NO_TLS,
     aiomysql=(MYSQL_GONE, "SSL"),
+    psycopg=(LIBPQ, "invalid response to SSL negotiation"),
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.hear_request_for_tls()
@@ -131,6 +144,8 @@ def _(victim: Victim, _: Scene) -> None:
     "claims in plaintext that the client is logged in already",
     asyncpg=NO_TLS,
     aiomysql=(InsecureTransportError, "more than its greeting"),
+    psycopg=(psycopg.errors.ConnectionTimeout, "within 0.5 s"),
+    options={"psycopg": {"connect_timeout": 0.5}},  # libpq 18 begins with TLS, and looks at the rest afterwards
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.agree_on_tls(extra=victim.welcome)
@@ -140,6 +155,7 @@ def _(victim: Victim, _: Scene) -> None:
     "refuses the login in plaintext, to provoke another try",
     asyncpg=(ConnectionError, "error response during SSL exchange"),
     aiomysql=(aiomysql.OperationalError, "Access denied"),
+    psycopg=(LIBPQ, "error response during SSL exchange"),
 )
 def _(victim: Victim, _: Scene) -> None:
     if isinstance(victim, PostgresVictim):
@@ -151,6 +167,7 @@ def _(victim: Victim, _: Scene) -> None:
     "refuses the login in plaintext, in place of its TLS handshake",
     asyncpg=(ssl.SSLError, "SSL"),
     aiomysql=(MYSQL_GONE, "SSL"),
+    psycopg=(LIBPQ, "SSL error"),
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.agree_on_tls()
@@ -162,6 +179,7 @@ def _(victim: Victim, _: Scene) -> None:
     "answers with an HTTP redirect",
     asyncpg=NO_TLS,
     aiomysql=(aiomysql.Error, "Packet sequence number wrong"),
+    psycopg=(LIBPQ, "invalid response to SSL negotiation"),
 )
 def _(victim: Victim, _: Scene) -> None:
     if isinstance(victim, PostgresVictim):
@@ -173,6 +191,7 @@ def _(victim: Victim, _: Scene) -> None:
     "hangs up when asked for TLS",
     asyncpg=(ConnectionError, "closed the connection"),
     aiomysql=(MYSQL_GONE, "Can't connect"),
+    psycopg=(LIBPQ, "server closed the connection"),
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.hear_request_for_tls()
@@ -183,6 +202,7 @@ def _(victim: Victim, _: Scene) -> None:
     "hangs up after the client's TLS hello",
     asyncpg=(ConnectionError, "closed the connection"),
     aiomysql=(MYSQL_GONE, "Can't connect"),
+    psycopg=(LIBPQ, "server closed the connection"),
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.agree_on_tls()
@@ -194,6 +214,7 @@ def _(victim: Victim, _: Scene) -> None:
     "breaks the TLS handshake off with an alert",
     asyncpg=(ssl.SSLError, "HANDSHAKE_FAILURE"),
     aiomysql=(MYSQL_GONE, "HANDSHAKE_FAILURE"),
+    psycopg=(LIBPQ, "handshake failure"),
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.agree_on_tls()
@@ -203,14 +224,17 @@ def _(victim: Victim, _: Scene) -> None:
 
 WAITED = (TimeoutError, "within 0.5 s")
 WAITED_MYSQL = (MYSQL_GONE, "within 0.5 s")
+WAITED_LIBPQ = (psycopg.errors.ConnectionTimeout, "within 0.5 s")
 
 
-@attack("never says a word", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
+@attack("never says a word", asyncpg=WAITED, aiomysql=WAITED_MYSQL, psycopg=WAITED_LIBPQ, options=IMPATIENT)
 def _(victim: Victim, _: Scene) -> None:
     victim.wait()
 
 
-@attack("agrees to TLS and falls silent", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
+@attack(
+    "agrees to TLS and falls silent", asyncpg=WAITED, aiomysql=WAITED_MYSQL, psycopg=WAITED_LIBPQ, options=IMPATIENT
+)
 def _(victim: Victim, _: Scene) -> None:
     victim.agree_on_tls()
 
@@ -219,6 +243,7 @@ def _(victim: Victim, _: Scene) -> None:
     "sends its TLS handshake a byte at a time, without end",
     asyncpg=WAITED,
     aiomysql=WAITED_MYSQL,
+    psycopg=WAITED_LIBPQ,
     options=IMPATIENT,
 )
 def _(victim: Victim, scene: Scene) -> None:
@@ -229,7 +254,13 @@ def _(victim: Victim, scene: Scene) -> None:
         victim.send(b"\0")
 
 
-@attack("falls silent after the TLS handshake", asyncpg=WAITED, aiomysql=WAITED_MYSQL, options=IMPATIENT)
+@attack(
+    "falls silent after the TLS handshake",
+    asyncpg=WAITED,
+    aiomysql=WAITED_MYSQL,
+    psycopg=WAITED_LIBPQ,
+    options=IMPATIENT,
+)
 def _(victim: Victim, scene: Scene) -> None:
     victim.agree_on_tls()
     victim.handshake(scene.forgery.valid())
@@ -237,7 +268,11 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 def presents(
-    title: str, context: Callable[[Forgery], ssl.SSLContext], text: str, error: type[Exception] | None = None
+    title: str,
+    context: Callable[[Forgery], ssl.SSLContext],
+    text: str,
+    libpq: str = "certificate verify failed",
+    error: type[Exception] = ssl.SSLCertVerificationError,
 ) -> None:
     """Add an attack with a certificate of the attacker's making."""
 
@@ -247,22 +282,25 @@ def presents(
         victim.hear_login()
         victim.send(victim.request("clear"))
 
-    attack(title, asyncpg=(error or ssl.SSLCertVerificationError, text), aiomysql=(MYSQL_GONE, text))(act)
+    attack(title, asyncpg=(error, text), aiomysql=(MYSQL_GONE, text), psycopg=(LIBPQ, libpq))(act)
 
 
-def passes_on(title: str, kind: CertificateKind, text: str) -> None:
+def passes_on(title: str, kind: CertificateKind, text: str, libpq: str = "certificate verify failed") -> None:
     """Add an attack with a certificate that the emulator presents."""
 
     def act(victim: Victim, scene: Scene) -> None:
         scene.emulator.faults.certificate = kind
         in_the_middle(victim, scene.emulator.port)
 
-    attack(title, asyncpg=(ssl.SSLCertVerificationError, text), aiomysql=(MYSQL_GONE, text))(act)
+    attack(title, asyncpg=(ssl.SSLCertVerificationError, text), aiomysql=(MYSQL_GONE, text), psycopg=(LIBPQ, libpq))(
+        act
+    )
 
 
+MISMATCH = ("Hostname mismatch", "does not match host name")
 passes_on("presents a certificate that has expired", CertificateKind.EXPIRED, "certificate has expired")
 passes_on("presents a certificate that is not valid yet", CertificateKind.NOT_YET_VALID, "not yet valid")
-passes_on("presents another endpoint's certificate", CertificateKind.OTHER_HOST, "Hostname mismatch")
+passes_on("presents another endpoint's certificate", CertificateKind.OTHER_HOST, *MISMATCH)
 passes_on(
     "presents a certificate of an unknown authority with a known name", CertificateKind.UNTRUSTED, "VERIFY_FAILED"
 )
@@ -271,25 +309,33 @@ presents(
     "presents a certificate signed by the holder of a good one", Forgery.signed_by_a_server, "invalid CA certificate"
 )
 presents("presents a certificate for clients", Forgery.for_clients, "unsuitable certificate purpose")
-MISMATCH = "Hostname mismatch"
 presents(
-    "presents a certificate for the address that was dialled", lambda f: f.for_names("127.0.0.1", "localhost"), MISMATCH
+    "presents a certificate for the address that was dialled",
+    lambda f: f.for_names("127.0.0.1", "localhost"),
+    *MISMATCH,
 )
 presents(
     "presents a certificate for a name that begins like the endpoint's",
     lambda f: f.for_names(f"{f.host}.evil.example"),
-    MISMATCH,
+    *MISMATCH,
 )
 for _wildcard in ("*", "*.com", "*.us-east-1.rds.amazonaws.com", "shop*.cluster-c9akciq32.us-east-1.rds.amazonaws.com"):
-    presents(f"presents a certificate for `{_wildcard}`", methodcaller("for_names", _wildcard), MISMATCH)
+    presents(f"presents a certificate for `{_wildcard}`", methodcaller("for_names", _wildcard), *MISMATCH)
 for _version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
     presents(
         f"speaks TLS 1.{_version - ssl.TLSVersion.TLSv1} only",
         methodcaller("of_version", _version),
         "PROTOCOL_VERSION",
+        "protocol version",
         ssl.SSLError,
     )
-presents("offers encryption without a certificate", Forgery.without_certificate, "HANDSHAKE_FAILURE", ssl.SSLError)
+presents(
+    "offers encryption without a certificate",
+    Forgery.without_certificate,
+    "HANDSHAKE_FAILURE",
+    "handshake failure",
+    ssl.SSLError,
+)
 
 
 def _asked_for(method: str, scene: Scene, victim: Victim) -> None:
@@ -306,6 +352,7 @@ HASH = (InsecureTransportError, "MD5 or SCRAM")
     "asks within TLS for a hash (MD5, `mysql_native_password`)",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "mysql_native_password"),
+    psycopg=(InsecureTransportError, "requested a hashed password"),
 )
 def _(victim: Victim, scene: Scene) -> None:
     _asked_for("hash", scene, victim)
@@ -315,6 +362,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "asks within TLS for a proof (SCRAM, `caching_sha2_password`)",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "caching_sha2_password"),
+    psycopg=(InsecureTransportError, "requested SASL authentication"),
 )
 def _(victim: Victim, scene: Scene) -> None:
     _asked_for("challenge", scene, victim)
@@ -326,6 +374,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "asks within TLS for something else (GSSAPI, PAM's `dialog`)",
     asyncpg=(asyncpg.InternalClientError, "gssapi"),
     aiomysql=(InsecureTransportError, "dialog"),
+    psycopg=(InsecureTransportError, "requested GSSAPI authentication"),
 )
 def _(victim: Victim, scene: Scene) -> None:
     _asked_for("other", scene, victim)
@@ -335,6 +384,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "asks within TLS for a hash of long ago (`crypt`, MySQL 4.0)",
     asyncpg=(asyncpg.InterfaceError, "unsupported authentication method"),
     aiomysql=(InsecureTransportError, "MySQL 4.0"),
+    psycopg=(InsecureTransportError, "unknown authentication type"),
 )
 def _(victim: Victim, scene: Scene) -> None:
     _asked_for("old", scene, victim)
@@ -344,6 +394,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "asks for the token, and then for a hash of it",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "second method"),
+    psycopg=(InsecureTransportError, "requested a hashed password"),
     asks_in_clear=True,
 )
 def _(victim: Victim, scene: Scene) -> None:
@@ -356,6 +407,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "refuses the token with words that suggest plaintext",
     asyncpg=(asyncpg.InvalidAuthorizationSpecificationError, "SSL on"),
     aiomysql=(MYSQL_GONE, "Access denied"),
+    psycopg=(LIBPQ, "SSL on"),
     asks_in_clear=True,
 )
 def _(victim: Victim, scene: Scene) -> None:
@@ -368,6 +420,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "answers the token with nonsense",
     asyncpg=(asyncpg.InterfaceError, "unsupported authentication method"),
     aiomysql=(MYSQL_GONE, "Malformed packet"),
+    psycopg=(InsecureTransportError, "unknown authentication type"),
     asks_in_clear=True,
 )
 def _(victim: Victim, scene: Scene) -> None:
@@ -380,6 +433,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "takes the token, sends the client to another server, and hangs up",
     asyncpg=(asyncpg.ConnectionDoesNotExistError, "closed in the middle of operation"),
     aiomysql=(MYSQL_GONE, "Lost connection"),
+    psycopg=(LIBPQ, "unexpected eof"),
     asks_in_clear=True,
 )
 def _(victim: Victim, scene: Scene) -> None:
@@ -395,6 +449,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "hangs up when it has the token",
     asyncpg=(asyncpg.ConnectionDoesNotExistError, "closed in the middle of operation"),
     aiomysql=(MYSQL_GONE, "Lost connection"),
+    psycopg=(LIBPQ, "unexpected eof"),
     asks_in_clear=True,
 )
 def _(victim: Victim, scene: Scene) -> None:
@@ -407,6 +462,7 @@ def _(victim: Victim, scene: Scene) -> None:
     "announces an enormous message and never ends it",
     asyncpg=WAITED,
     aiomysql=(MYSQL_GONE, "bytes are announced"),
+    psycopg=(LIBPQ, "invalid authentication request"),
     options={"asyncpg": {"timeout": 0.5}},
 )
 def _(victim: Victim, scene: Scene) -> None:

@@ -16,7 +16,7 @@ from tests.attacks.hostile_certificates import Forgery
 from tests.attacks.page import Outcome
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
-SCHEMES = {"asyncpg": "postgresql", "aiomysql": "mysql"}
+SCHEMES = {"asyncpg": "postgresql", "aiomysql": "mysql", "psycopg": "postgresql+psycopg"}
 WAYS = ("connect", "pool")
 LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -43,7 +43,7 @@ def driver(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def emulator(driver: str, request: pytest.FixtureRequest) -> Emulator:
-    found = request.getfixturevalue({"asyncpg": "rds_postgres", "aiomysql": "rds_mysql"}[driver])
+    found = request.getfixturevalue("rds_mysql" if driver == "aiomysql" else "rds_postgres")
     assert isinstance(found, Emulator)
     return found
 
@@ -84,8 +84,9 @@ class Client:
         dsn = f"{SCHEMES[self.driver]}://app@127.0.0.1:{port}/shop"
         given: dict[str, Any] = {"iam_host": HOST, "sslrootcert": self.trust, "credentials": credentials, **options}
         async with PluginManager(["iam", self.witness]) as manager:
-            least = {"asyncpg": "min_size", "aiomysql": "minsize"}[self.driver]
-            empty: dict[str, Any] = {least: 0}
+            least = "minsize" if self.driver == "aiomysql" else "min_size"
+            # psycopg_pool 3.3 refuses a pool of nothing.
+            empty: dict[str, Any] = {least: 0} | ({"max_size": 1} if self.driver == "psycopg" else {})
             async with manager.create_pool(dsn, **given, **empty):
                 pass  # builds the TLS context, which takes longer than the timeouts of the attacks
             if way == "connect":

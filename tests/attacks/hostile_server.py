@@ -273,7 +273,11 @@ class MysqlVictim(Victim):
         return self.receive(header & 0xFFFFFF)
 
 
-VICTIMS: dict[str, type[Victim]] = {"asyncpg": PostgresVictim, "aiomysql": MysqlVictim}
+VICTIMS: dict[str, type[Victim]] = {
+    "asyncpg": PostgresVictim,
+    "aiomysql": MysqlVictim,
+    "psycopg": PostgresVictim,
+}
 Script: TypeAlias = Callable[[Victim], None]
 
 

@@ -9,15 +9,15 @@ HEAD = """\
 <!-- Written by `pytest tests/attacks --write-catalogue`. -->
 
 What a hostile server, or somebody in between, may do to a connect, and what comes of it. Each is a test, run against
-both drivers, for a single connect and for a pool, on asyncio and on uvloop; all four come to the same end. Every byte
+every driver, for a single connect and for a pool, on asyncio and on uvloop; all four end in the same way. Every byte
 that the client sends is written down, and nothing of the token is in it outside TLS: not the token, no sixteen bytes of
 it, no hash of it. A client that is let down does not try again. What this protects from, and what not, is the
 [threat model](threat-model.md).
 
 "Seen on the wire" is all that the client said outside of TLS records.
 
-| The server | asyncpg raises | aiomysql raises | Seen on the wire |
-| --- | --- | --- | --- |
+| The server | asyncpg raises | aiomysql raises | psycopg raises | Seen on the wire |
+| --- | --- | --- | --- | --- |
 """
 
 
@@ -52,7 +52,7 @@ def render(titles: Iterable[str], outcomes: Outcomes) -> str:
 def _row(title: str, outcomes: Outcomes) -> str:
     cells = [title]
     seen: dict[str, str] = {}
-    for driver in ("asyncpg", "aiomysql"):
+    for driver in ("asyncpg", "aiomysql", "psycopg"):
         found = set(outcomes[title, driver])
         if len(found) != 1:
             raise ValueError(f"{title!r} on {driver} comes to several ends: {found}")

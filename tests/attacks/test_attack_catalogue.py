@@ -24,7 +24,7 @@ async def test_the_attack_fails_and_is_told(
     scene = Scene(forgery, emulator)
     expected = attack.expected[driver]
     server = HostileServer(lambda victim: attack.act(victim, scene), VICTIMS[driver])
-    options = {"asyncpg": {"timeout": 10}, "aiomysql": {"connect_timeout": 10}}[driver] | attack.options.get(driver, {})
+    options = {"timeout" if driver == "asyncpg" else "connect_timeout": 10} | attack.options.get(driver, {})
     try:
         with pytest.raises(expected.error) as caught:
             await client.dial(way, server.port, **options)

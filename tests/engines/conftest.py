@@ -13,7 +13,7 @@ from tests.login.conftest import Rds, mysql, postgresql, rds
 
 __all__ = ["MakeEngine", "aws_home", "make_engine", "mysql", "postgresql", "rds", "url"]
 
-DRIVERNAMES = {"asyncpg": "postgresql+asyncpg", "aiomysql": "mysql+aiomysql"}
+DRIVERNAMES = {"asyncpg": "postgresql+asyncpg", "aiomysql": "mysql+aiomysql", "psycopg": "postgresql+psycopg"}
 
 MakeEngine = Callable[..., AsyncEngine]
 

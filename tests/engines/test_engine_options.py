@@ -73,7 +73,7 @@ def test_options_of_one_dialect_alone_are_sqlalchemys_to_judge() -> None:
     assert engine.pool.size() == 7  # type: ignore[attr-defined]  # a queue pool has it, others do not
 
 
-@pytest.mark.parametrize("drivername", ["postgresql", "postgresql+psycopg", "mysql+asyncmy", "sqlite+aiosqlite"])
+@pytest.mark.parametrize("drivername", ["postgresql", "postgresql+psycopg2", "mysql+asyncmy", "sqlite+aiosqlite"])
 def test_the_url_of_another_driver_is_refused(drivername: str) -> None:
     with pytest.raises(
         ConfigurationError, match=re.escape(f"the URL is for {drivername!r}; write 'postgresql+asyncpg")

@@ -100,7 +100,7 @@ async def test_a_cancelled_connect_leaves_nothing(rds: Rds, make_engine: MakeEng
 
 async def test_a_connection_in_use_is_given_up_when_its_task_is_cancelled(rds: Rds, make_engine: MakeEngine) -> None:
     engine = make_engine(rds, pool_size=1, max_overflow=0)
-    sleep = text({"asyncpg": "SELECT pg_sleep(60)", "aiomysql": "SELECT SLEEP(60)"}[rds.driver])
+    sleep = text("SELECT SLEEP(60)" if rds.driver == "aiomysql" else "SELECT pg_sleep(60)")
     connected = asyncio.Event()
 
     async def wait() -> None:
@@ -118,7 +118,7 @@ async def test_a_connection_in_use_is_given_up_when_its_task_is_cancelled(rds: R
 
 
 async def test_the_drivers_time_limit_bounds_the_whole_login(rds: Rds, make_engine: MakeEngine) -> None:
-    name, error = {"asyncpg": ("timeout", TimeoutError), "aiomysql": ("connect_timeout", OperationalError)}[rds.driver]
+    name, error = ("timeout", TimeoutError) if rds.driver == "asyncpg" else ("connect_timeout", OperationalError)
     engine = make_engine(rds, connect_args={name: 0.2})
     rds.emulator.faults.delay(Stage.TLS_AGREED, math.inf)
     with pytest.raises(error, match=r"within 0\.2 s"):

@@ -35,6 +35,12 @@ def _aiomysql_site() -> Iterator[Site]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def _psycopg_site() -> Iterator[Site]:
+    with site("psycopg") as found:
+        yield found
+
+
 @pytest.fixture(params=SERVERS)
 def place(request: pytest.FixtureRequest, aws_home: AwsHome) -> Iterator[Site]:
     """Each driver's site in turn, whole, with an access key in the environment."""

@@ -12,7 +12,6 @@ from tests.faults.site import Site
 
 LASTS = 0.2  # seconds
 HOUR = 3600.0
-FEW = {"asyncpg": SIZE // 2, "aiomysql": 10}  # MariaDB takes no smaller limit than 10
 
 Fault = Callable[[Site], Awaitable[None]]
 
@@ -138,11 +137,11 @@ async def server_clock_steps(site: Site) -> None:
 
 async def too_many_connections(site: Site) -> None:
     """The server takes fewer than the pool wants."""
-    limit, no_limit = {
-        "asyncpg": ("ALTER ROLE app CONNECTION LIMIT {}", "ALTER ROLE app CONNECTION LIMIT -1"),
-        "aiomysql": ("SET GLOBAL max_connections = {}", "SET GLOBAL max_connections = 400"),
-    }[site.driver]
-    await asyncio.to_thread(site.server.execute, limit.format(FEW[site.driver]))
+    if site.driver == "aiomysql":  # MariaDB takes no smaller limit than 10
+        limit, no_limit = "SET GLOBAL max_connections = 10", "SET GLOBAL max_connections = 400"
+    else:
+        limit, no_limit = f"ALTER ROLE app CONNECTION LIMIT {SIZE // 2}", "ALTER ROLE app CONNECTION LIMIT -1"
+    await asyncio.to_thread(site.server.execute, limit)
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
     site.proxy.refusing = True  # the place for administrators is taken for a moment by whoever comes

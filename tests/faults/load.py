@@ -51,7 +51,7 @@ class Load:
     async def work(self) -> None:
         """Insert keys over the pool until told to stop."""
         while not self._stopping:
-            await self._insert(self._pool.acquire)
+            await self._insert(lambda: self._site.acquire(self._pool))
             await asyncio.sleep(PAUSE)
 
     async def work_alone(self, connect: Callable[[], Any]) -> None:
@@ -103,7 +103,7 @@ class Load:
         meeting = asyncio.Barrier(SIZE)
 
         async def one() -> None:
-            async with self._pool.acquire() as connection:
+            async with self._site.acquire(self._pool) as connection:
                 await self._site.execute(connection, "SELECT 1")
                 await meeting.wait()
 

@@ -37,18 +37,21 @@ async def main(driver: str) -> None:
         "iam_default_port": os.environ["EMULATOR_PORT"],
         "sslrootcert": os.environ["EMULATOR_CA"],
     }
-    least, most = ("min_size", "max_size") if driver == "asyncpg" else ("minsize", "maxsize")
+    if driver == "psycopg":
+        options["autocommit"] = True  # else its pool logs that it ends the transaction of a query
+    least, most = ("minsize", "maxsize") if driver == "aiomysql" else ("min_size", "max_size")
     sizes: dict[str, Any] = {least: 2, most: SIZE}
     async with PluginManager() as manager:
         async with asyncio.TaskGroup() as group:
             for _ in range(2 * SIZE):
                 group.create_task(connect(manager, driver, options))
         async with manager.create_pool(**(options | sizes)) as pool:
-            connections = [await pool.acquire() for _ in range(SIZE)]
+            take, give = (pool.getconn, pool.putconn) if driver == "psycopg" else (pool.acquire, pool.release)
+            connections = [await take() for _ in range(SIZE)]
             for connection in connections:
                 assert await query(driver, connection) == 1
             for connection in connections:
-                await pool.release(connection)
+                await give(connection)
         try:
             async with asyncio.timeout(0):
                 await manager.connect(**options)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiomysql
 import asyncpg
+import psycopg
 import uvloop
 
 from aws_iam_async import AwsIamError, PluginManager
@@ -19,7 +20,11 @@ LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
-SERVERS: Mapping[str, type[ServerProcess]] = {"asyncpg": PostgresServer, "aiomysql": MariadbServer}
+SERVERS: Mapping[str, type[ServerProcess]] = {
+    "asyncpg": PostgresServer,
+    "aiomysql": MariadbServer,
+    "psycopg": PostgresServer,
+}
 
 
 @dataclass
@@ -44,18 +49,29 @@ class Site:
         if self.driver == "asyncpg":
             # The last is asyncpg 0.32's word for a statement that crosses the server's farewell on the wire.
             return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, AwsIamError, asyncpg.InternalClientError)
+        if self.driver == "psycopg":
+            return (psycopg.Error, AwsIamError)
         return (aiomysql.OperationalError, aiomysql.InterfaceError, AwsIamError)
 
     @property
     def connect_errors(self) -> tuple[type[Exception], ...]:
         """What the users of the driver know to expect of a connect that is broken off."""
-        return (asyncpg.PostgresConnectionError, OSError) if self.driver == "asyncpg" else (aiomysql.OperationalError,)
+        if self.driver == "asyncpg":
+            return (asyncpg.PostgresConnectionError, OSError)
+        return (psycopg.OperationalError,) if self.driver == "psycopg" else (aiomysql.OperationalError,)
+
+    @property
+    def timeout_error(self) -> type[Exception]:
+        """What the driver raises when a connect takes too long."""
+        if self.driver == "asyncpg":
+            return TimeoutError
+        return psycopg.errors.ConnectionTimeout if self.driver == "psycopg" else aiomysql.OperationalError
 
     def connect(self, manager: PluginManager, **options: Any) -> Any:
         return manager.connect(**self._options(options))
 
     def create_pool(self, manager: PluginManager, least: int, most: int, **options: Any) -> Any:
-        least_name, most_name = ("min_size", "max_size") if self.driver == "asyncpg" else ("minsize", "maxsize")
+        least_name, most_name = ("minsize", "maxsize") if self.driver == "aiomysql" else ("min_size", "max_size")
         return manager.create_pool(**self._options({least_name: least, most_name: most, **options}))
 
     def limit(self, seconds: float) -> dict[str, Any]:
@@ -75,6 +91,8 @@ class Site:
         }
         if self.driver == "aiomysql":
             always |= {"autocommit": True, "init_command": "SET @ready = 1"}  # else the login ends before LOGGED_IN
+        if self.driver == "psycopg":
+            always |= {"autocommit": True}
         return always | options
 
     @property
@@ -93,10 +111,16 @@ class Site:
             return [tuple(row) for row in await connection.fetch(sql)]
         async with connection.cursor() as cursor:
             await cursor.execute(sql)
+            if self.driver == "psycopg" and cursor.description is None:
+                return []
             return list(await cursor.fetchall())
 
+    def acquire(self, pool: Any) -> Any:
+        """A connection of a pool, as an asynchronous context manager."""
+        return pool.connection() if self.driver == "psycopg" else pool.acquire()
+
     async def close(self, connection: Any) -> None:
-        await (connection.close() if self.driver == "asyncpg" else connection.ensure_closed())
+        await (connection.ensure_closed() if self.driver == "aiomysql" else connection.close())
 
     def restart(self, *, crash: bool) -> None:
         """Restart the server; it blocks."""
@@ -106,9 +130,9 @@ class Site:
     def be_durable(self) -> None:
         """Have the server keep what it has confirmed over a crash of its own; testing servers do not by themselves."""
         self.server.execute(
-            "ALTER ROLE app SET synchronous_commit = on"
-            if self.driver == "asyncpg"
-            else "SET GLOBAL innodb_flush_log_at_trx_commit = 2"
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 2"
+            if self.driver == "aiomysql"
+            else "ALTER ROLE app SET synchronous_commit = on"
         )
 
     def heal(self) -> None:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Generator
 from typing import Any
 
-import aiomysql
 import pytest
 
 from aws_iam_async import ConnectNext, ConnectRequest, PluginManager
@@ -61,9 +60,9 @@ class CancelledAt:
 
 
 async def close(place: Site, opened: Any) -> None:
-    if hasattr(opened, "acquire"):
-        place_close = opened.close()
-        await (place_close if place.driver == "asyncpg" else opened.wait_closed())
+    if place.driver == "aiomysql" and hasattr(opened, "acquire"):
+        opened.close()
+        await opened.wait_closed()
     else:
         await place.close(opened)
 
@@ -88,8 +87,8 @@ async def test_cancelled_at_every_await(
         await close(place, opened)
         await leaks.none()
         if wait.left > 0:
-            # A pool of aiomysql opens its first connections in tasks of their own: to its maker they are one await.
-            assert nth > (1 if (place.driver, opening) == ("aiomysql", create_pool) else SIZE)
+            # These pools open their first connections in tasks of their own: to their maker they are one await.
+            assert nth > (1 if place.driver != "asyncpg" and opening is create_pool else SIZE)
             return
     pytest.fail("it never came to its end")
 
@@ -149,7 +148,7 @@ async def test_timed_out_at_every_stage(
     place: Site, manager: PluginManager, leaks: Leaks, opening: Callable[..., Any], stage: Stage
 ) -> None:
     place.emulator.faults.delay(stage, math.inf)
-    with pytest.raises(TimeoutError if place.driver == "asyncpg" else aiomysql.OperationalError) as caught:
+    with pytest.raises(place.timeout_error) as caught:
         await opening(place, manager, **place.limit(0.3))
     if place.driver == "aiomysql":
         assert caught.value.args[0] == 2003
@@ -160,7 +159,7 @@ async def test_timed_out_at_every_stage(
 async def test_timed_out_in_a_stalled_network(place: Site, manager: PluginManager, leaks: Leaks, size: int) -> None:
     """Not even a goodbye is answered."""
     place.proxy.to_client.stall_after = size
-    with pytest.raises(TimeoutError if place.driver == "asyncpg" else aiomysql.OperationalError):
+    with pytest.raises(place.timeout_error):
         await place.connect(manager, **place.limit(0.3))
     await leaks.none()
 

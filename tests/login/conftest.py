@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import aiomysql
 import asyncpg
+import psycopg
+import psycopg_pool
 import pytest
 
 import aws_iam_async
@@ -22,12 +24,13 @@ __all__ = ["Rds", "aws_home", "container", "credentials_endpoint", "endpoint", "
 class Rds:
     """A database that is logged in to with IAM, and the few words in which its drivers differ."""
 
-    driver: Literal["asyncpg", "aiomysql"]
+    driver: Literal["asyncpg", "aiomysql", "psycopg"]
     emulator: Emulator
 
     @property
     def dsn(self) -> str:
-        return self.emulator.dsn("app", "shop")
+        dsn = self.emulator.dsn("app", "shop")
+        return dsn.replace("://", "+psycopg://") if self.driver == "psycopg" else dsn
 
     @property
     def options(self) -> dict[str, Any]:
@@ -35,20 +38,24 @@ class Rds:
 
     @property
     def connection_type(self) -> Any:
-        return {"asyncpg": asyncpg.Connection, "aiomysql": aiomysql.Connection}[self.driver]
+        connections = {"asyncpg": asyncpg.Connection, "aiomysql": aiomysql.Connection}
+        return (connections | {"psycopg": psycopg.AsyncConnection})[self.driver]
 
     @property
     def pool_type(self) -> Any:
-        return {"asyncpg": asyncpg.Pool, "aiomysql": aiomysql.Pool}[self.driver]
+        pools: dict[str, Any] = {"asyncpg": asyncpg.Pool, "aiomysql": aiomysql.Pool}
+        return (pools | {"psycopg": psycopg_pool.AsyncConnectionPool})[self.driver]
 
     @property
     def refusal(self) -> Any:
-        return {"asyncpg": asyncpg.InvalidAuthorizationSpecificationError, "aiomysql": aiomysql.OperationalError}[
-            self.driver
-        ]
+        return {
+            "asyncpg": asyncpg.InvalidAuthorizationSpecificationError,
+            "aiomysql": aiomysql.OperationalError,
+            "psycopg": psycopg.OperationalError,
+        }[self.driver]
 
     def sizes(self, least: int, most: int) -> dict[str, Any]:
-        names = {"asyncpg": ("min_size", "max_size"), "aiomysql": ("minsize", "maxsize")}[self.driver]
+        names = ("minsize", "maxsize") if self.driver == "aiomysql" else ("min_size", "max_size")
         return dict(zip(names, (least, most), strict=True))
 
     def connect(self, **options: Any) -> Any:
@@ -66,17 +73,25 @@ class Rds:
             return (await cursor.fetchone())[0]
 
     async def close(self, connection: Any) -> None:
-        await (connection.close() if self.driver == "asyncpg" else connection.ensure_closed())
+        await (connection.ensure_closed() if self.driver == "aiomysql" else connection.close())
+
+    async def close_pool(self, pool: Any) -> None:
+        if self.driver == "aiomysql":
+            pool.close()
+            await pool.wait_closed()
+        else:
+            await pool.close()
 
     @asynccontextmanager
     async def acquired(self, pool: Any, count: int) -> AsyncIterator[list[Any]]:
         """As many connections of a pool at once."""
-        connections = [await pool.acquire() for _ in range(count)]
+        take, give = (pool.getconn, pool.putconn) if self.driver == "psycopg" else (pool.acquire, pool.release)
+        connections = [await take() for _ in range(count)]
         try:
             yield connections
         finally:
             for connection in connections:
-                await pool.release(connection)
+                await give(connection)
 
 
 @pytest.fixture
@@ -98,10 +113,11 @@ async def hang_up(emulator: Emulator) -> None:
         await asyncio.sleep(0.001)
 
 
-@pytest.fixture(params=["asyncpg", "aiomysql"])
+@pytest.fixture(params=["asyncpg", "aiomysql", "psycopg"])
 def rds(request: pytest.FixtureRequest, postgresql: Rds, mysql: Rds, aws_home: AwsHome) -> Rds:
     """Each database in turn, with an access key of its account in the environment."""
-    database = {"asyncpg": postgresql, "aiomysql": mysql}[request.param]
+    databases = {"asyncpg": postgresql, "aiomysql": mysql, "psycopg": Rds("psycopg", postgresql.emulator)}
+    database = databases[request.param]
     give_environment(aws_home, database.emulator.account.create_access_key())
     return database
 

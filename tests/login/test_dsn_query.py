@@ -116,7 +116,7 @@ async def test_settings_of_a_dsn_are_set(postgresql: Rds, aws_home: AwsHome) -> 
         ("sslrootcrt", "did you mean sslrootcert?"),
         ("sslrootca", "did you mean sslrootcert?"),
         ("ssl_ca", "did you mean sslrootcert?"),
-        ("sslcompression", "with plugins 'iam'"),
+        ("sslcompressed", "with plugins 'iam'"),
         ("iam", "with plugins 'iam'"),
         ("profil", "did you mean profile?"),
         ("pasword", "did you mean password?"),

@@ -23,10 +23,9 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 SECONDS = 30
 
 
-@pytest.fixture(params=["asyncpg", "aiomysql"])
+@pytest.fixture(params=["asyncpg", "aiomysql", "psycopg"])
 def database(request: pytest.FixtureRequest, aws_home: AwsHome) -> Rds:
-    names = {"asyncpg": "rds_postgres", "aiomysql": "rds_mysql"}
-    emulator = request.getfixturevalue(names[request.param])
+    emulator = request.getfixturevalue("rds_mysql" if request.param == "aiomysql" else "rds_postgres")
     give_environment(aws_home, emulator.account.create_access_key())
     return Rds(request.param, emulator)
 

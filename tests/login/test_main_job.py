@@ -5,6 +5,7 @@ from typing import Any
 
 import aiomysql
 import asyncpg
+import psycopg
 import pytest
 
 import aws_iam_async
@@ -51,13 +52,13 @@ async def test_keywords_instead_of_a_dsn(rds: Rds) -> None:
         database="shop",
         **rds.options,
     )
-    database = "SELECT current_database()" if rds.driver == "asyncpg" else "SELECT database()"
+    database = "SELECT database()" if rds.driver == "aiomysql" else "SELECT current_database()"
     assert await rds.value(connection, database) == "shop"
     await rds.close(connection)
 
 
 async def test_the_driver_as_a_module(rds: Rds) -> None:
-    module = {"asyncpg": asyncpg, "aiomysql": aiomysql}[rds.driver]
+    module = {"asyncpg": asyncpg, "aiomysql": aiomysql, "psycopg": psycopg}[rds.driver]
     async with rds.connect(driver=module) as connection:
         assert await rds.value(connection, "SELECT 1") == 1
 
@@ -98,7 +99,7 @@ async def test_a_pool_grows_to_its_full_size_with_one_token(rds: Rds) -> None:
         assert values == [1] * 12
         assert manager.statistics().generations == 1
         assert manager.statistics().connects == 12
-        await close_pool(pool)
+        await rds.close_pool(pool)
 
 
 async def test_300_cold_connects_make_one_credentials_request_and_one_token(
@@ -120,7 +121,7 @@ async def test_300_cold_connects_make_one_credentials_request_and_one_token(
 
 
 async def test_a_static_password_without_plugins(rds: Rds) -> None:
-    with pytest.raises((asyncpg.PostgresError, aiomysql.OperationalError)):
+    with pytest.raises((asyncpg.PostgresError, aiomysql.OperationalError, psycopg.OperationalError)):
         await aws_iam_async.connect(rds.dsn, plugins="", ssl="require", password="s3cret")
     assert [login.accepted for login in rds.emulator.logins] == [False]
 
@@ -133,11 +134,11 @@ async def test_a_given_password_is_ignored_with_a_warning(rds: Rds) -> None:
 
 
 async def test_the_warning_about_a_password_points_at_the_callers_line(rds: Rds) -> None:
-    sizes: dict[str, Any] = {"asyncpg": {"min_size": 2}, "aiomysql": {"minsize": 2}}[rds.driver]
+    sizes: dict[str, Any] = {"minsize": 2} if rds.driver == "aiomysql" else {"min_size": 2}
     options: dict[str, Any] = {**rds.options, "password": "s3cret"}
     with pytest.warns(UserWarning, match="password is ignored") as warned:
         pool = await aws_iam_async.create_pool(rds.dsn, **sizes, **options)
-    await close_pool(pool)
+    await rds.close_pool(pool)
     with pytest.warns(UserWarning, match="password is ignored") as again:
         async with aws_iam_async.connect(rds.dsn, **options):
             pass
@@ -167,11 +168,3 @@ async def test_two_managers_do_not_share_tokens(rds: Rds) -> None:
             async with manager.connect(rds.dsn, **rds.options):
                 pass
         assert one.statistics().generations == other.statistics().generations == 1
-
-
-async def close_pool(pool: Any) -> None:
-    if isinstance(pool, asyncpg.Pool):
-        await pool.close()
-    else:
-        pool.close()
-        await pool.wait_closed()

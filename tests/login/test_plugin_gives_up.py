@@ -45,7 +45,7 @@ async def test_cancelled(rds: Rds, *, inspector_inside: bool) -> None:
 
 async def test_timed_out(rds: Rds) -> None:
     inspector = Inspector()
-    name = {"asyncpg": "timeout", "aiomysql": "connect_timeout"}[rds.driver]
+    name = "timeout" if rds.driver == "asyncpg" else "connect_timeout"
     with pytest.raises((TimeoutError, rds.refusal), match=r"within 0\.5 s"):
         await rds.connect(plugins=["iam", inspector], **{name: 0.5})
     await asyncio.to_thread(rds.emulator.wait_for_connections, 0)

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import aiomysql
+import psycopg
 import pytest
 
 import aws_iam_async
@@ -55,7 +56,7 @@ async def test_a_wrong_region_is_named_beside_the_hosts_own(rds: Rds) -> None:
 async def test_a_user_who_is_not_set_up_for_iam_gets_no_hash_of_the_token(rds: Rds) -> None:
     rds.emulator.faults.password_users = {"app"}
     # PostgreSQL asks for a proof; a MySQL whose users are of mysql_native_password has had its chance in the greeting.
-    expected = {"asyncpg": InsecureTransportError, "aiomysql": rds.refusal}[rds.driver]
+    expected = rds.refusal if rds.driver == "aiomysql" else InsecureTransportError
     with pytest.raises(expected, match="app"):
         await rds.connect()
     assert [login.reason for login in rds.emulator.logins] == [Reason.NOT_FOR_IAM]
@@ -73,7 +74,7 @@ async def test_a_user_who_is_not_set_up_for_iam_gets_no_hash_of_the_token(rds: R
 )
 async def test_a_certificate_that_is_not_accepted_is_explained(rds: Rds, kind: CertificateKind, advice: str) -> None:
     rds.emulator.faults.certificate = kind
-    with pytest.raises((OSError, aiomysql.OperationalError)) as refused:
+    with pytest.raises((OSError, aiomysql.OperationalError, psycopg.OperationalError)) as refused:
         await rds.connect()
     (note,) = refused.value.__notes__
     assert re.search(advice, note)

@@ -1,7 +1,6 @@
 """A refused cached token is replaced once; a refused new one is the user's error, explained."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ async def test_a_pool_grows_after_its_token_was_rejected(rds: Rds, credentials_e
         assert (statistics.generations, statistics.rejections, statistics.failures) == (2, 1, 0)
         assert credentials_endpoint.requests == 2
         async with asyncio.timeout(10):
-            await (pool.close() if rds.driver == "asyncpg" else _close(pool))
+            await rds.close_pool(pool)
 
 
 async def test_a_storm_of_rejections_makes_one_new_token(rds: Rds, credentials_endpoint: CredentialsEndpoint) -> None:
@@ -102,8 +101,3 @@ async def test_the_cache_can_be_turned_off(rds: Rds) -> None:
             async with manager.connect(rds.dsn, iam_token_expiration=0, **rds.options):
                 pass
         assert manager.statistics().generations == 3
-
-
-async def _close(pool: Any) -> None:
-    pool.close()
-    await pool.wait_closed()

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from aws_iam_async import AwsIamError, ConfigurationError, ConnectNext, ConnectRequest, Credentials, PluginManager, RdsTokenProvider
+from aws_iam_async import (
+    AwsIamError,
+    ConfigurationError,
+    ConnectNext,
+    ConnectRequest,
+    Credentials,
+    PluginManager,
+    RdsTokenProvider,
+)
 from benchmarks import stubbed_driver
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"

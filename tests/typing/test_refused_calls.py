@@ -30,7 +30,7 @@ REFUSED = (
     'a.create_pool(driver="aiomysql", max_size=1)',
     'manager.create_pool(driver="asyncpg", maxsize=1)',
     'manager.connect(driver="aiomysql", iam_regoin="us-east-1")',
-    'manager.connect(driver="psycopg")',
+    'manager.connect(driver="psycopg2")',
     "manager.connect(driver=driver)",
     'a.RdsTokenProvider().get_token(host="db", user="app")',
 )

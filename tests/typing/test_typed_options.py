@@ -12,13 +12,17 @@ from aws_iam_async import options
 from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.drivers.psycopg import PsycopgDriver
 from aws_iam_async.plugins.iam import IamPlugin
 
 STUB = Path(options.__file__).with_name("typed.pyi")
 typed_options: Any = ModuleType("typed")
 exec(compile(STUB.read_text(), STUB, "exec", flags=annotations_feature.compiler_flag), vars(typed_options))
 
-APART = {"record_class"}  # a parameter of its own where the driver is named: it decides the type of what comes back
+APART = {
+    "record_class",
+    "row_factory",
+}  # a parameter of its own where the driver is named: it decides the type of what comes back
 
 
 def accepted(driver: type[Driver], *, pool: bool) -> set[str]:
@@ -33,6 +37,8 @@ def accepted(driver: type[Driver], *, pool: bool) -> set[str]:
         (typed_options.AsyncpgPoolOptions, AsyncpgDriver, True),
         (typed_options.AiomysqlOptions, AiomysqlDriver, False),
         (typed_options.AiomysqlPoolOptions, AiomysqlDriver, True),
+        (typed_options.PsycopgOptions, PsycopgDriver, False),
+        (typed_options.PsycopgPoolOptions, PsycopgDriver, True),
     ],
 )
 def test_options_of_a_named_driver(typed: type, driver: type[Driver], *, pool: bool) -> None:
@@ -41,7 +47,9 @@ def test_options_of_a_named_driver(typed: type, driver: type[Driver], *, pool: b
 
 @pytest.mark.parametrize(("typed", "pool"), [(typed_options.ConnectOptions, False), (typed_options.PoolOptions, True)])
 def test_options_where_the_dsn_names_the_driver(typed: type, *, pool: bool) -> None:
-    assert typed.__annotations__.keys() == accepted(AsyncpgDriver, pool=pool) | accepted(AiomysqlDriver, pool=pool)
+    assert typed.__annotations__.keys() == set().union(
+        *(accepted(driver, pool=pool) for driver in (AsyncpgDriver, AiomysqlDriver, PsycopgDriver))
+    )
 
 
 def test_options_of_the_plugin() -> None:

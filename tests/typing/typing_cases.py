@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import aiomysql
 import asyncpg
+import psycopg
+from psycopg.rows import DictRow, TupleRow, dict_row
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import aws_iam_async
@@ -30,6 +33,11 @@ async def connections(driver: Literal["asyncpg", "aiomysql"], options: dict[str,
     async with aws_iam_async.connect(driver="asyncpg", iam_region="us-east-1") as connection:
         assert_type(connection, asyncpg.Connection[asyncpg.Record])
         assert_type(await connection.fetchrow("SELECT 1"), asyncpg.Record | None)
+    assert_type(await aws_iam_async.connect(driver="psycopg", host="db"), psycopg.AsyncConnection[TupleRow])
+    assert_type(
+        await aws_iam_async.connect(driver="psycopg", row_factory=dict_row, autocommit=True),
+        psycopg.AsyncConnection[DictRow],
+    )
     assert_type(await aws_iam_async.connect("postgresql://db"), Any)
     assert_type(await aws_iam_async.connect(driver=asyncpg, host="db"), Any)
     assert_type(await aws_iam_async.connect(driver=driver), asyncpg.Connection[asyncpg.Record] | Connection)
@@ -40,6 +48,10 @@ async def pools(manager: aws_iam_async.PluginManager, options: dict[str, Any]) -
     assert_type(manager.create_pool(driver="asyncpg"), Opening[asyncpg.Pool[asyncpg.Record]])
     assert_type(manager.create_pool(driver="asyncpg", record_class=Order), Opening[asyncpg.Pool[Order]])
     assert_type(manager.create_pool(driver="aiomysql", maxsize=4, **options), Opening[Pool])
+    assert_type(
+        await manager.create_pool(driver="psycopg", row_factory=dict_row, max_lifetime=600),
+        AsyncConnectionPool[psycopg.AsyncConnection[DictRow]],
+    )
     async with manager.create_pool("postgresql://db", driver="asyncpg") as pool:
         assert_type(pool, asyncpg.Pool[asyncpg.Record])
 

@@ -1,0 +1,317 @@
+"""The driver psycopg 3: PostgreSQL, by way of libpq.
+
+What may be sent: libpq itself refuses to send a token without TLS (``sslmode``) or as a hash (``require_auth``). Every
+parameter that could weaken this is passed, so that no environment variable or service file decides on it.
+"""
+
+import asyncio
+import functools
+import inspect
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import psycopg
+import psycopg_pool
+
+from aws_iam_async.drivers.protocol import Reconnect
+from aws_iam_async.errors import AwsIamError, ConfigurationError, InsecureTransportError, copy_of
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Bearer
+from aws_iam_async.tls import contexts
+from aws_iam_async.tls.roots import root_file
+
+LIBPQ = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
+# Parameters that a request has fields for.
+FIELDS = frozenset({"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert"})
+PYTHON = frozenset(inspect.signature(psycopg.AsyncConnection.connect).parameters) - {"conninfo", "kwargs"}
+POOL = frozenset(inspect.signature(psycopg_pool.AsyncConnectionPool).parameters)
+REFUSED = {
+    "conninfo": "pass its parts as options, or a URL as dsn",
+    "hostaddr": "pass the address as host, and the endpoint's own name as iam_host",
+    "service": "the plugins would not see what it sets; pass its parameters as options",
+    "servicefile": "the plugins would not see what it sets; pass its parameters as options",
+    "kwargs": "pass what it contains as options of create_pool()",
+}
+REQUIRE_AUTH_VERSION = 160000  # libpq 16 has require_auth
+# libpq 18's own words, which it translates only if the process calls setlocale().
+WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
+NO_TLS = ("server does not support SSL", "server does not support TLS")
+# What a server says about a wrong token: PostgreSQL's words for 28P01, and for 28000 on RDS.
+REJECTIONS = ("password authentication failed", "PAM authentication failed", "IAM authentication failed")
+LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
+
+
+class PsycopgDriver:
+    """The driver psycopg."""
+
+    name = "psycopg"
+    system = "postgresql"
+    default_port = 5432
+    alpn: str | None = "postgresql"
+    connect_options = (LIBPQ | PYTHON | {"connection_class"}) - FIELDS - frozenset(REFUSED)
+    pool_options = POOL - {"connection_class"} - frozenset(REFUSED)
+    query_options = LIBPQ - FIELDS
+    query_has_settings = False
+    time_limit = "connect_timeout"
+    aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
+    refused: Mapping[str, str] = MappingProxyType(REFUSED)
+    variables: Mapping[str, str] = MappingProxyType(
+        {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
+    )
+    unreachable: tuple[type[Exception], ...] = (psycopg.OperationalError,)
+    unsuitable: tuple[type[Exception], ...] = ()
+
+    @property
+    def default_time_limit(self) -> float | None:
+        """``PGCONNECT_TIMEOUT``, else the 130 s of psycopg 3.3."""
+        text = os.environ.get("PGCONNECT_TIMEOUT") or "130"
+        return _seconds(text, "PGCONNECT_TIMEOUT") or None
+
+    def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        options: dict[str, Any] = dict(query)
+        if self.time_limit in options:
+            options[self.time_limit] = _seconds(query[self.time_limit], f"dsn: {self.time_limit}")
+        return options
+
+    def check(self, request: ConnectRequest) -> None:
+        options = request.driver_options
+        if request.tls.context is not None:
+            raise ConfigurationError(
+                "ssl: psycopg connects with libpq, which takes no SSLContext; pass sslmode= and sslrootcert="
+            )
+        connection_class = options.get("connection_class", psycopg.AsyncConnection)
+        if not (isinstance(connection_class, type) and issubclass(connection_class, psycopg.AsyncConnection)):
+            raise ConfigurationError(
+                "connection_class must be a subclass of psycopg.AsyncConnection, not"
+                f" {getattr(connection_class, '__name__', type(connection_class).__name__)}"
+            )
+        if str(options.get("ssl_min_protocol_version")) in {"TLSv1", "TLSv1.1"}:
+            raise ConfigurationError("ssl_min_protocol_version must be 'TLSv1.2' or 'TLSv1.3'")
+
+    def login_rejected(self, error: BaseException) -> bool:
+        """PostgreSQL's and RDS's words: psycopg 3.3 has no SQLSTATE for an error at login."""
+        if not isinstance(error, psycopg.OperationalError):
+            return False
+        return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
+
+    def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:
+        """Yield the hosts in the order of psycopg 3.3 (``conninfo_attempts_async``).
+
+        psycopg itself cannot try them: it would send the token that was signed for one host to the others.
+        """
+        if not request.alternates:
+            yield request
+            return
+        addresses = [(request.host, request.port), *request.alternates]
+        if _parameter(request, "load_balance_hosts") == "random":
+            random.shuffle(addresses)
+        rounds: tuple[dict[str, Any], ...] = ({},)
+        if _parameter(request, "target_session_attrs") == "prefer-standby":
+            rounds = ({"target_session_attrs": "standby"}, {"target_session_attrs": "any"})
+        for changes in rounds:
+            options = MappingProxyType({**request.driver_options, **changes})
+            for host, port in addresses:
+                yield request.replace(host=host, port=port, alternates=(), driver_options=options)
+
+    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - psycopg does not reconnect
+        connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)
+        try:
+            return await connection_class.connect(**await _parameters(request))
+        except BaseException as error:
+            # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
+            error.with_traceback(None)
+            if (reason := _not_sent(request, error)) is not None:
+                raise InsecureTransportError(reason) from error
+            if isinstance(error, psycopg.OperationalError) and (problem := _certificate_problem(str(error))):
+                contexts.add_certificate_note(error, request.tls, request.host, request.port, problem)
+            raise
+
+    def abort(self, connection: Any) -> None:
+        connection.pgconn.finish()
+
+    def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
+        return psycopg.errors.ConnectionTimeout(
+            f"no connection to {request.host}:{request.port} within {seconds:g} s (connect_timeout)"
+        )
+
+    async def create_pool(
+        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+    ) -> Any:
+        base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
+
+        def is_hopeless(error: Exception) -> bool:
+            return isinstance(error, AwsIamError) or self.login_rejected(error)
+
+        async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
+            return await pool.dial(functools.partial(connect, None, base), is_hopeless)
+
+        names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
+        dialled = type(base.__name__, (base,), names)
+        pool = Pool("", **{**options, "connection_class": dialled, "open": False})
+        if options.get("open") is not False:
+            await pool.fill()
+        return pool
+
+    async def close(self, connection: Any, *, failed: bool) -> None:
+        """End the transaction and close, as psycopg's own ``async with`` does."""
+        try:
+            if not connection.closed:
+                await (connection.rollback() if failed else connection.commit())
+        finally:
+            await connection.close()
+
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:  # noqa: ARG002 - the same
+        await pool.close()
+
+
+class Pool(psycopg_pool.AsyncConnectionPool[Any]):
+    """psycopg's pool. It tells its callers why a connection could not be made.
+
+    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background. That is of no use
+    after a rejected login or a wrong option, so such an error is raised at once.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.dialling: set[asyncio.Task[Any]] = set()
+        self.first_error: asyncio.Future[Any] | None = None  # while create_pool() waits
+        self.last_error: Exception | None = None
+        self.hopeless = False  # trying again will not help
+
+    async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
+        try:
+            return await super().getconn(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            if self.last_error is not None and self.hopeless:
+                raise copy_of(self.last_error) from None
+            raise error from self.last_error
+
+    async def fill(self) -> None:
+        """Open the pool and wait for ``min_size`` connections. The first error closes it again."""
+        self.first_error = asyncio.get_running_loop().create_future()
+        await self.open()
+        filled: asyncio.Future[Any] = asyncio.ensure_future(self.wait(self.timeout))
+        try:
+            await asyncio.wait({filled, self.first_error}, return_when=asyncio.FIRST_COMPLETED)
+            await (self.first_error if self.first_error.done() else filled)
+        except BaseException:
+            filled.cancel()
+            await asyncio.gather(filled, return_exceptions=True)
+            await self.close()
+            raise
+        finally:
+            self.first_error.cancel()
+            self.first_error = None
+
+    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's signature
+        for task in self.dialling:
+            task.cancel()
+        await super().close(timeout)
+
+    async def dial(self, connect: Callable[[], Awaitable[Any]], is_hopeless: Callable[[Exception], bool]) -> Any:
+        task = asyncio.current_task()
+        self.dialling |= {task} if task is not None else set()
+        try:
+            connection = await connect()
+        except Exception as error:
+            self.last_error, self.hopeless = error, is_hopeless(error)
+            if self.first_error is not None and not self.first_error.done():
+                self.first_error.set_exception(error)
+            elif self.hopeless:
+                await self._fail_waiting(error)
+            raise
+        finally:
+            self.dialling.discard(task)
+        self.last_error = None
+        return connection
+
+    async def _fail_waiting(self, error: Exception) -> None:
+        async with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        for client in waiting:
+            await client.fail(copy_of(error))
+
+
+async def _parameters(request: ConnectRequest) -> dict[str, Any]:
+    """Return the arguments for ``AsyncConnection.connect``."""
+    tls, options = request.tls, dict(request.driver_options)
+    options.pop("connection_class", None)
+    # It refuses to go on without TLS, and reports a file that cannot be read.
+    await contexts.context(tls, unix_socket=request.host is None or request.host.startswith(("/", "@")))
+    if tls.mode is not None:
+        options["sslmode"] = tls.mode
+    if tls.mode in {"verify-ca", "verify-full"}:
+        options["sslrootcert"] = await root_file(tls)
+    if tls.required:
+        _require(options, "gssencmode", "disable")
+        options.setdefault("ssl_min_protocol_version", "TLSv1.2")
+    if isinstance(request.password, Bearer):
+        _require(options, "require_auth", "password")
+    host = request.host
+    if tls.server_name is not None and host is not None:
+        # libpq verifies the server as ``host`` and dials ``hostaddr``. psycopg 3.3 tries several in their order.
+        addresses = await _resolve(host, request.port)
+        host, options["hostaddr"] = ",".join([tls.server_name] * len(addresses)), ",".join(addresses)
+    return {
+        **options,
+        "host": host,
+        "port": request.port,
+        "user": request.user,
+        "password": request.password,
+        "dbname": request.database,
+        "connect_timeout": LONGEST_TIMEOUT,
+    }
+
+
+async def _resolve(host: str, port: int | None) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise psycopg.OperationalError(f"failed to resolve host {host!r}: {error}") from error
+    return [str(address[0]) for *_, address in found]
+
+
+def _require(options: dict[str, Any], name: str, value: str) -> None:
+    if options.get(name) not in {None, value}:
+        raise ConfigurationError(f"{name} must be {value!r} to send a token; omit it")
+    options[name] = value
+
+
+def _parameter(request: ConnectRequest, name: str) -> Any:
+    return request.driver_options.get(name) or os.environ.get(f"PG{name.replace('_', '').upper()}")
+
+
+def _seconds(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{option} must be a number of seconds") from None
+
+
+def _certificate_problem(text: str) -> contexts.CertificateProblem | None:
+    """Read libpq 18's words. They do not say why a certificate is not trusted."""
+    if "does not match host name" in text:
+        return "name"
+    return "trust" if "certificate verify failed" in text else None
+
+
+def _not_sent(request: ConnectRequest, error: BaseException) -> str | None:
+    """Return why the secret was not sent, if that is what the error means."""
+    address, text = f"{request.host}:{request.port}", str(error)
+    if request.tls.required and any(words in text for words in NO_TLS):
+        return (
+            f"{address} offers no TLS, so the token was not sent. Connect to the database itself or through a tunnel"
+            " that passes TLS through."
+        )
+    if isinstance(request.password, Bearer) and WRONG_METHOD in text:
+        return (
+            f"{address} requested{text.partition(WRONG_METHOD)[2].rstrip()} for user {request.user!r}, but a token is"
+            " only sent as plaintext. Check that the user exists there and may log in with IAM"
+            f" (on RDS: GRANT rds_iam TO {request.user})."
+        )
+    return None

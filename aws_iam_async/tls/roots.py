@@ -1,0 +1,65 @@
+"""A PEM file of all trusted authorities, for drivers that read a file and take no ``SSLContext``: those of libpq."""
+
+import functools
+import hashlib
+import os
+import ssl
+import tempfile
+from pathlib import Path
+
+from aws_iam_async import threads
+from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
+
+
+async def root_file(tls: Tls) -> str:
+    """Return the PEM file to verify a server with: the caller's, else one of the RDS authorities and the system's.
+
+    The file is in the user's cache directory, under a name made from its content. So processes can share it, and a
+    process that runs on gets another file when one of the sources changes.
+    """
+    if tls.root_cert is not None:
+        return tls.root_cert
+    return await threads.run(_trusted_by_default, name="root certificates", share_as=_trusted_by_default)
+
+
+def _trusted_by_default() -> str:
+    sources = [(path, path.stat()) for path in (Path(RDS_CA_BUNDLE), *system_roots())]
+    state = tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in sources)
+    file = _combine(state)
+    if not file.exists():  # something has cleared the cache directory
+        _combine.cache_clear()
+        file = _combine(state)
+    return str(file)
+
+
+def system_roots() -> list[Path]:
+    """Return the files of the system's certificate authorities, as OpenSSL finds them (``SSL_CERT_FILE`` included)."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is not None:
+        return [Path(paths.cafile)]
+    folder = Path(paths.capath) if paths.capath is not None else None
+    return sorted({path.resolve() for path in folder.iterdir() if path.is_file()}) if folder is not None else []
+
+
+@functools.lru_cache(maxsize=1)
+def _combine(state: tuple[tuple[Path, int, int], ...]) -> Path:
+    content = b"\n".join(path.read_bytes() for path, _, _ in state)
+    file = _directory() / f"roots-{hashlib.sha256(content).hexdigest()}.pem"
+    if not file.exists() or file.read_bytes() != content:
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
+            written.write(content)
+        Path(written.name).replace(file)  # in one step: another process may read it now
+    return file
+
+
+def _directory() -> Path:
+    """Return a directory that only this user can write to."""
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aws_iam_async"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stat = folder.stat()
+        if stat.st_uid == os.geteuid() and not stat.st_mode & 0o022 and os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # there is no home, or it is read-only, as in AWS Lambda
+        pass
+    return Path(tempfile.mkdtemp(prefix="aws_iam_async-"))
