@@ -145,6 +145,6 @@ def _missing_connection_error(returned: Any) -> AwsIamError:
 
 def _wrong_kind_error(returned: Any, kind: type) -> AwsIamError:
     return AwsIamError(
-        f"a plugin's connect() returned an object of type {type(returned).__qualname__}, which the pool cannot hold:"
-        f" return the result of call_next(), a hashable {kind.__qualname__} of {kind.__module__.partition('.')[0]}"
+        f"a plugin or a tracer returned an object of type {type(returned).__qualname__}, which the pool cannot hold."
+        f" Return a hashable {kind.__qualname__} of {kind.__module__.partition('.')[0]}, as call_next() does"
     )
