@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from aws_iam_async import drivers
+
 __all__ = ["OPTIONS", "connection_arguments", "keywords_as_flags"]
 
 # Options of connect() by their names there, each with its placeholder and its help.
 OPTIONS = {
-    "driver": ("NAME", "asyncpg or aiomysql; default: from the DSN's scheme."),
+    "driver": ("NAME", f"{' or '.join(drivers.BUILT_IN)}; default: from the DSN's scheme."),
     "host": ("HOST", "Host to dial."),
     "port": ("PORT", "Port to dial."),
     "user": ("NAME", "Database user."),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import aws_iam_async
-from aws_iam_async import AwsIamError
+from aws_iam_async import AwsIamError, drivers
 from aws_iam_async.cli.check import check
 from aws_iam_async.cli.connection import keywords_as_flags
 from aws_iam_async.cli.demo import demo
@@ -22,7 +22,7 @@ FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
 
 # The extra that brings a module; every other module comes with the extra testing.
-EXTRAS = {"rich": "cli", "asyncpg": "asyncpg", "aiomysql": "aiomysql"}
+EXTRAS = {"rich": "cli"} | {name: name for name in drivers.BUILT_IN}
 
 
 class Program(click.Group):

@@ -60,7 +60,8 @@ def world() -> Iterator[World]:
         postgres = stack.enter_context(PostgresServer())
         mariadb = stack.enter_context(MariadbServer())
         for server in (postgres, mariadb):
-            server.create_user("app")
+            for user in ("app", "report"):
+                server.create_user(user)
             server.create_database("shop", owner="app")
 
         def emulator(server: PostgresServer | MariadbServer, host: str, port: int) -> Emulator:

@@ -5,6 +5,7 @@ RDS gives the same reason for most problems with a token. So there are several l
 
 import json
 import re
+from dataclasses import replace
 
 from aws_iam_async import drivers
 from aws_iam_async.cli.doctor import advice_setup
@@ -83,7 +84,7 @@ def _causes_with_evidence(findings: Findings) -> list[Advice]:
         causes += advice_setup.identity_problems(findings.identity)
     mismatch = advice_setup.session_token_mismatch(credentials.access_key, credentials.session_token)
     if mismatch is not None:
-        causes.append(mismatch)
+        causes.append(replace(mismatch, certain=True))
     if endpoint is None:
         causes.append(advice_setup.not_an_rds_name("The host that was signed for"))
     elif endpoint.region is not None and endpoint.region != target.region:

@@ -1,7 +1,7 @@
 """Advice on what precedes the network: driver, options, endpoint, region, credentials and clock."""
 
-import re
 import shlex
+from dataclasses import replace
 
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
@@ -44,6 +44,7 @@ STS_UNREACHABLE = Advice(
     "The login does not need STS. To check the credentials and the clock, allow HTTPS to STS (in a VPC, through an "
     "interface endpoint for sts). To skip STS, pass --no-sts.",
 )
+REFUSED_BY_STS = Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
 CLOCK_UNKNOWN = Advice(
     "clock-unknown",
     "This machine's clock could not be compared with AWS's. A clock that is more than 5 minutes off makes every token "
@@ -136,7 +137,6 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
             "session-token-missing",
             "An access key that begins with ASIA is temporary and works only with its session token. Set "
             "AWS_SESSION_TOKEN as well.",
-            certain=True,
         )
     if access_key.startswith(LONG_TERM) and session_token:
         return Advice(
@@ -144,30 +144,13 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
             "An access key that begins with AKIA is long-term and has no session token. Unset the session token, which "
             "belongs to another key and makes this key invalid.",
             "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
-            certain=True,
         )
     return None
 
 
-def source_silent(profile: str | None) -> Advice:
-    """The credentials source does not answer in time."""
-    return Advice(
-        "credentials-source-failed",
-        "The credentials source did not answer in time. Check the program, file or network behind it, or raise "
-        "--timeout if it is only slow.",
-        f"aws sts get-caller-identity{_profile_flag(profile)}",
-    )
-
-
-def _profile_flag(profile: str | None) -> str:
-    return f" --profile {shlex.quote(profile)}" if profile else ""
-
-
 def no_credentials(message: str, profile: str | None) -> Advice:
     """There are no working credentials, according to a message of the library."""
-    flag = _profile_flag(profile)
-    # The name of the source, or of botocore's error.
-    sign_in = f"aws login{flag}" if re.search(r"\(login,|\bLogin[A-Z]", message) else f"aws sso login{flag}"
+    flag = f" --profile {shlex.quote(profile)}" if profile else ""
     if "expired" in message.lower() and "(env," in message:
         return Advice(
             "credentials-expired",
@@ -179,7 +162,7 @@ def no_credentials(message: str, profile: str | None) -> Advice:
         return Advice(
             "credentials-expired",
             "The credentials have expired. Get new ones from the same source.",
-            sign_in,
+            f"aws sso login{flag}",
         )
     if "no AWS credentials found" in message:
         return Advice(
@@ -189,8 +172,8 @@ def no_credentials(message: str, profile: str | None) -> Advice:
             "instance a role, and set nothing.",
             f"aws sso login{flag or ' --profile NAME'}\naws configure{flag}  # for an access key",
         )
-    if "SSO" in message or sign_in.startswith("aws login"):
-        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", sign_in)
+    if "SSO" in message:
+        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", f"aws sso login{flag}")
     return Advice(
         "credentials-source-failed",
         "The credentials source that is named above exists but returned no credentials. The AWS CLI shows the same:",
@@ -205,29 +188,29 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
     """
     if (clock := wrong_clock(identity.skew)) is not None:
         return (clock,)
-    return () if identity.refusal is None else (_refused_by_sts(identity.refusal),)
+    if identity.refusal is None:
+        return ()
+    refused = _refused_by_sts(identity.refusal)
+    return (replace(refused, certain=refused != REFUSED_BY_STS),)
 
 
 def _refused_by_sts(code: str) -> Advice:
     match code:
         case "ExpiredToken" | "ExpiredTokenException" | "RequestExpired":
-            text = "The credentials have expired. Get new ones from the same source."
-            return Advice("credentials-expired", text, certain=True)
+            return Advice("credentials-expired", "The credentials have expired. Get new ones from the same source.")
         case "InvalidClientTokenId" | "UnrecognizedClientException":
             return Advice(
                 "credentials-invalid",
                 "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is "
                 "temporary and has a wrong session token. (AWS does not know an emulator's keys either.)",
-                certain=True,
             )
         case "SignatureDoesNotMatch" | "IncompleteSignature":
             return Advice(
                 "credentials-invalid",
                 "The secret key does not belong to this access key id. Check that both were copied completely.",
-                certain=True,
             )
         case _:
-            return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
+            return REFUSED_BY_STS
 
 
 def wrong_clock(skew: float | None) -> Advice | None:
@@ -244,4 +227,14 @@ def wrong_clock(skew: float | None) -> Advice | None:
         "clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123).",
         "timedatectl set-ntp true",
         certain=skew > LARGEST_SKEW or -skew > RDS.longest_life,
+    )
+
+
+def source_silent(profile: str | None) -> Advice:
+    """The credentials source does not answer in time."""
+    return Advice(
+        "credentials-source-failed",
+        "The credentials source did not answer in time. Check the program, file or network behind it, or raise "
+        "--timeout if it is only slow.",
+        "aws sts get-caller-identity" + (f" --profile {shlex.quote(profile)}" if profile else ""),
     )

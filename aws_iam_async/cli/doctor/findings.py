@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -90,7 +90,7 @@ class Advice:
     cause: str  # a name for programs, such as clock-skew
     text: str  # the problem in one sentence, then the remedy, then details
     code: str | None = None  # SQL, a policy or a command to copy
-    certain: bool = False  # the server refuses every login with this problem
+    certain: bool = field(default=False, compare=False)  # the server refuses every login with this problem
 
     @property
     def summary(self) -> str:

@@ -83,6 +83,13 @@ def test_a_clock_is_wrong_from_a_minute_on(skew: float | None, words: str | None
     assert advice is None if words is None else words in getattr(advice, "text", "")
 
 
+@pytest.mark.parametrize(("skew", "certain"), [(299.0, False), (301.0, True), (-600.0, False), (-901.0, True)], ids=str)
+def test_a_clock_is_the_certain_cause_if_it_makes_every_token_invalid(skew: float, certain: bool) -> None:
+    advice = wrong_clock(skew)
+    assert advice is not None
+    assert advice.certain is certain
+
+
 @pytest.mark.parametrize(
     ("date", "skew"),
     [
@@ -147,25 +154,6 @@ def test_the_usual_port_is_named_if_another_port_refuses() -> None:
 def test_an_sso_session_that_is_over_is_signed_in_again() -> None:
     advice = no_credentials("no AWS credentials from profile 'dev': UnauthorizedSSOTokenError", "dev")
     assert advice.code == "aws sso login --profile dev"
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "profile 'dev' gave credentials (login, ASIAEXAMPLE) that expired at ...",
-        "from profile 'dev': LoginRefreshRequired",
-    ],
-)
-def test_a_sign_in_of_the_console_is_renewed_by_its_own_command(message: str) -> None:
-    advice = no_credentials(message, "dev")
-    assert (advice.cause, advice.code) == ("credentials-expired", "aws login --profile dev")
-
-
-@pytest.mark.parametrize(("skew", "certain"), [(299.0, False), (301.0, True), (-600.0, False), (-901.0, True)], ids=str)
-def test_a_clock_is_the_certain_cause_if_it_makes_every_token_invalid(skew: float, certain: bool) -> None:
-    advice = wrong_clock(skew)
-    assert advice is not None
-    assert advice.certain is certain
 
 
 def postgres_error(sqlstate: str, message: str) -> Exception:
