@@ -4,9 +4,8 @@ With async-lru all callers of one identity share one read. It is cancelled with 
 """
 
 import asyncio
-import concurrent.futures
+import contextlib
 import contextvars
-import functools
 import logging
 import math
 import os
@@ -17,9 +16,9 @@ from typing import NamedTuple, cast
 
 from async_lru import alru_cache
 
-from aws_iam_async import threads
 from aws_iam_async.credentials import callers, sdk
 from aws_iam_async.credentials.credentials import Snapshot, from_environment
+from aws_iam_async.credentials.failures import expired_error
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, CredentialsSource, SdkChain
 from aws_iam_async.errors import AwsIamError, CredentialsError
 from aws_iam_async.statistics import Counters, Hooks
@@ -66,14 +65,14 @@ class _Identity:
 class _ThreadRead(NamedTuple):
     """A read in a thread, which goes on when its callers are cancelled: the next caller waits for it."""
 
-    future: concurrent.futures.Future[Snapshot]
+    read: sdk.ChainRead
     rereads_wanted: int
     started: float
 
     def answers(self, rereads_wanted: int, now: float) -> bool:
-        if self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
+        if self.read.is_given_up or self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
             return False
-        return not self.future.done() or self.future.exception() is None
+        return not self.read.future.done() or self.read.future.exception() is None
 
 
 @dataclass(eq=False, repr=False)
@@ -205,11 +204,7 @@ class CredentialsCache:
                 if identity.snapshot is not None and now < identity.expires:
                     snapshot = with_first_expiry(snapshot, identity.snapshot)
                 if snapshot.expires is not None and now >= snapshot.expires:
-                    key, expired = snapshot.credentials.access_key, snapshot.credentials.expires_at
-                    raise CredentialsError(
-                        f"{identity.source!r} returned credentials ({snapshot.method}, {key}) that expired at"
-                        f" {expired}; renew them at their source"
-                    )
+                    raise expired_error(identity.source, snapshot)
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):
@@ -235,28 +230,24 @@ class CredentialsCache:
         if source == DEFAULT_CHAIN and (snapshot := from_environment(os.environ)) is not None:
             self.counters.credentials_loads += 1
             return snapshot
-        timeout = READ_TIMEOUT
-        if isinstance(source, SdkChain):
-            thread = identity.thread
-            if thread is None or not thread.answers(identity.rereads_wanted, now):
-                self.counters.credentials_loads += 1
-                future = threads.start(functools.partial(sdk.read_chain, source.profile), name="credentials")
-                thread = identity.thread = _ThreadRead(future, identity.rereads_wanted, now)
+        timeout, thread = READ_TIMEOUT, identity.thread
+        if thread is not None and thread.answers(identity.rereads_wanted, now):
             timeout -= now - thread.started
-            pending: Awaitable[Snapshot] = asyncio.wrap_future(thread.future)
-        else:
-            self.counters.credentials_loads += 1
-            pending = callers.read_callers_source(source)
         try:
             async with asyncio.timeout(timeout):
-                snapshot = await pending
+                if isinstance(source, SdkChain):
+                    snapshot = await self._read_in_thread(identity, source.profile)
+                else:
+                    self.counters.credentials_loads += 1
+                    snapshot = await callers.read_callers_source(source)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise  # a thread goes on, and the next caller waits for it
             raise CredentialsError(f"{source!r} was cancelled from within") from None
         except TimeoutError:  # the sources themselves never raise it
-            identity.thread = None
+            if identity.thread is not None:
+                identity.thread.read.give_up()
             raise CredentialsError(
                 f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again"
             ) from None
@@ -265,6 +256,19 @@ class CredentialsCache:
             raise
         identity.thread = None
         return snapshot
+
+    async def _read_in_thread(self, identity: _Identity, profile: str | None) -> Snapshot:
+        """Join the present thread, or start one as soon as the last has ended: threads never pile up."""
+        thread, now = identity.thread, self.clock()
+        if thread is None or not thread.answers(identity.rereads_wanted, now):
+            if thread is not None:
+                thread.read.give_up()
+                with contextlib.suppress(AwsIamError):
+                    await asyncio.wrap_future(thread.read.future)
+            self.counters.credentials_loads += 1
+            read = sdk.ChainRead(profile, READ_TIMEOUT)
+            thread = identity.thread = _ThreadRead(read, identity.rereads_wanted, now)
+        return await asyncio.wrap_future(thread.read.future)
 
     def _set_timer(self, identity: _Identity) -> None:
         is_kept = self._identities.get(identity.source) is identity

@@ -3,7 +3,8 @@
 import inspect
 
 from aws_iam_async.credentials.credentials import Credentials, Snapshot, expiry_of, from_sdk
-from aws_iam_async.credentials.sdk import credentials_error, logs_without_secrets
+from aws_iam_async.credentials.failures import credentials_error, safe_text
+from aws_iam_async.credentials.sdk import logs_without_secrets
 from aws_iam_async.credentials.source import AwsSession, CallersSource, CredentialsCallable, is_session
 from aws_iam_async.errors import AwsIamError, CredentialsError
 
@@ -45,7 +46,7 @@ async def _call(provider: CredentialsCallable) -> Snapshot:
     except CredentialsError:
         raise
     except Exception as error:
-        raise CredentialsError(f"credentials: {name}() raised {type(error).__name__}") from error
+        raise CredentialsError(f"credentials: {name}() raised {safe_text(error)}") from error
     if isinstance(answer, Credentials):
         return Snapshot(answer, "callable")
     return from_sdk(answer, method="callable", expires_at=expiry_of(answer))

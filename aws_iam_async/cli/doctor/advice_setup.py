@@ -5,6 +5,8 @@ import shlex
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.credentials import is_temporary
+from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, Remedy
+from aws_iam_async.errors import CredentialsError
 
 # The prefixes of temporary access keys and of IAM users' ("IAM identifiers" in the IAM User Guide).
 
@@ -137,23 +139,10 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
     return None
 
 
-def no_credentials(message: str, profile: str | None) -> Advice:
-    """There are no working credentials, according to a message of the library."""
+def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
+    """There are no working credentials."""
     flag = f" --profile {shlex.quote(profile)}" if profile else ""
-    if "expired" in message.lower() and "(env," in message:
-        return Advice(
-            "credentials-expired",
-            "The credentials in the environment variables have expired, according to AWS_CREDENTIAL_EXPIRATION. Export "
-            "new ones, including AWS_SESSION_TOKEN and AWS_CREDENTIAL_EXPIRATION. To use the next source in the chain, "
-            "unset all these variables.",
-        )
-    if "expired" in message.lower():
-        return Advice(
-            "credentials-expired",
-            "The credentials have expired. Get new ones from the same source.",
-            f"aws sso login{flag}",
-        )
-    if "no AWS credentials found" in message:
+    if error.cause == NO_CREDENTIALS.cause:
         return Advice(
             "no-credentials",
             "There are no AWS credentials on this machine. On a laptop, sign in and pass the profile with --profile, "
@@ -161,13 +150,17 @@ def no_credentials(message: str, profile: str | None) -> Advice:
             "instance a role, and set nothing.",
             f"aws sso login{flag or ' --profile NAME'}\naws configure{flag}  # for an access key",
         )
-    if "SSO" in message:
-        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", f"aws sso login{flag}")
+    if error.cause is not None and error.remedy is not None:
+        return _advice(Remedy(error.cause, error.remedy, error.command))
     return Advice(
         "credentials-source-failed",
         "The credentials source that is named above exists but returned no credentials. The AWS CLI shows the same:",
         f"aws sts get-caller-identity{flag}",
     )
+
+
+def _advice(remedy: Remedy) -> Advice:
+    return Advice(remedy.cause, f"{remedy.text}{':' if remedy.command else '.'}", remedy.command)
 
 
 def identity_problems(identity: Identity) -> tuple[Advice, ...]:
@@ -181,22 +174,10 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
 
 
 def _refused_by_sts(code: str) -> Advice:
-    match code:
-        case "ExpiredToken" | "ExpiredTokenException" | "RequestExpired":
-            return Advice("credentials-expired", "The credentials have expired. Get new ones from the same source.")
-        case "InvalidClientTokenId" | "UnrecognizedClientException":
-            return Advice(
-                "credentials-invalid",
-                "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is "
-                "temporary and has a wrong session token. (AWS does not know an emulator's keys either.)",
-            )
-        case "SignatureDoesNotMatch" | "IncompleteSignature":
-            return Advice(
-                "credentials-invalid",
-                "The secret key does not belong to this access key id. Check that both were copied completely.",
-            )
-        case _:
-            return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
+    remedy = REFUSED_KEYS.get(code)
+    if remedy is None:
+        return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
+    return _advice(remedy)
 
 
 def wrong_clock(skew: float | None) -> Advice | None:
