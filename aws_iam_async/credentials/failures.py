@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any, NamedTuple
 
-from aws_iam_async.credentials.credentials import Snapshot
+from aws_iam_async.credentials.credentials import Snapshot, is_temporary
 from aws_iam_async.credentials.source import CredentialsSource, SdkChain
 from aws_iam_async.errors import CredentialsError
 
@@ -113,6 +113,17 @@ def expired_error(source: CredentialsSource, snapshot: Snapshot) -> CredentialsE
     problem = f"{source!r} returned credentials ({snapshot.method}, {key}) that expired at {expires_at}"
     remedy = _EXPIRED.get(snapshot.method, Remedy("credentials-expired", "Renew them at their source"))
     return CredentialsError(problem, *_for_profile(remedy, source.profile if isinstance(source, SdkChain) else None))
+
+
+def session_token_remedy(access_key: str, *, has_session_token: bool) -> Remedy | None:
+    """Return what to do if a key lacks its session token, or has one that must belong to another key."""
+    if is_temporary(access_key) and not has_session_token:
+        text = "An access key that begins with ASIA is temporary and works only with its session token. Set it as well"
+        return Remedy("session-token-missing", text, "export AWS_SESSION_TOKEN=...")
+    if access_key.startswith("AKIA") and has_session_token:
+        text = "An access key that begins with AKIA is long-term and has no session token. Unset the left-over token"
+        return Remedy("session-token-left-behind", text, "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN")
+    return None
 
 
 def safe_text(error: BaseException) -> str:

@@ -146,7 +146,8 @@ async def _load(session: Any, profile: str | None) -> Snapshot:
     # of ``aws login`` come from a file, whatever their age. Some kinds have none yet.
     read = None if credentials.method == "login" else getattr(credentials, "_frozen_credentials", None)
     frozen = read or await credentials.get_frozen_credentials()
-    return from_sdk(frozen, method=credentials.method, expires_at=expiry_of(credentials))
+    source = _name(session.profile)
+    return from_sdk(frozen, source=source, method=credentials.method, expires_at=expiry_of(credentials))
 
 
 def _profile_that_signs_in(session: Any) -> str:

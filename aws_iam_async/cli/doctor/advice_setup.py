@@ -4,13 +4,9 @@ import shlex
 
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
-from aws_iam_async.credentials.credentials import is_temporary
-from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, Remedy
+from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, Remedy, session_token_remedy
 from aws_iam_async.errors import CredentialsError
 
-# The prefixes of temporary access keys and of IAM users' ("IAM identifiers" in the IAM User Guide).
-
-LONG_TERM = "AKIA"
 # Seconds. Signature Version 4 allows 5 minutes; a synchronised clock is never a minute off.
 TOLERATED_SKEW = 60.0
 
@@ -123,20 +119,8 @@ def tunnel_port(signed: int, default: int) -> Advice:
 
 def session_token_mismatch(access_key: str, session_token: str | None) -> Advice | None:
     """The session token is missing or belongs to another key; ``None`` if neither is the case."""
-    if is_temporary(access_key) and not session_token:
-        return Advice(
-            "session-token-missing",
-            "An access key that begins with ASIA is temporary and works only with its session token. Set "
-            "AWS_SESSION_TOKEN as well.",
-        )
-    if access_key.startswith(LONG_TERM) and session_token:
-        return Advice(
-            "session-token-left-behind",
-            "An access key that begins with AKIA is long-term and has no session token. Unset the session token, which "
-            "belongs to another key and makes this key invalid.",
-            "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
-        )
-    return None
+    remedy = session_token_remedy(access_key, has_session_token=bool(session_token))
+    return None if remedy is None else _advice(remedy)
 
 
 def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
