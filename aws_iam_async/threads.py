@@ -106,17 +106,17 @@ def garbage_collection_paused() -> Iterator[None]:
     ``gc.unfreeze()`` together move all objects to the oldest generation without examining them.
     """
     with importing():
-        if not gc.isenabled():
-            yield
-            return
-        gc.disable()
+        threshold, *others = gc.get_threshold()
+        # Not gc.disable(): an application that calls it meanwhile would have it undone.
+        gc.set_threshold(0)
         try:
             yield
         finally:
             if gc.get_freeze_count() < _FROZEN_BY_APPLICATION:
                 gc.freeze()
                 gc.unfreeze()
-            gc.enable()
+            if gc.get_threshold()[0] == 0:
+                gc.set_threshold(threshold, *others)
 
 
 class LoopLocal(dict[AbstractEventLoop, T]):
