@@ -26,6 +26,7 @@ from aws_iam_async.statistics import Counters, Hooks
 _log = logging.getLogger(__name__)
 
 # All times are in seconds.
+CLOSE_TIMEOUT = 5.0  # for a source that swallows its cancellation
 READ_TIMEOUT = 60.0  # long enough for a person with a security key
 # It limits the reads after rejected logins, because the credentials may not be the cause.
 REREAD_INTERVAL = 10.0
@@ -141,12 +142,12 @@ class CredentialsCache:
                     pending.cancel()
 
     async def aclose(self) -> None:
-        """Stop, and wait until the renewals and all cancelled reads have ended."""
+        """Stop, and wait until the renewals and all cancelled reads have ended, but not for ever."""
         self.stop()
         renewals = [identity.renewal for identity in self._identities.values() if identity.renewal is not None]
         await asyncio.gather(*renewals, return_exceptions=True)
-        while ending := [task for task in self._reading if task.cancelling()]:
-            await asyncio.wait(ending)
+        if ending := [task for task in self._reading if task.cancelling()]:
+            await asyncio.wait(ending, timeout=CLOSE_TIMEOUT)
 
     @property
     def renews_by_timer(self) -> bool:

@@ -129,6 +129,27 @@ def test_a_credential_process_that_hangs(stepped: Stepped, process_that_hangs_on
     assert stepped.service.statistics().credentials_loads == 2
 
 
+async def test_a_source_that_swallows_its_cancellation_does_not_block_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "CLOSE_TIMEOUT", 0.5)
+    released = asyncio.Event()
+
+    async def stubborn() -> Credentials:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+        return Credentials("AKIA", "x")
+
+    service = TokenService()
+    reading = asyncio.create_task(service.credentials(credentials_source(credentials=stubborn)))
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    async with asyncio.timeout(30):
+        await service.aclose()
+        released.set()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+
+
 # A shell script that says which process it is, and hangs in another one.
 HANGS = "echo $$ >> {pids}\nsleep 600 &\necho $! >> {pids}\nwait\n"
 
