@@ -107,7 +107,7 @@ def garbage_collection_paused() -> Iterator[None]:
     """
     with importing():
         threshold, *others = gc.get_threshold()
-        # Not gc.disable(): an application that calls it meanwhile would have it undone.
+        # Not gc.disable(): the end of the pause would undo an application's own call.
         gc.set_threshold(0)
         try:
             yield

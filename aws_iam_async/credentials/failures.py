@@ -19,27 +19,17 @@ class Remedy(NamedTuple):
     command: str | None = None
 
 
-# By the error code with which AWS refuses keys.
-REFUSED_KEYS = (
-    dict.fromkeys(
-        ("ExpiredToken", "ExpiredTokenException", "RequestExpired"),
-        Remedy("credentials-expired", "The credentials have expired. Get new ones from the same source"),
-    )
-    | dict.fromkeys(
-        ("InvalidClientTokenId", "UnrecognizedClientException"),
-        Remedy(
-            "credentials-invalid",
-            "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is"
-            " temporary and has a wrong session token. (AWS does not know an emulator's keys either)",
-        ),
-    )
-    | dict.fromkeys(
-        ("SignatureDoesNotMatch", "IncompleteSignature"),
-        Remedy(
-            "credentials-invalid",
-            "The secret key does not belong to this access key id. Check that both were copied completely",
-        ),
-    )
+_OLD = Remedy("credentials-expired", "The credentials have expired. Get new ones from the same source")
+_UNKNOWN = Remedy(
+    "credentials-invalid",
+    "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is temporary and"
+    " has a wrong session token. (AWS does not know an emulator's keys either)",
+)
+_MISMATCH = "The secret key does not belong to this access key id. Check that both were copied completely"
+REFUSED_KEYS = (  # by AWS's error code
+    dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _OLD)
+    | dict.fromkeys(("InvalidClientTokenId", "UnrecognizedClientException"), _UNKNOWN)
+    | dict.fromkeys(("SignatureDoesNotMatch", "IncompleteSignature"), Remedy("credentials-invalid", _MISMATCH))
 )
 NO_CREDENTIALS = Remedy("no-credentials", "Configure one of them, or pass profile= or credentials=")
 MFA = Remedy("mfa-required", "Pass a session that has one as credentials=, or use a profile with temporary credentials")
@@ -75,11 +65,8 @@ _REMEDIES = REFUSED_KEYS | {
     "container-role": Remedy("credentials-source-failed", _CONTAINER),
     "custom-process": Remedy("credentials-source-failed", _COMMAND, "aws sts get-caller-identity{profile}"),
 }
-_EXPIRED = {
-    "env": Remedy("credentials-expired", f"{_EXPORT} unset all these variables"),
-    "login": _LOGIN,
-    "sso": _SSO,
-}
+_VARIABLES = Remedy("credentials-expired", f"{_EXPORT} unset all these variables")
+_EXPIRED = {"env": _VARIABLES, "login": _LOGIN, "sso": _SSO}
 
 # In botocore 1.43 the field ``error_msg`` quotes what a process or an endpoint answered, but for these errors.
 _OWN_TEXTS = frozenset({"InvalidConfigError", "SSOTokenLoadError", "LoginTokenLoadError", "TokenRetrievalError"})
