@@ -22,8 +22,8 @@ class Remedy(NamedTuple):
 _OLD = Remedy("credentials-expired", "The credentials have expired. Get new ones from the same source")
 _UNKNOWN = Remedy(
     "credentials-invalid",
-    "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is temporary and"
-    " has a wrong session token. (AWS does not know an emulator's keys either)",
+    "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is temporary"
+    " and has a wrong session token. (AWS does not know an emulator's keys either)",
 )
 _MISMATCH = "The secret key does not belong to this access key id. Check that both were copied completely"
 REFUSED_KEYS = (  # by AWS's error code
