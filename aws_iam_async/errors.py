@@ -38,7 +38,21 @@ class DriverNotFoundError(ConfigurationError, ImportError):
 
 
 class CredentialsError(AwsIamError):
-    """No AWS credentials were found, or their source failed. The cause, if any, is chained."""
+    """No AWS credentials were found, or their source failed. The cause, if any, is chained.
+
+    Attributes:
+        problem: The message without the remedy.
+        cause: A name of the problem for programs, such as ``credentials-expired``, or ``None``.
+        remedy: What to do about it, or ``None``.
+        command: The command that does it, or ``None``.
+    """
+
+    def __init__(
+        self, problem: str, cause: str | None = None, remedy: str | None = None, command: str | None = None
+    ) -> None:
+        advice = "" if remedy is None else f". {remedy}" + ("." if command is None else f": {command}")
+        super().__init__(problem.removesuffix(".") + advice if advice else problem)
+        self.problem, self.cause, self.remedy, self.command = problem, cause, remedy, command
 
 
 class TokenError(AwsIamError):

@@ -118,17 +118,20 @@ def garbage_collection_paused() -> Iterator[None]:
     ``gc.unfreeze()`` together move all objects to the oldest generation without examining them.
     """
     with importing():
-        if not gc.isenabled():
+        threshold, *others = gc.get_threshold()
+        if threshold == 0:  # another thread has paused it
             yield
             return
-        gc.disable()
+        # Not gc.disable(): the end of the pause would undo an application's own call.
+        gc.set_threshold(0)
         try:
             yield
         finally:
             if gc.get_freeze_count() < _FROZEN_BY_APPLICATION:
                 gc.freeze()
                 gc.unfreeze()
-            gc.enable()
+            if gc.get_threshold()[0] == 0:
+                gc.set_threshold(threshold, *others)
 
 
 class LoopLocal(dict[AbstractEventLoop, T]):

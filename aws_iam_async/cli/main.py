@@ -1,5 +1,6 @@
 """The program: its commands, and how their failures end: one line on stderr and an exit status."""
 
+import logging
 import signal
 from types import FrameType
 from typing import Any
@@ -73,6 +74,8 @@ def main() -> None:
             SIGTERM.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    for library in ("aiobotocore", "botocore"):  # the commands' own errors say what failed
+        logging.getLogger(library).addHandler(logging.NullHandler())
     program(prog_name=NAME)
 
 

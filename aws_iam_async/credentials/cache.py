@@ -4,10 +4,8 @@ With async-lru all callers of one identity share one read. It is cancelled with 
 """
 
 import asyncio
-import concurrent.futures
 import contextlib
 import contextvars
-import functools
 import logging
 import math
 import os
@@ -17,9 +15,9 @@ from typing import Any, NamedTuple, cast
 
 from async_lru import alru_cache
 
-from aws_iam_async import threads
 from aws_iam_async.credentials import callers, sdk
 from aws_iam_async.credentials.credentials import Snapshot, from_environment
+from aws_iam_async.credentials.failures import expired_error
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, CredentialsSource, SdkChain
 from aws_iam_async.errors import AwsIamError, CredentialsError, copy_of
 from aws_iam_async.statistics import Counters, Hooks
@@ -27,6 +25,7 @@ from aws_iam_async.statistics import Counters, Hooks
 _log = logging.getLogger(__name__)
 
 # All times are in seconds.
+CLOSE_TIMEOUT = 5.0  # for a source that swallows its cancellation
 READ_TIMEOUT = 60.0  # long enough for a person with a security key
 # It limits the reads after rejected logins, because the credentials may not be the cause.
 REREAD_INTERVAL = 10.0
@@ -68,17 +67,14 @@ class _Identity:
 class _ThreadRead(NamedTuple):
     """A read in a thread, which goes on when its callers are cancelled: the next caller waits for it."""
 
-    future: concurrent.futures.Future[Snapshot]
+    read: sdk.ChainRead
     rereads_wanted: int
     started: float
 
     def answers(self, rereads_wanted: int, now: float) -> bool:
-        if self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
+        if self.read.is_given_up or self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
             return False
-        return not self.future.done() or self.future.exception() is None
-
-    async def wait(self) -> Snapshot:
-        return await asyncio.wrap_future(self.future)
+        return not self.read.future.done() or self.read.future.exception() is None
 
 
 class CredentialsCache:
@@ -221,11 +217,7 @@ class CredentialsCache:
                 if identity.snapshot is not None and now < identity.expires:
                     snapshot = with_first_expiry(snapshot, identity.snapshot)
                 if snapshot.expires is not None and now >= snapshot.expires:
-                    key, expired = snapshot.credentials.access_key, snapshot.credentials.expires_at
-                    raise CredentialsError(
-                        f"{identity.source!r} returned credentials ({snapshot.method}, {key}) that expired at"
-                        f" {expired}; renew them at their source"
-                    )
+                    raise expired_error(identity.source, snapshot)
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):
@@ -251,15 +243,11 @@ class CredentialsCache:
         if source == DEFAULT_CHAIN and (snapshot := from_environment(os.environ)) is not None:
             self.counters.credentials_loads += 1
             return snapshot
-        timeout = READ_TIMEOUT
-        if isinstance(source, SdkChain):
-            thread = identity.thread
-            if thread is None or not thread.answers(identity.rereads_wanted, now):
-                self.counters.credentials_loads += 1
-                future = threads.start(functools.partial(sdk.read_chain, source.profile), name="credentials")
-                thread = identity.thread = _ThreadRead(future, identity.rereads_wanted, now)
+        timeout, thread = READ_TIMEOUT, identity.thread
+        if thread is not None and thread.answers(identity.rereads_wanted, now):
             timeout -= now - thread.started
-            pending = thread.wait()
+        if isinstance(source, SdkChain):
+            pending = self._read_in_thread(identity, source.profile)
         else:
             self.counters.credentials_loads += 1
             pending = callers.read_callers_source(source)
@@ -270,14 +258,16 @@ class CredentialsCache:
             await asyncio.wait([reading], timeout=timeout)
         except asyncio.CancelledError:
             if not reading.done() or reading.cancelled():
-                raise
+                raise  # a thread goes on, and the next caller waits for it
             # The last caller left in the pass of the loop in which the read ended.
         finally:
             ended = reading.done()
             reading.cancel()
-        identity.thread = None
         if not ended:
+            if identity.thread is not None:
+                identity.thread.read.give_up()
             raise CredentialsError(f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
+        identity.thread = None
         if reading.cancelled():
             raise CredentialsError(f"{source!r} was cancelled from within")
         return reading.result()
@@ -286,6 +276,19 @@ class CredentialsCache:
         self._reading.discard(reading)
         if not reading.cancelled():
             reading.exception()  # retrieved, also if no caller is left
+
+    async def _read_in_thread(self, identity: _Identity, profile: str | None) -> Snapshot:
+        """Join the present thread, or start one as soon as the last has ended: threads never pile up."""
+        thread, now = identity.thread, self.clock()
+        if thread is None or not thread.answers(identity.rereads_wanted, now):
+            if thread is not None:
+                thread.read.give_up()
+                with contextlib.suppress(AwsIamError):
+                    await asyncio.wrap_future(thread.read.future)
+            self.counters.credentials_loads += 1
+            read = sdk.ChainRead(profile, READ_TIMEOUT)
+            thread = identity.thread = _ThreadRead(read, identity.rereads_wanted, now)
+        return await asyncio.wrap_future(thread.read.future)
 
     def _set_timer(self, identity: _Identity) -> None:
         if identity.timer is not None:

@@ -3,7 +3,8 @@
 import inspect
 
 from aws_iam_async.credentials.credentials import Credentials, Snapshot, expiry_of, from_sdk
-from aws_iam_async.credentials.sdk import credentials_error, logs_without_secrets
+from aws_iam_async.credentials.failures import credentials_error, safe_text
+from aws_iam_async.credentials.sdk import logs_without_secrets
 from aws_iam_async.credentials.source import AwsSession, CallersSource, CredentialsCallable, is_session
 from aws_iam_async.errors import AwsIamError, CredentialsError
 
@@ -32,7 +33,8 @@ async def _read_session(session: AwsSession, name: str) -> Snapshot:
         raise CredentialsError(f"{name} finds no credentials")
     # The session keeps this object, which refreshes itself here by its own rules.
     frozen = await credentials.get_frozen_credentials()  # type: ignore[attr-defined]  # botocore's, untyped
-    return from_sdk(frozen, method=str(getattr(credentials, "method", "session")), expires_at=expiry_of(credentials))
+    method = str(getattr(credentials, "method", "session"))
+    return from_sdk(frozen, source=name, method=method, expires_at=expiry_of(credentials))
 
 
 async def _call(provider: CredentialsCallable) -> Snapshot:
@@ -45,7 +47,7 @@ async def _call(provider: CredentialsCallable) -> Snapshot:
     except CredentialsError:
         raise
     except Exception as error:
-        raise CredentialsError(f"credentials: {name}() raised {type(error).__name__}") from error
+        raise CredentialsError(f"credentials: {name}() raised {safe_text(error)}") from error
     if isinstance(answer, Credentials):
         return Snapshot(answer, "callable")
-    return from_sdk(answer, method="callable", expires_at=expiry_of(answer))
+    return from_sdk(answer, source=f"credentials: {name}()", method="callable", expires_at=expiry_of(answer))

@@ -1,5 +1,6 @@
 """AWS credentials as values, whatever source they come from. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime
@@ -7,6 +8,9 @@ from typing import NamedTuple
 
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.secret import redacted
+
+# Keys are base64. A few more characters are accepted, because AWS does not specify session tokens.
+_OTHER_CHARACTERS = re.compile(r"[^\w+/=.:~@-]", re.ASCII)
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -34,10 +38,10 @@ class Credentials:
     ) -> None:
         object.__setattr__(self, "access_key", access_key)
         try:
-            _check("access_key", access_key)
-            _check("secret_key", secret_key)
+            _check("Credentials: access_key", access_key)
+            _check("Credentials: secret_key", secret_key)
             if session_token is not None:
-                _check("session_token", session_token)
+                _check("Credentials: session_token", session_token)
             object.__setattr__(self, "secret_key", redacted(secret_key))
             object.__setattr__(self, "session_token", redacted(session_token))
             object.__setattr__(self, "expires_at", None if expires_at is None else _in_utc(expires_at))
@@ -85,20 +89,23 @@ def from_environment(environ: Mapping[str, str]) -> Snapshot | None:
         if expires_at.utcoffset() is None:
             return None
     # botocore 1.43 looks at the older name first.
-    session_token = environ.get("AWS_SECURITY_TOKEN") or environ.get("AWS_SESSION_TOKEN") or None
+    token_variable = "AWS_SECURITY_TOKEN" if environ.get("AWS_SECURITY_TOKEN") else "AWS_SESSION_TOKEN"
+    session_token = environ.get(token_variable) or None
     try:
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", *([token_variable] if session_token else ())):
+            _check(variable, environ[variable])
         return Snapshot(Credentials(access_key, secret_key, session_token, expires_at), "env")
     except ConfigurationError as error:
         raise CredentialsError(f"the AWS credentials in the environment variables are invalid: {error}") from None
 
 
-def from_sdk(frozen: object, *, method: str, expires_at: object = None) -> Snapshot:
+def from_sdk(frozen: object, *, source: str, method: str, expires_at: object = None) -> Snapshot:
     """Copy botocore's ``ReadOnlyCredentials``. An ``expires_at`` that is no aware datetime means unknown."""
     try:
         keys = (frozen.access_key, frozen.secret_key, frozen.token)  # type: ignore[attr-defined]  # checked just here
     except (AttributeError, NotImplementedError):  # aiobotocore's refreshable credentials raise the latter
         raise CredentialsError(
-            f"the credentials source ({method}) returned a {type(frozen).__name__}, which is neither "
+            f"{source} ({method}) returned a {type(frozen).__name__}, which is neither "
             "aws_iam_async.Credentials nor botocore's ReadOnlyCredentials"
         ) from None
     access_key, secret_key, session_token = keys
@@ -108,7 +115,7 @@ def from_sdk(frozen: object, *, method: str, expires_at: object = None) -> Snaps
         # Some credential processes write an empty session token for "none".
         return Snapshot(Credentials(access_key, secret_key, session_token or None, expires_at), method)
     except ConfigurationError as error:
-        raise CredentialsError(f"the credentials source ({method}) returned unusable keys: {error}") from None
+        raise CredentialsError(f"{source} ({method}) returned unusable credentials: {error}") from None
 
 
 def expiry_of(credentials: object) -> object:
@@ -134,12 +141,12 @@ def _in_utc(expires_at: object) -> datetime | None:
 
 def _check(name: str, value: object) -> None:
     if not isinstance(value, str):
-        raise ConfigurationError(f"Credentials: {name} must be a str, not {type(value).__name__}")
+        raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
     if not value:
-        raise ConfigurationError(f"Credentials: {name} is empty")
-    # A line break or a space copied along with a key makes every signature wrong, and the server gives no reason.
-    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigurationError(f"{name} is empty")
+    # Any of them makes every signature wrong, and the server gives no reason.
+    if other := _OTHER_CHARACTERS.search(value):
+        found = {" ": "a space", "\n": "a line break"}.get(other[0], ascii(other[0]))
         raise ConfigurationError(
-            f"Credentials: {name} contains a space, a line break or another character that AWS keys never contain; "
-            "was it copied with one?"
+            f"{name} contains {found}, which no AWS key contains. Remove quotes, line breaks and placeholders around it"
         )

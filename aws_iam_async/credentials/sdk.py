@@ -5,59 +5,157 @@ The caller's loop only waits.
 """
 
 import asyncio
+import atexit
 import contextlib
 import logging
 import os
-import re
-from collections.abc import Iterator, Mapping
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
+from weakref import WeakSet
 
+from aws_iam_async import threads
 from aws_iam_async.credentials.credentials import Snapshot, expiry_of, from_sdk
+from aws_iam_async.credentials.failures import MFA, NO_CREDENTIALS, Remedy, credentials_error
 from aws_iam_async.errors import AwsIamError, ConfigurationError, CredentialsError
 from aws_iam_async.threads import garbage_collection_paused
 
-# What a process or an endpoint answered may contain secrets. botocore 1.43 quotes it in its errors as ``error_msg``. In
-# these two errors that is a message of its own.
-_OWN_MESSAGES = frozenset({"InvalidConfigError", "SSOTokenLoadError"})
-
 _LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "botocore", "urllib3")
 _reading = ContextVar("aws_iam_async_reading_credentials", default=False)
+_reads: WeakSet["ChainRead"] = WeakSet()
 
 
-def read_chain(profile: str | None) -> Snapshot:
-    """Read the default chain or a profile with a new session. Blocks: never call it on an event loop's thread."""
-    # The loop of the policy in force: under uvloop's policy asyncio's (3.11) cannot start a credential_process. Without
-    # debug mode, which would report every step as slow.
-    with logs_without_secrets(), asyncio.Runner(debug=False) as runner:
-        return runner.run(_read(profile))
+class ChainRead:
+    """A read of the default chain or a profile in a thread of its own, which ends with the processes that it started.
+
+    It is given up after ``timeout`` seconds, by ``give_up()``, or when the program ends.
+    """
+
+    def __init__(self, profile: str | None, timeout: float) -> None:
+        self._profile, self._timeout = profile, timeout
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None] | None = None
+        self.is_given_up = False
+        _reads.add(self)
+        self.future = threads.start(self._run, name="credentials")
+
+    def give_up(self) -> None:
+        """End the read. Safe from any thread."""
+        self.is_given_up = True
+        if self._running is not None and (task := self._running[1]) is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._running[0].call_soon_threadsafe(task.cancel)
+
+    def _run(self) -> Snapshot:
+        # The loop of the policy in force: under uvloop's policy asyncio's (3.11) cannot start a credential_process.
+        # Without debug mode, which would report every step as slow.
+        with logs_without_secrets(), asyncio.Runner(debug=False) as runner:
+            return runner.run(self._read())
+
+    async def _read(self) -> Snapshot:
+        self._running = asyncio.get_running_loop(), asyncio.current_task()
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(0 if self.is_given_up else self._timeout), _processes_ended():
+                return await _read_chain(self._profile)
+        raise CredentialsError(f"{_name(self._profile)} did not answer, and was given up")
 
 
-async def _read(profile: str | None) -> Snapshot:
+@atexit.register
+def _end_reads() -> None:
+    for read in list(_reads):
+        read.give_up()
+
+
+@contextlib.asynccontextmanager
+async def _processes_ended() -> AsyncIterator[None]:
+    """Run each credential_process without a terminal, in a session of its own, and kill what runs at the end."""
+    loop, starting = asyncio.get_running_loop(), list[asyncio.Task[Any]]()
+    start = loop.subprocess_exec
+
+    async def start_alone(*arguments: Any, **options: Any) -> Any:
+        options |= {"stdin": subprocess.DEVNULL, "start_new_session": True}
+        starting.append(asyncio.create_task(start(*arguments, **options)))
+        return await asyncio.shield(starting[-1])  # asyncio 3.11 leaves pipes open if it is cancelled here
+
+    loop.subprocess_exec = start_alone  # type: ignore[method-assign]  # of this loop only
     try:
-        return await _load_chain(profile)
+        yield
+    finally:
+        for started in await asyncio.gather(*starting, return_exceptions=True):
+            if not isinstance(started, BaseException):
+                if started[0].get_returncode() is None:
+                    os.killpg(started[0].get_pid(), signal.SIGKILL)  # its children too
+                while started[0].get_returncode() is None:  # noqa: ASYNC110 - asyncio has no event for it
+                    await asyncio.sleep(0.01)
+                started[0].close()
+                await asyncio.sleep(0)  # its pipes close
+
+
+def _name(profile: str | None) -> str:
+    return "the default chain" if profile is None else f"profile {profile!r}"
+
+
+async def _read_chain(profile: str | None) -> Snapshot:
+    session, signs_in = None, profile
+    try:
+        session = _new_session(profile)
+        return await _load(session, profile)
     except AwsIamError:
         raise
     except Exception as error:  # noqa: BLE001 - the SDK's sources raise anything
-        failure = credentials_error(error, "the default chain" if profile is None else f"profile {profile!r}")
+        with contextlib.suppress(Exception):  # the files may be what cannot be read
+            signs_in = _profile_that_signs_in(session)
+        failure = credentials_error(error, _name(profile), signs_in)
     raise failure
 
 
-async def _load_chain(profile: str | None) -> Snapshot:
-    with garbage_collection_paused():
-        from aiobotocore.session import AioSession  # noqa: PLC0415 - takes 0.3 s, so it is imported in this thread
+def _new_session(profile: str | None) -> Any:
+    try:
+        with garbage_collection_paused():
+            from aiobotocore.session import AioSession  # noqa: PLC0415 - takes 0.3 s, so it is imported in this thread
+    except Exception as error:
+        problem = f"the AWS SDK (aiobotocore) cannot be imported: {type(error).__name__}: {error}"
+        remedy = Remedy("sdk-missing", "Install it again", "pip install --upgrade aiobotocore")
+        raise CredentialsError(problem, *remedy) from error
     with logs_without_secrets():  # for the loggers that the import has created
         session = AioSession(profile=profile)
-    if profile is not None and profile not in session.available_profiles:
-        known = ", ".join(sorted(session.available_profiles)) or "none"
-        raise ConfigurationError(f"profile {profile!r} is not in the shared AWS files; available profiles: {known}")
-    credentials: Any = await session.get_component("credential_provider").load_credentials()
+    name, known = session.profile, f"available profiles: {', '.join(sorted(session.available_profiles)) or 'none'}"
+    if name is None or name in session.available_profiles:
+        return session
+    if profile is not None:
+        raise ConfigurationError(f"profile {profile!r} is not in the shared AWS files; {known}")
+    variable = "AWS_DEFAULT_PROFILE" if "AWS_DEFAULT_PROFILE" in os.environ else "AWS_PROFILE"
+    problem = f"names profile {name!r}, which is not in the shared AWS files" if name else "is empty"
+    remedy = Remedy("profile-not-found", f"Unset {variable}, or set it to an existing profile ({known})")
+    raise CredentialsError(f"{variable} {problem}", *remedy)
+
+
+async def _load(session: Any, profile: str | None) -> Snapshot:
+    def refuse(prompt: str) -> NoReturn:
+        device = prompt.removeprefix("Enter MFA code for ").rstrip(": ")
+        raise CredentialsError(f"{_name(profile)} needs an MFA code of {device}", *MFA)
+
+    chain = session.get_component("credential_provider")
+    # Its own prompter reads from the terminal, in this thread. botocore 1.43 has no public way to replace it.
+    chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - see above
+    credentials: Any = await chain.load_credentials()
     if credentials is None:
-        raise CredentialsError(_nothing_found(profile))
-    # These were just read. get_frozen_credentials() of botocore 1.43 would ask the endpoint again if they have less
-    # than 15 minutes left. Only the kinds that read on first use have no keys yet.
-    frozen = getattr(credentials, "_frozen_credentials", None) or await credentials.get_frozen_credentials()
-    return from_sdk(frozen, method=credentials.method, expires_at=expiry_of(credentials))
+        raise CredentialsError(_nothing_found(profile), *NO_CREDENTIALS)
+    # get_frozen_credentials() of botocore 1.43 asks the source again if they have less than 15 minutes left. Only those
+    # of ``aws login`` come from a file, whatever their age. Some kinds have none yet.
+    read = None if credentials.method == "login" else getattr(credentials, "_frozen_credentials", None)
+    frozen = read or await credentials.get_frozen_credentials()
+    source = _name(session.profile)
+    return from_sdk(frozen, source=source, method=credentials.method, expires_at=expiry_of(credentials))
+
+
+def _profile_that_signs_in(session: Any) -> str:
+    """Return the profile at the end of a chain of roles, which holds the sign-in or the keys."""
+    profiles, names = session.full_config["profiles"], [session.profile or "default"]
+    while (source := profiles.get(names[-1], {}).get("source_profile")) and source not in names:
+        names.append(source)
+    return str(names[-1])
 
 
 def _nothing_found(profile: str | None) -> str:
@@ -71,8 +169,7 @@ def _nothing_found(profile: str | None) -> str:
         "no AWS credentials found. The chain looked for environment variables (AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY) and web identity (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE)."
         f" It read the files {files} (keys, roles, SSO, credential_process). It tried container credentials"
-        " (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI) and EC2 instance metadata."
-        " Configure one of them, or pass profile= or credentials="
+        " (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI) and EC2 instance metadata"
     )
 
 
@@ -98,35 +195,3 @@ def _without_secrets(record: logging.LogRecord) -> bool:
         return True
     record.exc_info = record.exc_text = record.stack_info = None
     return record.levelno >= logging.INFO
-
-
-def credentials_error(error: Exception, source: str) -> CredentialsError:
-    """Convert an error of the SDK into one of this package, without secrets.
-
-    The SDK's error becomes its cause only if it contains nothing but the SDK's own words.
-    """
-    name = type(error).__name__
-    response = getattr(error, "response", None)  # botocore.exceptions.ClientError
-    code = str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
-    if code.isdigit():  # an answer that is no error message of AWS: botocore 1.43 then quotes the answer
-        return CredentialsError(f"no AWS credentials from {source}: {name}: HTTP status {code}")
-    details = getattr(error, "kwargs", {})  # botocore.exceptions.BotoCoreError
-    of_botocore = any(base.__module__ == "botocore.exceptions" for base in type(error).__mro__)
-    if of_botocore and ("error_msg" not in details or name in _OWN_MESSAGES):
-        failure = CredentialsError(f"no AWS credentials from {source}: {name}: {error}")
-        # Without the frames, because their locals may hold secrets, and without the errors before it.
-        error.__cause__ = error.__context__ = None
-        failure.__cause__ = error.with_traceback(None)
-        return failure
-    safe_part = _safe_part(details) if of_botocore else " (its text is not shown: it may quote the answer)"
-    return CredentialsError(f"no AWS credentials from {source}: {name}{safe_part}")
-
-
-def _safe_part(details: Mapping[str, object]) -> str:
-    """Return the part of a botocore error's text that quotes no answer."""
-    provider = details.get("provider")
-    text = str(details.get("error_msg", "")).removeprefix("Error retrieving metadata: ")
-    if provider == "custom-process" and not text.startswith(("Unsupported version", "Missing required key")):
-        return ": the credential_process failed; run its command in a shell to see its output"
-    words = re.split(r"[:\n]", text, maxsplit=1)[0][:120]
-    return (f" from {provider}" if provider else "") + (f": {words}" if words else "")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
-from aws_iam_async.credentials.credentials import is_temporary
+from aws_iam_async.credentials.failures import session_token_remedy
 from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
@@ -158,11 +158,9 @@ def _add_login_notes(error: Exception, key: TokenKey, token: Token) -> None:
     endpoint = endpoints.parse(key.host)
     if endpoint is not None and endpoint.region not in {None, key.region}:
         error.add_note(f"By its name the host is in {endpoint.region}: omit iam_region, or correct it.")
-    if is_temporary(token.access_key_id) and "X-Amz-Security-Token=" not in token.value:
-        error.add_note(
-            "An access key that begins with ASIA is temporary and needs its session token, which is missing:"
-            " set AWS_SESSION_TOKEN as well."
-        )
+    has_session_token = "X-Amz-Security-Token=" in token.value
+    if remedy := session_token_remedy(token.access_key_id, has_session_token=has_session_token):
+        error.add_note(f"{remedy.text}: {remedy.command}")
     error.add_note(
         "Check that the database user was granted rds_iam (PostgreSQL) or is identified with AWSAuthenticationPlugin"
         " (MySQL). Check that the identity may do rds-db:connect on"

@@ -1,8 +1,9 @@
 """Garbage collections are held back for a while, and what was made meanwhile makes none due."""
 
+import functools
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_a_collector_switched_off_stays_off(collected: list[int]) -> None:
     assert collected == []
 
 
+@pytest.mark.parametrize("choose", [gc.disable, functools.partial(gc.set_threshold, 5000)], ids=["off", "rarely"])
+def test_what_the_application_chooses_meanwhile_holds(collected: list[int], choose: Callable[[], None]) -> None:
+    before = gc.get_threshold()
+    try:
+        with garbage_collection_paused():
+            choose()
+            chosen = gc.isenabled(), gc.get_threshold()[0] or before[0]
+        assert (gc.isenabled(), gc.get_threshold()[0]) == chosen
+    finally:
+        gc.set_threshold(*before)
+    assert collected == []
+
+
 def test_an_error_switches_it_on_again(collected: list[int]) -> None:
     with pytest.raises(ImportError), garbage_collection_paused():
         raise ImportError
@@ -64,17 +78,18 @@ def test_an_error_switches_it_on_again(collected: list[int]) -> None:
 
 
 def test_a_second_thread_is_not_held_up_and_changes_nothing(collected: list[int]) -> None:
-    states: list[bool] = []
+    threshold, states = gc.get_threshold(), list[int]()
 
     def hold() -> None:
         with garbage_collection_paused():
-            states.append(gc.isenabled())
+            states.append(gc.get_threshold()[0])
 
     with garbage_collection_paused():
         thread = threading.Thread(target=hold)
         thread.start()
         thread.join(10)
-        assert states == [False]
-        assert not gc.isenabled()
+        assert states == [0]
+        assert gc.get_threshold()[0] == 0
+    assert gc.get_threshold() == threshold
     assert gc.isenabled()
     assert collected == []

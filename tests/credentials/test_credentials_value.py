@@ -48,6 +48,36 @@ def test_what_is_no_key_is_refused_without_repeating_it(name: str, wrong: object
     assert "MARK" not in str(raised.value)
 
 
+# As an env file, a template, a URL, a document or a shell leaves them.
+NO_KEYS = [
+    '"MARK"',
+    "'MARK'",
+    "MARK%2FMARK",
+    "<MARK>",
+    "$MARK",
+    "${MARK}",
+    "{{ MARK }}",
+    "`MARK`",
+    "MARK\\n",
+    "***",
+    "MARK,",
+]
+
+
+@pytest.mark.parametrize("name", ["access_key", "secret_key", "session_token"])
+@pytest.mark.parametrize("wrong", NO_KEYS)
+def test_characters_that_no_key_holds_are_named(name: str, wrong: str) -> None:
+    values = {"access_key": "a", "secret_key": "b", "session_token": "c"} | {name: wrong}
+    with pytest.raises(ConfigurationError, match=f"{name} contains .+, which no AWS key contains") as raised:
+        Credentials(values["access_key"], values["secret_key"], values["session_token"])
+    assert "MARK" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2Vj//==", "a-b_c.d~e:f@g"])
+def test_what_keys_and_tokens_consist_of_is_taken(value: str) -> None:
+    assert str(Credentials("AKIAIOSFODNN7EXAMPLE", value, value).secret_key) == value
+
+
 @pytest.mark.parametrize("wrong", ["2030-01-01", 1_800_000_000, datetime(2030, 1, 1)], ids=str)  # noqa: DTZ001 - the point
 def test_an_expiry_without_a_time_zone_is_refused(wrong: object) -> None:
     with pytest.raises(ConfigurationError, match="expires_at"):

@@ -5,7 +5,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError, CredentialRetrievalError, ProfileNotFound
 
-from aws_iam_async.credentials.sdk import credentials_error
+from aws_iam_async.credentials.failures import credentials_error
 
 
 def test_a_cause_leads_nowhere_else() -> None:

@@ -46,6 +46,19 @@ def test_keys_in_the_credentials_file(aws_home: AwsHome, no_secret_in: Callable[
     no_secret_in(repr(snapshot))
 
 
+@pytest.mark.parametrize("name", ["base", None])
+def test_a_profile_that_holds_no_key_is_named(
+    aws_home: AwsHome, name: str | None, no_secret_in: Callable[..., None]
+) -> None:
+    aws_home.set(AWS_PROFILE="base")
+    aws_home.credentials.write_text(BASE.replace(SECRET_KEY, f'"{SECRET_KEY}"'))
+    with pytest.raises(CredentialsError) as raised:
+        read(name)
+    for words in ("profile 'base'", "shared-credentials-file", "secret_key contains '\"'"):
+        assert words in str(raised.value)
+    no_secret_in(told(raised.value))
+
+
 def test_files_are_read_anew_each_time(aws_home: AwsHome) -> None:
     aws_home.credentials.write_text(BASE)
     read("base")

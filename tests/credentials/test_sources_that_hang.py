@@ -1,15 +1,23 @@
 """A source that hangs once is given up after a minute, and asked anew."""
 
 import asyncio
+import contextlib
+import functools
 import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aws_iam_async import Credentials, CredentialsError
+from aws_iam_async.credentials import cache
 from aws_iam_async.credentials.source import CredentialsSource, credentials_source
 from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import AwsHome
@@ -99,7 +107,8 @@ def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[Path]
     )
     aws_home.config.write_text(f"[profile slow]\ncredential_process = sh {script}\n")
     yield called
-    os.close(os.open(pipe, os.O_WRONLY))  # the end of file for the one that hangs
+    with contextlib.suppress(OSError):  # nobody reads any more
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))  # the end of file for the one that hangs
 
 
 def test_a_credential_process_that_hangs(stepped: Stepped, process_that_hangs_once: Path) -> None:
@@ -118,3 +127,139 @@ def test_a_credential_process_that_hangs(stepped: Stepped, process_that_hangs_on
     stepped.wait_for(second.done)
     assert second.result() == "AKIAPROCESS"
     assert stepped.service.statistics().credentials_loads == 2
+
+
+async def test_a_source_that_swallows_its_cancellation_does_not_block_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "CLOSE_TIMEOUT", 0.5)
+    released = asyncio.Event()
+
+    async def stubborn() -> Credentials:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+        return Credentials("AKIA", "x")
+
+    service = TokenService()
+    reading = asyncio.create_task(service.credentials(credentials_source(credentials=stubborn)))
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    async with asyncio.timeout(30):
+        await service.aclose()
+        released.set()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+
+
+# A shell script that says which process it is, and hangs in another one.
+HANGS = "echo $$ >> {pids}\nsleep 600 &\necho $! >> {pids}\nwait\n"
+
+
+class Hanging:
+    """A profile whose ``credential_process`` never answers, and the processes that it has started."""
+
+    def __init__(self, home: AwsHome, directory: Path) -> None:
+        self.pids = directory / "pids"
+        self.pids.touch()
+        script = directory / "hangs.sh"
+        script.write_text(HANGS.format(pids=self.pids))
+        home.config.write_text(f"[profile slow]\ncredential_process = sh {script}\n")
+        self.source = credentials_source(profile="slow")
+
+    @property
+    def started(self) -> list[int]:
+        return [int(line) for line in self.pids.read_text().split()]
+
+    def has_started(self, processes: int) -> bool:
+        return len(self.started) == processes
+
+    @property
+    def running(self) -> list[int]:
+        return [pid for pid in self.started if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+    def end(self) -> None:
+        for pid in self.running:
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def hanging(aws_home: AwsHome, tmp_path: Path) -> Iterator[Hanging]:
+    profile = Hanging(aws_home, tmp_path)
+    yield profile
+    profile.end()
+
+
+def credentials_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "aws_iam_async credentials"]
+
+
+def test_neither_processes_nor_threads_pile_up(stepped: Stepped, hanging: Hanging) -> None:
+    before = len(credentials_threads())
+    for number in range(1, 4):
+        waiting = stepped.ask(hanging.source)
+        stepped.wait_for(functools.partial(hanging.has_started, 2 * number))
+        stepped.advance(READ_LIMIT + 1)
+        with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 60 s"):
+            waiting.result()
+    stepped.wait_for(lambda: not hanging.running)
+    stepped.wait_for(lambda: len(credentials_threads()) <= before)
+
+
+def test_a_read_that_its_callers_have_left_is_given_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "READ_TIMEOUT", 2.0)
+
+    async def leave() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await TokenService().credentials(hanging.source)
+
+    asyncio.run(leave())
+    deadline = time.monotonic() + 30
+    while hanging.running or len(hanging.started) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_program_that_ends_leaves_no_process(hanging: Hanging) -> None:
+    program = """if True:
+        import asyncio
+        from aws_iam_async import RdsTokenProvider
+        host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
+        async def main():
+            async with asyncio.timeout(3):
+                await RdsTokenProvider(profile="slow").get_token(host=host, port=5432, user="app")
+        try:
+            asyncio.run(main())
+        except TimeoutError:
+            print("left")
+    """
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("left\n", "")
+    assert len(hanging.started) == 2
+    deadline = time.monotonic() + 30
+    while hanging.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_thread_that_cannot_be_ended_is_not_joined_by_another(
+    stepped: Stepped, aws_home: AwsHome, tmp_path: Path
+) -> None:
+    """A file that hangs, as on a dead mount: opening a pipe without a writer waits in the kernel."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    aws_home.config.write_text(
+        "[profile slow]\nrole_arn = arn:aws:iam::123456789012:role/app\nregion = us-east-1\n"
+        f"web_identity_token_file = {pipe}\n"
+    )
+    source, before = credentials_source(profile="slow"), len(credentials_threads())
+    try:
+        for _ in range(3):
+            waiting = stepped.ask(source)
+            stepped.wait_for(lambda: len(credentials_threads()) > before)
+            time.sleep(0.5)
+            stepped.advance(READ_LIMIT + 1)
+            with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 60 s"):
+                waiting.result()
+        assert len(credentials_threads()) == before + 1
+    finally:
+        os.close(os.open(pipe, os.O_WRONLY))

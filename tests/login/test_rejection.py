@@ -55,17 +55,27 @@ async def test_a_rejected_new_token_is_not_retried_and_is_explained(rds: Rds) ->
     assert "X-Amz-Signature" not in notes
 
 
-@pytest.mark.parametrize("session_token", [None, "example"])
-async def test_a_temporary_key_without_its_session_token_is_told(rds: Rds, session_token: str | None) -> None:
-    async def temporary() -> Credentials:
-        return Credentials("ASIAIOSFODNN7EXAMPLE", "example", session_token)
+@pytest.mark.parametrize(
+    ("access_key", "session_token", "command"),
+    [
+        ("ASIAIOSFODNN7EXAMPLE", None, "export AWS_SESSION_TOKEN"),
+        ("ASIAIOSFODNN7EXAMPLE", "example", None),
+        ("AKIAIOSFODNN7EXAMPLE", "example", "unset AWS_SESSION_TOKEN"),
+        ("AKIAIOSFODNN7EXAMPLE", None, None),
+    ],
+)
+async def test_a_session_token_that_does_not_fit_the_key_is_told(
+    rds: Rds, access_key: str, session_token: str | None, command: str | None
+) -> None:
+    async def load() -> Credentials:
+        return Credentials(access_key, "example", session_token)
 
-    async with PluginManager(credentials=temporary) as manager:
+    async with PluginManager(credentials=load) as manager:
         with pytest.raises(rds.refusal) as caught:
             await manager.connect(rds.dsn, **rds.options)
     notes = "\n".join(caught.value.__notes__)
     assert "the access key is active" in notes
-    assert ("set AWS_SESSION_TOKEN" in notes) is (session_token is None)
+    assert command in notes if command else "AWS_SESSION_TOKEN" not in notes
 
 
 async def test_a_rejected_cached_token_is_retried_exactly_once(rds: Rds) -> None:

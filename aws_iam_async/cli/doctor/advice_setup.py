@@ -5,12 +5,10 @@ from dataclasses import replace
 
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
-from aws_iam_async.credentials.credentials import is_temporary
+from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, Remedy, session_token_remedy
+from aws_iam_async.errors import CredentialsError
 from aws_iam_async.tokens.token import RDS
 
-# The prefixes of temporary access keys and of IAM users' ("IAM identifiers" in the IAM User Guide).
-
-LONG_TERM = "AKIA"
 # Seconds. A synchronised clock is never a minute off. Signature Version 4 allows 5 minutes.
 TOLERATED_SKEW = 60.0
 LARGEST_SKEW = 300.0
@@ -132,39 +130,14 @@ def tunnel_port(signed: int, dialled: int | None, default: int) -> Advice:
 
 def session_token_mismatch(access_key: str, session_token: str | None) -> Advice | None:
     """The session token is missing or belongs to another key; ``None`` if neither is the case."""
-    if is_temporary(access_key) and not session_token:
-        return Advice(
-            "session-token-missing",
-            "An access key that begins with ASIA is temporary and works only with its session token. Set "
-            "AWS_SESSION_TOKEN as well.",
-        )
-    if access_key.startswith(LONG_TERM) and session_token:
-        return Advice(
-            "session-token-left-behind",
-            "An access key that begins with AKIA is long-term and has no session token. Unset the session token, which "
-            "belongs to another key and makes this key invalid.",
-            "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
-        )
-    return None
+    remedy = session_token_remedy(access_key, has_session_token=bool(session_token))
+    return None if remedy is None else _advice(remedy)
 
 
-def no_credentials(message: str, profile: str | None) -> Advice:
-    """There are no working credentials, according to a message of the library."""
+def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
+    """There are no working credentials."""
     flag = f" --profile {shlex.quote(profile)}" if profile else ""
-    if "expired" in message.lower() and "(env," in message:
-        return Advice(
-            "credentials-expired",
-            "The credentials in the environment variables have expired, according to AWS_CREDENTIAL_EXPIRATION. Export "
-            "new ones, including AWS_SESSION_TOKEN and AWS_CREDENTIAL_EXPIRATION. To use the next source in the chain, "
-            "unset all these variables.",
-        )
-    if "expired" in message.lower():
-        return Advice(
-            "credentials-expired",
-            "The credentials have expired. Get new ones from the same source.",
-            f"aws sso login{flag}",
-        )
-    if "no AWS credentials found" in message:
+    if error.cause == NO_CREDENTIALS.cause:
         return Advice(
             "no-credentials",
             "There are no AWS credentials on this machine. On a laptop, sign in and pass the profile with --profile, "
@@ -172,13 +145,17 @@ def no_credentials(message: str, profile: str | None) -> Advice:
             "instance a role, and set nothing.",
             f"aws sso login{flag or ' --profile NAME'}\naws configure{flag}  # for an access key",
         )
-    if "SSO" in message:
-        return Advice("credentials-expired", "The sign-in has expired. Sign in again.", f"aws sso login{flag}")
+    if error.cause is not None and error.remedy is not None:
+        return _advice(Remedy(error.cause, error.remedy, error.command))
     return Advice(
         "credentials-source-failed",
         "The credentials source that is named above exists but returned no credentials. The AWS CLI shows the same:",
         f"aws sts get-caller-identity{flag}",
     )
+
+
+def _advice(remedy: Remedy) -> Advice:
+    return Advice(remedy.cause, f"{remedy.text}{':' if remedy.command else '.'}", remedy.command)
 
 
 def identity_problems(identity: Identity) -> tuple[Advice, ...]:
@@ -195,22 +172,10 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
 
 
 def _refused_by_sts(code: str) -> Advice:
-    match code:
-        case "ExpiredToken" | "ExpiredTokenException" | "RequestExpired":
-            return Advice("credentials-expired", "The credentials have expired. Get new ones from the same source.")
-        case "InvalidClientTokenId" | "UnrecognizedClientException":
-            return Advice(
-                "credentials-invalid",
-                "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is "
-                "temporary and has a wrong session token. (AWS does not know an emulator's keys either.)",
-            )
-        case "SignatureDoesNotMatch" | "IncompleteSignature":
-            return Advice(
-                "credentials-invalid",
-                "The secret key does not belong to this access key id. Check that both were copied completely.",
-            )
-        case _:
-            return REFUSED_BY_STS
+    remedy = REFUSED_KEYS.get(code)
+    if remedy is None:
+        return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
+    return _advice(remedy)
 
 
 def wrong_clock(skew: float | None) -> Advice | None:

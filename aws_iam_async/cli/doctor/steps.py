@@ -165,8 +165,8 @@ async def check_credentials(findings: Findings) -> Passed:
     except ConfigurationError as error:
         raise StepFailedError(keywords_as_flags(str(error)), advice_setup.PROFILE_NOT_FOUND) from error
     except CredentialsError as error:
-        advice = advice_setup.no_credentials(str(error), profile)
-        raise StepFailedError(keywords_as_flags(str(error)), advice) from error
+        advice = advice_setup.no_credentials(error, profile)
+        raise StepFailedError(keywords_as_flags(error.problem), advice) from error
     credentials, method = findings.snapshot
     origin = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
     mismatch = advice_setup.session_token_mismatch(credentials.access_key, credentials.session_token)

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aws_iam_async.credentials.credentials import Credentials
+from aws_iam_async.credentials.failures import safe_text
 from aws_iam_async.credentials.sdk import logs_without_secrets
 
 __all__ = ["Identity", "StsUnreachableError", "caller_identity", "clock_skew"]
@@ -62,7 +63,7 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
             return Identity(refusal=refusal, skew=clock_skew(_date(error.response), sent_at, time.time()))
         except Exception as error:
             # botocore raises exceptions of any type, for example if a captive portal answers.
-            raise StsUnreachableError(type(error).__name__) from error
+            raise StsUnreachableError(safe_text(error)) from error
 
 
 def clock_skew(date: str | None, sent_at: float, received_at: float) -> float | None:

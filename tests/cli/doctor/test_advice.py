@@ -8,7 +8,7 @@ import pytest
 
 from aws_iam_async import drivers, endpoints
 from aws_iam_async.cli.doctor import advice_login, advice_network, sts
-from aws_iam_async.cli.doctor.advice_setup import no_credentials, wrong_clock
+from aws_iam_async.cli.doctor.advice_setup import wrong_clock
 from aws_iam_async.cli.doctor.findings import Certificate
 from aws_iam_async.cli.doctor.refusal import Refusal, login_refusal
 
@@ -128,17 +128,6 @@ def test_only_an_endpoints_name_is_copied_out_of_a_certificate(name: str, code: 
     assert advice.code == code
 
 
-def test_signing_in_is_no_remedy_for_expired_variables() -> None:
-    advice = no_credentials("the default chain gave credentials (env, AKIAEXAMPLE) that expired at ...", None)
-    assert advice.cause == "credentials-expired"
-    assert "AWS_CREDENTIAL_EXPIRATION" in advice.text
-    assert advice.code is None
-
-
-def test_a_profiles_name_is_quoted_for_the_shell() -> None:
-    assert no_credentials("expired", "a b; reboot").code == "aws sso login --profile 'a b; reboot'"
-
-
 @pytest.mark.parametrize(
     ("address", "private"), [("10.0.3.7", True), ("172.16.0.1", True), ("fd00::1", True), ("54.1.2.3", False)]
 )
@@ -149,11 +138,6 @@ def test_a_private_address_is_named(address: str, private: bool) -> None:
 def test_the_usual_port_is_named_if_another_port_refuses() -> None:
     assert "The usual port is 5432" in advice_network.port_refused("db.example", 5433, 5432).text
     assert "The usual port" not in advice_network.port_refused("db.example", 5432, 5432).text
-
-
-def test_an_sso_session_that_is_over_is_signed_in_again() -> None:
-    advice = no_credentials("no AWS credentials from profile 'dev': UnauthorizedSSOTokenError", "dev")
-    assert advice.code == "aws sso login --profile dev"
 
 
 def postgres_error(sqlstate: str, message: str) -> Exception:
