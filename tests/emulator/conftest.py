@@ -33,8 +33,12 @@ def sign(
 ) -> str:
     """Sign a token as botocore's ``generate_db_auth_token`` does, with any detail another one."""
     if at is not None:
-        signed_at = datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
-        with unittest.mock.patch("botocore.auth.get_current_datetime", return_value=signed_at):
+        now = datetime.fromtimestamp(at, UTC)
+        with (
+            unittest.mock.patch("botocore.auth.get_current_datetime", return_value=now),
+            # With awscrt installed, that signs.
+            unittest.mock.patch("botocore.crt.auth.get_current_datetime", return_value=now),
+        ):
             return sign(
                 key, emulator, user=user, host=host, port=port, region=region, service=service, expires_in=expires_in
             )

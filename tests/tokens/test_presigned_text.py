@@ -1,5 +1,6 @@
 """The signed text is byte for byte what botocore makes."""
 
+import string
 import traceback
 from datetime import UTC, datetime
 from unittest.mock import patch
@@ -20,7 +21,7 @@ from aws_iam_async.tokens.token import RDS
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 KEYS = {"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 
-visible = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+keys = st.text(string.ascii_letters + string.digits + "_+/=.:~@-", min_size=1, max_size=60)
 users = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 hosts = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9-]{0,20}(\.[a-z0-9]{1,10}){1,4}", fullmatch=True)
 regions = st.from_regex(r"[a-z]{2}(-[a-z]{3,9}){1,2}-[0-9]{1,2}", fullmatch=True)
@@ -67,9 +68,9 @@ def botocore_presign(
     port=st.integers(min_value=1, max_value=65535),
     user=users,
     region=regions,
-    access_key=visible,
-    secret_key=visible,
-    session_token=st.none() | visible,
+    access_key=keys,
+    secret_key=keys,
+    session_token=st.none() | keys,
     issued=moments,
 )
 def test_is_what_botocore_makes(
@@ -113,6 +114,8 @@ def test_is_what_generate_db_auth_token_returns(monkeypatch: pytest.MonkeyPatch)
     session = botocore.session.Session()
     session.set_credentials(KEYS["access_key"], KEYS["secret_key"], "a/session/token+==")
     client = session.create_client("rds", region_name="us-east-1")
+    # With awscrt installed, that signs, and writes the parameters in another order.
+    monkeypatch.setitem(botocore.auth.AUTH_TYPE_MAPS, "v4-query", SigV4QueryAuth)
     with patch("botocore.auth.get_current_datetime", return_value=datetime.fromtimestamp(1_800_000_000, UTC)):
         theirs = client.generate_db_auth_token(HOST, 5432, "app/ä ~")  # type: ignore[attr-defined]  # made at run time
     ours = presign(
