@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import sys
+from types import ModuleType
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
@@ -38,7 +39,8 @@ def main() -> None:
     """Run the block; ``await`` may stand in it outside functions, as in ``python -m asyncio``."""
     redirect(json.loads(os.environ["DOCS_PORTS"]))
     code = compile(sys.stdin.read(), "<block>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result = eval(code, {"__name__": "__main__"})
+    module = sys.modules["__main__"] = ModuleType("__main__")  # as if the block were the program
+    result = eval(code, vars(module))
     if inspect.iscoroutine(result):
         asyncio.run(result)
 
