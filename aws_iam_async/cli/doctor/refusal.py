@@ -46,7 +46,7 @@ REFUSALS = {
     1203: Refusal.TOO_MANY_CONNECTIONS,
     1226: Refusal.TOO_MANY_CONNECTIONS,
 }
-# The server's words, where one code has several reasons, and for psycopg 3.3, whose errors have no SQLSTATE at login.
+# The server's words. One code may have several reasons, and psycopg 3.3 has no SQLSTATE for an error at login.
 PHRASES = {
     "too many (connections|clients)|remaining connection slots": Refusal.TOO_MANY_CONNECTIONS,
     'database ".*" does not exist': Refusal.NO_DATABASE,
