@@ -1,4 +1,4 @@
-"""asyncio connection factory that logs asyncpg and aiomysql in to Amazon RDS and Aurora with AWS IAM.
+"""asyncio connection factory that logs asyncpg, aiomysql and psycopg in to Amazon RDS and Aurora.
 
 PYTEST_DONT_REWRITE: pytest loads the fixtures of this package, and the program may have imported the package before.
 """
