@@ -8,16 +8,15 @@ import asyncio
 import functools
 import inspect
 import os
-import random
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import psycopg
 import psycopg_pool
 
-from aws_iam_async.drivers.protocol import Reconnect
+from aws_iam_async.drivers.protocol import Reconnect, libpq_parameter, method_error, no_tls_error, postgresql_hosts
 from aws_iam_async.errors import AwsIamError, ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -98,24 +97,10 @@ class PsycopgDriver:
             return False
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
 
-    def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:
-        """Yield the hosts in the order of psycopg 3.3 (``conninfo_attempts_async``).
-
-        psycopg itself cannot try them: it would send the token that was signed for one host to the others.
-        """
+    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         if not request.alternates:
-            yield request
-            return
-        addresses = [(request.host, request.port), *request.alternates]
-        if _parameter(request, "load_balance_hosts") == "random":
-            random.shuffle(addresses)
-        rounds: tuple[dict[str, Any], ...] = ({},)
-        if _parameter(request, "target_session_attrs") == "prefer-standby":
-            rounds = ({"target_session_attrs": "standby"}, {"target_session_attrs": "any"})
-        for changes in rounds:
-            options = MappingProxyType({**request.driver_options, **changes})
-            for host, port in addresses:
-                yield request.replace(host=host, port=port, alternates=(), driver_options=options)
+            return (request,)
+        return postgresql_hosts(request, shuffled=libpq_parameter(request, "load_balance_hosts") == "random")
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - psycopg does not reconnect
         connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)
@@ -124,9 +109,9 @@ class PsycopgDriver:
         except BaseException as error:
             # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
             error.with_traceback(None)
-            if (reason := _not_sent(request, error)) is not None:
-                raise InsecureTransportError(reason) from error
-            if isinstance(error, psycopg.OperationalError) and (problem := _certificate_problem(str(error))):
+            if refusal := _not_sent(request, error):
+                raise refusal from error
+            if problem := _certificate_problem(error):
                 contexts.add_certificate_note(error, request.tls, request.host, request.port, problem)
             raise
 
@@ -282,10 +267,6 @@ def _require(options: dict[str, Any], name: str, value: str) -> None:
     options[name] = value
 
 
-def _parameter(request: ConnectRequest, name: str) -> Any:
-    return request.driver_options.get(name) or os.environ.get(f"PG{name.replace('_', '').upper()}")
-
-
 def _seconds(text: str, option: str) -> float:
     try:
         return float(text)
@@ -293,25 +274,20 @@ def _seconds(text: str, option: str) -> float:
         raise ConfigurationError(f"{option} must be a number of seconds") from None
 
 
-def _certificate_problem(text: str) -> contexts.CertificateProblem | None:
+def _certificate_problem(error: BaseException) -> contexts.CertificateProblem | None:
     """Read libpq 18's words. They do not say why a certificate is not trusted."""
-    if "does not match host name" in text:
+    if not isinstance(error, psycopg.OperationalError):
+        return None
+    if "does not match host name" in str(error):
         return "name"
-    return "trust" if "certificate verify failed" in text else None
+    return "trust" if "certificate verify failed" in str(error) else None
 
 
-def _not_sent(request: ConnectRequest, error: BaseException) -> str | None:
-    """Return why the secret was not sent, if that is what the error means."""
-    address, text = f"{request.host}:{request.port}", str(error)
-    if request.tls.required and any(words in text for words in NO_TLS):
-        return (
-            f"{address} offers no TLS, so the token was not sent. Connect to the database itself or through a tunnel"
-            " that passes TLS through."
-        )
-    if isinstance(request.password, Bearer) and WRONG_METHOD in text:
-        return (
-            f"{address} requested{text.partition(WRONG_METHOD)[2].rstrip()} for user {request.user!r}, but a token is"
-            " only sent as plaintext. Check that the user exists there and may log in with IAM"
-            f" (on RDS: GRANT rds_iam TO {request.user})."
-        )
+def _not_sent(request: ConnectRequest, error: BaseException) -> InsecureTransportError | None:
+    """Return the error to raise if the secret was not sent."""
+    if request.tls.required and any(words in str(error) for words in NO_TLS):
+        return no_tls_error(request)
+    _, wrong_method, requested = str(error).partition(WRONG_METHOD)
+    if wrong_method and isinstance(request.password, Bearer):
+        return method_error(request, f"requested{requested.rstrip()}")
     return None
