@@ -127,18 +127,37 @@ class PsycopgDriver:
         self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
     ) -> Any:
         base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
-
-        def is_hopeless(error: Exception) -> bool:
-            return isinstance(error, AwsIamError) or self.login_rejected(error)
+        dial = functools.partial(connect, None, base)
+        first: list[Any] = []  # connections that are made before the pool opens
 
         async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
-            return await pool.dial(functools.partial(connect, None, base), is_hopeless)
+            if first:
+                return first.pop()
+            try:
+                connection = await dial()
+            except Exception as error:
+                await pool.tell(error, hopeless=isinstance(error, AwsIamError) or self.login_rejected(error))
+                raise
+            pool.last_error = None
+            return connection
 
-        names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
-        dialled = type(base.__name__, (base,), names)
+        dialled = type(base.__name__, (base,), {"connect": staticmethod(open_connection)})
         pool = Pool("", **{**options, "connection_class": dialled, "open": False})
-        if options.get("open") is not False:
-            await pool.fill()
+        if options.get("open") is False:
+            return pool
+        # psycopg_pool 3.3 would hide the first errors, and try again until its timeout.
+        dials = [asyncio.ensure_future(dial()) for _ in range(pool.min_size)]
+        try:
+            first += await asyncio.gather(*dials)
+            await pool.open(wait=True, timeout=pool.timeout)
+        except BaseException:
+            for pending in dials:
+                pending.cancel()
+            for made in await asyncio.gather(*dials, return_exceptions=True):
+                if not isinstance(made, BaseException):
+                    self.abort(made)
+            await pool.close()
+            raise
         return pool
 
     async def close(self, connection: Any, *, failed: bool) -> None:
@@ -154,72 +173,24 @@ class PsycopgDriver:
 
 
 class Pool(psycopg_pool.AsyncConnectionPool[Any]):
-    """psycopg's pool. It tells its callers why a connection could not be made.
+    """psycopg's pool, whose callers also learn why they got no connection.
 
-    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background. That is of no use
-    after a rejected login or a wrong option, so such an error is raised at once.
+    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.dialling: set[asyncio.Task[Any]] = set()
-        self.first_error: asyncio.Future[Any] | None = None  # while create_pool() waits
-        self.last_error: Exception | None = None
-        self.hopeless = False  # trying again will not help
+    last_error: Exception | None = None
 
     async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
         try:
             return await super().getconn(timeout)
         except psycopg_pool.PoolTimeout as error:
-            if self.last_error is not None and self.hopeless:
-                raise copy_of(self.last_error) from None
             raise error from self.last_error
 
-    async def fill(self) -> None:
-        """Open the pool and wait for ``min_size`` connections. The first error closes it again."""
-        self.first_error = asyncio.get_running_loop().create_future()
-        await self.open()
-        filled: asyncio.Future[Any] = asyncio.ensure_future(self.wait(self.timeout))
-        try:
-            await asyncio.wait({filled, self.first_error}, return_when=asyncio.FIRST_COMPLETED)
-            await (self.first_error if self.first_error.done() else filled)
-        except BaseException:
-            filled.cancel()
-            await asyncio.gather(filled, return_exceptions=True)
-            await self.close()
-            raise
-        finally:
-            self.first_error.cancel()
-            self.first_error = None
-
-    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's signature
-        for task in self.dialling:
-            task.cancel()
-        await super().close(timeout)
-
-    async def dial(self, connect: Callable[[], Awaitable[Any]], is_hopeless: Callable[[Exception], bool]) -> Any:
-        task = asyncio.current_task()
-        self.dialling |= {task} if task is not None else set()
-        try:
-            connection = await connect()
-        except Exception as error:
-            self.last_error, self.hopeless = error, is_hopeless(error)
-            if self.first_error is not None and not self.first_error.done():
-                self.first_error.set_exception(error)
-            elif self.hopeless:
-                await self._fail_waiting(error)
-            raise
-        finally:
-            self.dialling.discard(task)
-        self.last_error = None
-        return connection
-
-    async def _fail_waiting(self, error: Exception) -> None:
-        async with self._lock:
-            waiting = list(self._waiting)
-            self._waiting.clear()
-        for client in waiting:
-            await client.fail(copy_of(error))
+    async def tell(self, error: Exception, *, hopeless: bool) -> None:
+        """Keep an error for callers that time out. If trying again is of no use, raise it in those that wait."""
+        self.last_error = error
+        while hopeless and self._waiting:
+            await self._waiting.popleft().fail(copy_of(error))
 
 
 async def _parameters(request: ConnectRequest) -> dict[str, Any]:
