@@ -18,7 +18,7 @@ import asyncpg
 from aws_iam_async import PluginManager, RdsTokenProvider
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.testing import Emulator, MariadbServer, PostgresServer
-from aws_iam_async.tls import contexts
+from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tls.pinning import pin
 from benchmarks.line import Line, Spread, Target
 
@@ -54,7 +54,7 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
         return connection
 
     async def rebuilt() -> Any:
-        fresh = contexts.build(contexts.ContextKey("verify-full"))
+        fresh = contexts.build(Tls("verify-full"))
         fresh.load_verify_locations(cafile=trust)
         return await bare(pin(fresh, emulator.host))
 
