@@ -68,11 +68,11 @@ class AsyncpgDriver:
         options: dict[str, Any] = {}
         settings: dict[str, str] = {}
         for name, value in query.items():
-            if name == "sslnegotiation" and value in {"direct", "postgres"}:
+            if name == "sslnegotiation":
+                if value not in {"direct", "postgres"}:
+                    raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
                 options["direct_tls"] = value == "direct"
-            elif name == "sslnegotiation":
-                raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
-            elif name in QUERY_KEYWORDS or name in REFUSED:
+            elif name in self.query_options:
                 options[name] = value
             else:
                 settings[name] = value

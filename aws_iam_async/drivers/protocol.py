@@ -95,6 +95,29 @@ def abort_transport(transport: asyncio.WriteTransport) -> None:
         transport.abort()
 
 
+async def open_together(
+    open_connection: Callable[[], Awaitable[Any]], count: int, abort: Callable[[Any], object], *, grace: float = 0.0
+) -> list[Any]:
+    """Open the first connections of a pool. A failure or a cancellation leaves none.
+
+    After the first failure, which is raised, the others have ``grace`` seconds to end by themselves.
+    """
+    dials = [asyncio.ensure_future(open_connection()) for _ in range(count)]
+    try:
+        try:
+            return await asyncio.gather(*dials)
+        except Exception:
+            await asyncio.wait(dials, timeout=grace)
+            raise
+    except BaseException:
+        for dial in dials:
+            dial.cancel()
+        for opened in await asyncio.gather(*dials, return_exceptions=True):
+            if not isinstance(opened, BaseException):
+                abort(opened)
+        raise
+
+
 def postgresql_hosts(request: ConnectRequest, *, shuffled: bool = False) -> Iterator[ConnectRequest]:
     """Yield a request for each of several PostgreSQL hosts. With ``prefer-standby`` each host has a second turn.
 

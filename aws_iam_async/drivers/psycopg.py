@@ -16,7 +16,14 @@ from typing import Any
 import psycopg
 import psycopg_pool
 
-from aws_iam_async.drivers.protocol import Reconnect, libpq_parameter, method_error, no_tls_error, postgresql_hosts
+from aws_iam_async.drivers.protocol import (
+    Reconnect,
+    libpq_parameter,
+    method_error,
+    no_tls_error,
+    open_together,
+    postgresql_hosts,
+)
 from aws_iam_async.errors import AwsIamError, ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -146,16 +153,12 @@ class PsycopgDriver:
         if options.get("open") is False:
             return pool
         # psycopg_pool 3.3 would hide the first errors, and try again until its timeout.
-        dials = [asyncio.ensure_future(dial()) for _ in range(pool.min_size)]
+        first += await open_together(dial, pool.min_size, self.abort)
         try:
-            first += await asyncio.gather(*dials)
             await pool.open(wait=True, timeout=pool.timeout)
         except BaseException:
-            for pending in dials:
-                pending.cancel()
-            for made in await asyncio.gather(*dials, return_exceptions=True):
-                if not isinstance(made, BaseException):
-                    self.abort(made)
+            while first:
+                self.abort(first.pop())
             await pool.close()
             raise
         return pool

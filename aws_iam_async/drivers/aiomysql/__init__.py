@@ -4,7 +4,6 @@ What may be sent: see ``Connection._start_tls`` and ``_process_auth`` in ``conne
 ``context_key`` in ``tls/contexts.py``.
 """
 
-import asyncio
 import functools
 import inspect
 import traceback
@@ -126,10 +125,8 @@ class AiomysqlDriver:
         self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
     ) -> Pool:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
-        defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
-        echo = request.driver_options.get("echo", POOL["echo"].default)
-        connect = functools.partial(connect, None, PlainConnection)
-        pool = Pool(connect, echo=echo, loop=asyncio.get_running_loop(), **{**defaults, **options})
+        echo = request.driver_options.get("echo", False)
+        pool = Pool(functools.partial(connect, None, PlainConnection), echo=echo, **options)
         await pool.fill()
         return pool
 

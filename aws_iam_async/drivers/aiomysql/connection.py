@@ -209,11 +209,12 @@ class Connection(TypedConnection):
     async def _authenticate(self, secret: Secret) -> None:
         """Run aiomysql's authentication, and keep the secret on this object only until it ends."""
         chosen = self._client_auth_plugin
-        # These two methods would put the secret itself into the first packet. The server requests the account's method
-        # later (auth switch), so the packet names another one, as the ``mysql`` program does.
-        if (chosen or self._server_auth_plugin) in {"mysql_clear_password", "sha256_password"}:
-            self._client_auth_plugin = "mysql_native_password"
         self._password, self._bearer = ("", secret) if isinstance(secret, Bearer) else (secret, None)
+        # These two methods would put the secret itself into the first packet, and nothing answers for a token there.
+        # The server requests the account's method later (auth switch), so the packet names another one, as the
+        # ``mysql`` program does.
+        if self._bearer or (chosen or self._server_auth_plugin) in {"mysql_clear_password", "sha256_password"}:
+            self._client_auth_plugin = "mysql_native_password"
         try:
             await self._request_authentication()
         except AttributeError as error:
@@ -238,16 +239,6 @@ class Connection(TypedConnection):
             raise self._wrong_method("a second method after mysql_clear_password")
         self._auth_plugin_used = "mysql_clear_password"
         return answer
-
-    async def caching_sha2_password_auth(self, pkt: Any) -> Any:
-        if self._bearer is not None:
-            raise self._wrong_method("caching_sha2_password")
-        return await super().caching_sha2_password_auth(pkt)
-
-    async def sha256_password_auth(self, pkt: Any) -> Any:
-        if self._bearer is not None:
-            raise self._wrong_method("sha256_password")
-        return await super().sha256_password_auth(pkt)
 
     def _wrong_method(self, method: str) -> InsecureTransportError:
         return self._insecure(
