@@ -42,7 +42,6 @@ REFUSED = {
     "servicefile": "the plugins would not see what it sets; pass its parameters as options",
     "kwargs": "pass what it contains as options of create_pool()",
 }
-REQUIRE_AUTH_VERSION = 160000  # libpq 16 has require_auth
 # libpq 18's own words, which it translates only if the process calls setlocale().
 WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
 NO_TLS = ("server does not support SSL", "server does not support TLS")
