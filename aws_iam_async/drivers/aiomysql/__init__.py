@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import aiomysql
-from aiomysql.connection import DEFAULT_USER
 from aiomysql.connection import Connection as PlainConnection
 from pymysql.charset import charset_by_name
 from pymysql.constants import CR, ER
@@ -144,16 +143,8 @@ class AiomysqlDriver:
 
 
 async def _log_in(connection: Connection, request: ConnectRequest) -> Connection:
-    context = await contexts.context(request.tls, unix_socket=bool(request.driver_options.get("unix_socket")))
     try:
-        await connection.log_in(
-            request.password or "",  # type: ignore[arg-type]  # check() refuses functions
-            tls=context,
-            host=request.host or CONNECT["host"].default,
-            port=request.port or AiomysqlDriver.default_port,
-            user=request.user or DEFAULT_USER,
-            db=request.database,
-        )
+        await connection.log_in(request)
     except Exception as error:
         contexts.add_certificate_note(error, request.tls, request.host, request.port)
         raise
