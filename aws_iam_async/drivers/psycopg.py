@@ -175,7 +175,7 @@ class PsycopgDriver:
 
 
 class Pool(psycopg_pool.AsyncConnectionPool[Any]):
-    """psycopg's pool, whose callers also learn why they got no connection.
+    """psycopg's pool. It tells its callers why there is no connection.
 
     In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background.
     """
