@@ -1,8 +1,7 @@
 """The plugin manager: options become a request, and a pipeline makes its connections."""
 
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -109,11 +108,10 @@ class PluginManager:
         """
         self._closed.set()
         errors: list[BaseException] = []
-        closers: list[Callable[[], Awaitable[object]]] = [self._tokens.aclose]
-        closers += [partial(call_plugin, plugin, "aclose") for plugin in self._plugins if hasattr(plugin, "aclose")]
-        for close in closers:
+        closable = [plugin for plugin in self._plugins if hasattr(plugin, "aclose")]
+        for closing in (self._tokens.aclose(), *(call_plugin(plugin, "aclose") for plugin in closable)):
             try:
-                await close()
+                await closing
             except BaseException as error:  # noqa: BLE001 - raised below
                 errors.append(error)
         if errors:

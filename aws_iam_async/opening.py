@@ -45,23 +45,20 @@ class Opening(Coroutine[Any, Any, T]):
         self._lock = asyncio.Lock()  # for several tasks that await it at once
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return self._open().__await__()
+        return self.__aenter__().__await__()
 
     async def __aenter__(self) -> T:
-        return await self._open()
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: "TracebackType | None"
-    ) -> None:
-        await self._close(self._opened, failed=exc_type is not None)
-
-    async def _open(self) -> T:
         async with self._lock:
             if self._opened is None:
                 if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
                     raise AwsIamError("opening failed or was cancelled before: call connect() or create_pool() again")
                 self._opened, self._close = await self._coroutine
         return self._opened
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: "TracebackType | None"
+    ) -> None:
+        await self._close(self._opened, failed=exc_type is not None)
 
     def _step(self, function: Callable[..., Any], *args: Any) -> Any:
         try:

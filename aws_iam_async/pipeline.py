@@ -18,8 +18,6 @@ from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Counters
 
-_UNFINISHED = (CoroutineType, asyncio.Future)  # what a plugin returns that forgot an `await`
-
 
 class Pipeline:
     """Makes the physical connections of one manager with one driver, for single connects and for pools."""
@@ -37,21 +35,30 @@ class Pipeline:
 
         ``dial`` is the innermost layer, by default the driver's ``connect``. ``kind`` is the class that a pool accepts.
         """
-        attempt = _Attempt(self.driver)
         dial = dial or functools.partial(self.driver.connect, reconnect=functools.partial(self.connect, request))
+        connections: list[Any] = []  # more than one if a plugin tries again
+        failed = False
+
+        async def track(request: ConnectRequest) -> Any:
+            connection = await dial(request)
+            if failed:  # a plugin went on in a task of its own
+                self.driver.abort(connection)
+            else:
+                connections.append(connection)
+            return connection
+
+        chain: ConnectNext = track
+        for plugin in reversed(self.plugins):
+            chain = functools.partial(_connect_through, plugin, chain)
         try:
             async with self._time_limit(request):
-                connection = await self._try_hosts(request, functools.partial(attempt.track, dial))
-                if connection is None or isinstance(connection, _UNFINISHED):
-                    raise _missing_connection_error(connection)
-                if kind is not object and not (isinstance(connection, kind) and isinstance(connection, Hashable)):
-                    raise _wrong_kind_error(connection, kind)
-        except Exception:
-            self.counters.failures += 1
-            attempt.abort()
-            raise
-        except BaseException:  # a cancelled attempt is neither a success nor a failure
-            attempt.abort()
+                connection = await self._try_hosts(request, chain)
+                _refuse_unusable(connection, kind)
+        except BaseException as error:
+            failed = True
+            while connections:  # a plugin may fail or be cancelled after it has received one
+                self.driver.abort(connections.pop())
+            self.counters.failures += isinstance(error, Exception)  # not if it was cancelled
             raise
         self.counters.connects += 1
         return connection
@@ -82,13 +89,13 @@ class Pipeline:
                 raise self.driver.timeout_error(request, seconds) from error
             raise
 
-    async def _try_hosts(self, request: ConnectRequest, dial: ConnectNext) -> Any:
+    async def _try_hosts(self, request: ConnectRequest, chain: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
         last_error: Exception | None = None
         for candidate in self.driver.candidates(request):
             self.check_open()
             try:
-                return await self._chain(dial)(candidate)
+                return await chain(candidate)
             except self.driver.unsuitable as error:
                 last_error = last_error or error
             except self.driver.unreachable as error:
@@ -96,12 +103,6 @@ class Pipeline:
                     raise
                 last_error = error
         raise last_error or AwsIamError("there is no host to connect to")
-
-    def _chain(self, dial: ConnectNext) -> ConnectNext:
-        chain = dial
-        for plugin in reversed(self.plugins):
-            chain = functools.partial(_connect_through, plugin, chain)
-        return chain
 
 
 def _connect_through(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Awaitable[Any]:
@@ -116,37 +117,14 @@ async def call_plugin(plugin: Plugin, method: str, *arguments: Any) -> Any:
     return await returned
 
 
-class _Attempt:
-    """The connections made in one attempt: a plugin may fail or be cancelled after it has received one."""
-
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
-        self.connections: list[Any] = []
-        self.failed = False
-
-    async def track(self, dial: ConnectNext, request: ConnectRequest) -> Any:
-        connection = await dial(request)
-        self.connections.append(connection)
-        if self.failed:
-            self.abort()
-        return connection
-
-    def abort(self) -> None:
-        """Close all connections of this attempt, and those that are still to come."""
-        self.failed = True
-        while self.connections:
-            self.driver.abort(self.connections.pop())
-
-
-def _missing_connection_error(returned: Any) -> AwsIamError:
-    if returned is not None:
+def _refuse_unusable(returned: Any, kind: type) -> None:
+    if returned is None:
+        raise AwsIamError("a plugin's connect() returned nothing: it must return the result of call_next()")
+    if isinstance(returned, (CoroutineType, asyncio.Future)):
         returned.close() if isinstance(returned, CoroutineType) else returned.cancel()
-        return AwsIamError("a plugin's connect() returned a coroutine: write `return await call_next(request)`")
-    return AwsIamError("a plugin's connect() returned nothing: it must return the result of call_next()")
-
-
-def _wrong_kind_error(returned: Any, kind: type) -> AwsIamError:
-    return AwsIamError(
-        f"a plugin or a tracer returned an object of type {type(returned).__qualname__}, which the pool cannot hold."
-        f" Return a hashable {kind.__qualname__} of {kind.__module__.partition('.')[0]}, as call_next() does"
-    )
+        raise AwsIamError("a plugin's connect() returned a coroutine: write `return await call_next(request)`")
+    if kind is not object and not (isinstance(returned, kind) and isinstance(returned, Hashable)):
+        raise AwsIamError(
+            f"a plugin or a tracer returned an object of type {type(returned).__qualname__}, which the pool cannot"
+            f" hold. Return a hashable {kind.__qualname__} of {kind.__module__.partition('.')[0]}, as call_next() does"
+        )

@@ -106,8 +106,8 @@ class ForkBarrier:
         self._working: list[int] = []  # the threads in a block
 
 
-importing = ForkBarrier()
-"""Enter it around imports in threads."""
+fork_barrier = ForkBarrier()
+"""Enter it around imports, and what else in a thread a fork must not interrupt."""
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def garbage_collection_paused() -> Iterator[None]:
     Importing botocore makes full collections stop all threads for 20 to 40 ms (CPython 3.11). ``gc.freeze()`` and
     ``gc.unfreeze()`` together move all objects to the oldest generation without examining them.
     """
-    with importing():
+    with fork_barrier():
         threshold, *others = gc.get_threshold()
         if threshold == 0:  # another thread has paused it
             yield

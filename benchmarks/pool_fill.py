@@ -15,8 +15,9 @@ from typing import Any
 
 import aiomysql
 
-from aws_iam_async import PluginManager, RdsTokenProvider
+from aws_iam_async import ConnectRequest, PluginManager, RdsTokenProvider
 from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.tls import Tls
 from aws_iam_async.tls.pinning import pin
 from benchmarks import distant_database
 from benchmarks.distant_database import DATABASE, USER, Place
@@ -83,5 +84,6 @@ async def _at_once(connect: Callable[[], Awaitable[Any]]) -> AsyncIterator[None]
 async def _bare(place: Place, token: Any, tls: ssl.SSLContext) -> Connection:
     # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
     connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
-    await connection.log_in(token, tls=tls, host="127.0.0.1", port=place.front, user=USER, db=DATABASE)
+    address: dict[str, Any] = {"host": "127.0.0.1", "port": place.front, "user": USER, "database": DATABASE}
+    await connection.log_in(ConnectRequest(driver="aiomysql", password=token, tls=Tls(context=tls), **address))
     return connection

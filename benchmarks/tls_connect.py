@@ -15,10 +15,10 @@ from typing import Any
 import aiomysql
 import asyncpg
 
-from aws_iam_async import PluginManager, RdsTokenProvider
+from aws_iam_async import ConnectRequest, PluginManager, RdsTokenProvider
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.testing import Emulator, MariadbServer, PostgresServer
-from aws_iam_async.tls import contexts
+from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tls.pinning import pin
 from benchmarks.line import Line, Spread, Target
 
@@ -50,11 +50,14 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
             return await asyncpg.connect(**address, database="shop", password=str(token.value), ssl=tls)
         # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
         connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
-        await connection.log_in(token.value, tls=tls, **address, db="shop")
+        request = ConnectRequest(
+            driver="aiomysql", password=token.value, tls=Tls(context=tls), database="shop", **address
+        )
+        await connection.log_in(request)
         return connection
 
     async def rebuilt() -> Any:
-        fresh = contexts.build(contexts.ContextKey("verify-full"))
+        fresh = contexts.build(Tls("verify-full"))
         fresh.load_verify_locations(cafile=trust)
         return await bare(pin(fresh, emulator.host))
 

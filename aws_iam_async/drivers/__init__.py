@@ -69,7 +69,7 @@ async def load(name: str) -> Driver:
 
 def load_now(name: str) -> Driver:
     """Import a driver in this thread."""
-    with threads.importing():
+    with threads.fork_barrier():
         if name in BUILT_IN:
             module, _, factory = BUILT_IN[name][0].partition(":")
             try:

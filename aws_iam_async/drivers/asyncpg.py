@@ -6,10 +6,8 @@ context that requires TLS (``tls.contexts.context_key``). A token is not sent as
 
 import asyncio
 import inspect
-import os
-import random
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -17,7 +15,7 @@ from typing import Any, NoReturn
 import asyncpg
 from asyncpg.connect_utils import TLSUpgradeProto
 
-from aws_iam_async.drivers.protocol import Reconnect, abort_transport
+from aws_iam_async.drivers.protocol import Reconnect, abort_transport, method_error, no_tls_error, postgresql_hosts
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -70,11 +68,11 @@ class AsyncpgDriver:
         options: dict[str, Any] = {}
         settings: dict[str, str] = {}
         for name, value in query.items():
-            if name == "sslnegotiation" and value in {"direct", "postgres"}:
+            if name == "sslnegotiation":
+                if value not in {"direct", "postgres"}:
+                    raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
                 options["direct_tls"] = value == "direct"
-            elif name == "sslnegotiation":
-                raise ConfigurationError("dsn: sslnegotiation must be 'direct' or 'postgres'")
-            elif name in QUERY_KEYWORDS or name in REFUSED:
+            elif name in self.query_options:
                 options[name] = value
             else:
                 settings[name] = value
@@ -99,24 +97,8 @@ class AsyncpgDriver:
             return any(name in str(error) for name in names)
         return bool(error.sqlstate == INVALID_PASSWORD)
 
-    def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:
-        """Yield the hosts in asyncpg's own order (``connect_utils._connect``, 0.32).
-
-        asyncpg itself cannot try them: it would send the token that was signed for one host to the others.
-        """
-        if not request.alternates:
-            yield request
-            return
-        addresses = [(request.host, request.port), *request.alternates]
-        wanted = request.driver_options.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS") or "any"
-        rounds: list[tuple[list[tuple[str | None, int | None]], dict[str, Any]]] = [(addresses, {})]
-        if str(getattr(wanted, "value", wanted)) == "prefer-standby":
-            shuffled = random.sample(addresses, len(addresses))
-            rounds = [(addresses, {"target_session_attrs": "standby"}), (shuffled, {"target_session_attrs": "any"})]
-        for hosts, options in rounds:
-            driver_options = MappingProxyType({**request.driver_options, **options})
-            for host, port in hosts:
-                yield request.replace(host=host, port=port, alternates=(), driver_options=driver_options)
+    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
+        return postgresql_hosts(request) if request.alternates else (request,)
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - asyncpg does not reconnect
         # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
@@ -140,8 +122,8 @@ class AsyncpgDriver:
             return await asyncpg.connect(**keywords)
         except BaseException as error:
             _abort_leftovers(error)
-            if (reason := _not_sent(request, error)) is not None:
-                raise InsecureTransportError(reason) from error
+            if refusal := _not_sent(request, error):
+                raise refusal from error
             contexts.add_certificate_note(error, request.tls, request.host, request.port)
             if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
                 error.add_note(
@@ -229,19 +211,12 @@ def _abort_leftovers(error: BaseException) -> None:
             protocol.on_data.cancel()
 
 
-def _not_sent(request: ConnectRequest, error: BaseException) -> str | None:
-    """Return why the secret was not sent, if that is what the error means."""
+def _not_sent(request: ConnectRequest, error: BaseException) -> InsecureTransportError | None:
+    """Return the error to raise if the secret was not sent."""
     # asyncpg 0.32, connect_utils.TLSUpgradeProto: the server answered "N" to the request for TLS.
     if isinstance(error, ConnectionError) and request.tls.required and "rejected SSL upgrade" in str(error):
-        return (
-            f"{request.host}:{request.port} offers no TLS, so the token was not sent. Connect to the database itself or"
-            " through a tunnel that passes TLS through."
-        )
+        return no_tls_error(request)
     hashed = isinstance(error, asyncpg.InternalClientError) and isinstance(error.__cause__, TypeError)
     if hashed and isinstance(request.password, Bearer):
-        return (
-            f"{request.host}:{request.port} requires the hash of a password (MD5 or SCRAM) for user {request.user!r},"
-            " but a token is only sent as plaintext. Check that the user exists there and may log in with IAM"
-            f" (on RDS: GRANT rds_iam TO {request.user})."
-        )
+        return method_error(request, "requires the hash of a password (MD5 or SCRAM)")
     return None

@@ -8,16 +8,22 @@ import asyncio
 import functools
 import inspect
 import os
-import random
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import psycopg
 import psycopg_pool
 
-from aws_iam_async.drivers.protocol import Reconnect
+from aws_iam_async.drivers.protocol import (
+    Reconnect,
+    libpq_parameter,
+    method_error,
+    no_tls_error,
+    open_together,
+    postgresql_hosts,
+)
 from aws_iam_async.errors import AwsIamError, ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -36,7 +42,6 @@ REFUSED = {
     "servicefile": "the plugins would not see what it sets; pass its parameters as options",
     "kwargs": "pass what it contains as options of create_pool()",
 }
-REQUIRE_AUTH_VERSION = 160000  # libpq 16 has require_auth
 # libpq 18's own words, which it translates only if the process calls setlocale().
 WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
 NO_TLS = ("server does not support SSL", "server does not support TLS")
@@ -98,24 +103,10 @@ class PsycopgDriver:
             return False
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
 
-    def candidates(self, request: ConnectRequest) -> Iterator[ConnectRequest]:
-        """Yield the hosts in the order of psycopg 3.3 (``conninfo_attempts_async``).
-
-        psycopg itself cannot try them: it would send the token that was signed for one host to the others.
-        """
+    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         if not request.alternates:
-            yield request
-            return
-        addresses = [(request.host, request.port), *request.alternates]
-        if _parameter(request, "load_balance_hosts") == "random":
-            random.shuffle(addresses)
-        rounds: tuple[dict[str, Any], ...] = ({},)
-        if _parameter(request, "target_session_attrs") == "prefer-standby":
-            rounds = ({"target_session_attrs": "standby"}, {"target_session_attrs": "any"})
-        for changes in rounds:
-            options = MappingProxyType({**request.driver_options, **changes})
-            for host, port in addresses:
-                yield request.replace(host=host, port=port, alternates=(), driver_options=options)
+            return (request,)
+        return postgresql_hosts(request, shuffled=libpq_parameter(request, "load_balance_hosts") == "random")
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - psycopg does not reconnect
         connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)
@@ -124,9 +115,9 @@ class PsycopgDriver:
         except BaseException as error:
             # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
             error.with_traceback(None)
-            if (reason := _not_sent(request, error)) is not None:
-                raise InsecureTransportError(reason) from error
-            if isinstance(error, psycopg.OperationalError) and (problem := _certificate_problem(str(error))):
+            if refusal := _not_sent(request, error):
+                raise refusal from error
+            if problem := _certificate_problem(error):
                 contexts.add_certificate_note(error, request.tls, request.host, request.port, problem)
             raise
 
@@ -142,18 +133,33 @@ class PsycopgDriver:
         self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
     ) -> Any:
         base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
-
-        def is_hopeless(error: Exception) -> bool:
-            return isinstance(error, AwsIamError) or self.login_rejected(error)
+        dial = functools.partial(connect, None, base)
+        first: list[Any] = []  # connections that are made before the pool opens
 
         async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
-            return await pool.dial(functools.partial(connect, None, base), is_hopeless)
+            if first:
+                return first.pop()
+            try:
+                connection = await dial()
+            except Exception as error:
+                await pool.tell(error, hopeless=isinstance(error, AwsIamError) or self.login_rejected(error))
+                raise
+            pool.last_error = None
+            return connection
 
-        names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
-        dialled = type(base.__name__, (base,), names)
+        dialled = type(base.__name__, (base,), {"connect": staticmethod(open_connection)})
         pool = Pool("", **{**options, "connection_class": dialled, "open": False})
-        if options.get("open") is not False:
-            await pool.fill()
+        if options.get("open") is False:
+            return pool
+        # psycopg_pool 3.3 would hide the first errors, and try again until its timeout.
+        first += await open_together(dial, pool.min_size, self.abort)
+        try:
+            await pool.open(wait=True, timeout=pool.timeout)
+        except BaseException:
+            while first:
+                self.abort(first.pop())
+            await pool.close()
+            raise
         return pool
 
     async def close(self, connection: Any, *, failed: bool) -> None:
@@ -169,72 +175,24 @@ class PsycopgDriver:
 
 
 class Pool(psycopg_pool.AsyncConnectionPool[Any]):
-    """psycopg's pool. It tells its callers why a connection could not be made.
+    """psycopg's pool. It tells its callers why there is no connection.
 
-    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background. That is of no use
-    after a rejected login or a wrong option, so such an error is raised at once.
+    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.dialling: set[asyncio.Task[Any]] = set()
-        self.first_error: asyncio.Future[Any] | None = None  # while create_pool() waits
-        self.last_error: Exception | None = None
-        self.hopeless = False  # trying again will not help
+    last_error: Exception | None = None
 
     async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
         try:
             return await super().getconn(timeout)
         except psycopg_pool.PoolTimeout as error:
-            if self.last_error is not None and self.hopeless:
-                raise copy_of(self.last_error) from None
             raise error from self.last_error
 
-    async def fill(self) -> None:
-        """Open the pool and wait for ``min_size`` connections. The first error closes it again."""
-        self.first_error = asyncio.get_running_loop().create_future()
-        await self.open()
-        filled: asyncio.Future[Any] = asyncio.ensure_future(self.wait(self.timeout))
-        try:
-            await asyncio.wait({filled, self.first_error}, return_when=asyncio.FIRST_COMPLETED)
-            await (self.first_error if self.first_error.done() else filled)
-        except BaseException:
-            filled.cancel()
-            await asyncio.gather(filled, return_exceptions=True)
-            await self.close()
-            raise
-        finally:
-            self.first_error.cancel()
-            self.first_error = None
-
-    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's signature
-        for task in self.dialling:
-            task.cancel()
-        await super().close(timeout)
-
-    async def dial(self, connect: Callable[[], Awaitable[Any]], is_hopeless: Callable[[Exception], bool]) -> Any:
-        task = asyncio.current_task()
-        self.dialling |= {task} if task is not None else set()
-        try:
-            connection = await connect()
-        except Exception as error:
-            self.last_error, self.hopeless = error, is_hopeless(error)
-            if self.first_error is not None and not self.first_error.done():
-                self.first_error.set_exception(error)
-            elif self.hopeless:
-                await self._fail_waiting(error)
-            raise
-        finally:
-            self.dialling.discard(task)
-        self.last_error = None
-        return connection
-
-    async def _fail_waiting(self, error: Exception) -> None:
-        async with self._lock:
-            waiting = list(self._waiting)
-            self._waiting.clear()
-        for client in waiting:
-            await client.fail(copy_of(error))
+    async def tell(self, error: Exception, *, hopeless: bool) -> None:
+        """Keep an error for callers that time out. If trying again is of no use, raise it in those that wait."""
+        self.last_error = error
+        while hopeless and self._waiting:
+            await self._waiting.popleft().fail(copy_of(error))
 
 
 async def _parameters(request: ConnectRequest) -> dict[str, Any]:
@@ -282,10 +240,6 @@ def _require(options: dict[str, Any], name: str, value: str) -> None:
     options[name] = value
 
 
-def _parameter(request: ConnectRequest, name: str) -> Any:
-    return request.driver_options.get(name) or os.environ.get(f"PG{name.replace('_', '').upper()}")
-
-
 def _seconds(text: str, option: str) -> float:
     try:
         return float(text)
@@ -293,25 +247,20 @@ def _seconds(text: str, option: str) -> float:
         raise ConfigurationError(f"{option} must be a number of seconds") from None
 
 
-def _certificate_problem(text: str) -> contexts.CertificateProblem | None:
+def _certificate_problem(error: BaseException) -> contexts.CertificateProblem | None:
     """Read libpq 18's words. They do not say why a certificate is not trusted."""
-    if "does not match host name" in text:
+    if not isinstance(error, psycopg.OperationalError):
+        return None
+    if "does not match host name" in str(error):
         return "name"
-    return "trust" if "certificate verify failed" in text else None
+    return "trust" if "certificate verify failed" in str(error) else None
 
 
-def _not_sent(request: ConnectRequest, error: BaseException) -> str | None:
-    """Return why the secret was not sent, if that is what the error means."""
-    address, text = f"{request.host}:{request.port}", str(error)
-    if request.tls.required and any(words in text for words in NO_TLS):
-        return (
-            f"{address} offers no TLS, so the token was not sent. Connect to the database itself or through a tunnel"
-            " that passes TLS through."
-        )
-    if isinstance(request.password, Bearer) and WRONG_METHOD in text:
-        return (
-            f"{address} requested{text.partition(WRONG_METHOD)[2].rstrip()} for user {request.user!r}, but a token is"
-            " only sent as plaintext. Check that the user exists there and may log in with IAM"
-            f" (on RDS: GRANT rds_iam TO {request.user})."
-        )
+def _not_sent(request: ConnectRequest, error: BaseException) -> InsecureTransportError | None:
+    """Return the error to raise if the secret was not sent."""
+    if request.tls.required and any(words in str(error) for words in NO_TLS):
+        return no_tls_error(request)
+    _, wrong_method, requested = str(error).partition(WRONG_METHOD)
+    if wrong_method and isinstance(request.password, Bearer):
+        return method_error(request, f"requested{requested.rstrip()}")
     return None

@@ -60,22 +60,18 @@ class IamPlugin:
             # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
             # and many callers may connect in this pass of the loop.
             asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
-        token, just_read = await self._tokens.get(login.key)
-        try:
-            return await call_next(request.replace(password=token.value, tls=login.tls))
-        except Exception as error:
-            if not request.login_rejected(error):
-                raise
-            if just_read or not self._tokens.reject(login.key, token):
-                _add_login_notes(error, login.key, token)
-                raise
-            token, _ = await self._tokens.get(login.key)
-        try:
-            return await call_next(request.replace(password=token.value, tls=login.tls))
-        except Exception as error:
-            if request.login_rejected(error):
-                _add_login_notes(error, login.key, token)
-            raise
+        repeated = False
+        while True:
+            token, just_read = await self._tokens.get(login.key)
+            try:
+                return await call_next(request.replace(password=token.value, tls=login.tls))
+            except Exception as error:
+                if not request.login_rejected(error):
+                    raise
+                if repeated or just_read or not self._tokens.reject(login.key, token):
+                    _add_login_notes(error, login.key, token)
+                    raise
+            repeated = True
 
 
 def login_for(request: ConnectRequest) -> IamLogin:

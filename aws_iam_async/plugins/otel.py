@@ -154,10 +154,9 @@ def _of_key(key: TokenKey) -> Attributes:
 
 def _of_error(error: BaseException) -> Attributes:
     kind = type(error)
-    if kind.__module__ == "pymysql.err":  # aiomysql's errors, which have MySQL's number
-        code = str(error.args[0]) if error.args and isinstance(error.args[0], int) else None
-    else:
-        code = getattr(error, "sqlstate", None)
+    code = getattr(error, "sqlstate", None)
+    if kind.__module__ == "pymysql.err" and error.args and isinstance(error.args[0], int):
+        code = str(error.args[0])  # aiomysql's errors have MySQL's number
     if isinstance(code, str):
         return {"error.type": code, "db.response.status_code": code}
     return {

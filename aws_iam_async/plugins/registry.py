@@ -21,7 +21,7 @@ registered: dict[str, Factory] = {}  # of this process
 @functools.cache
 def _otel() -> Callable[[TokenService], Plugin]:
     try:
-        with threads.importing():
+        with threads.fork_barrier():
             from aws_iam_async.plugins.otel import OtelPlugin  # noqa: PLC0415 - imports OpenTelemetry
     except ModuleNotFoundError as error:
         raise PluginNotFoundError(

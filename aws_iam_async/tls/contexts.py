@@ -8,19 +8,13 @@ import contextlib
 import functools
 import os
 from _ssl import _SSLContext
-from ssl import (
-    CERT_NONE,
-    CERT_REQUIRED,
-    PROTOCOL_TLS_CLIENT,
-    SSLCertVerificationError,
-    SSLContext,
-    TLSVersion,
-)
-from typing import Literal, NamedTuple, TypeAlias, cast
+from concurrent.futures import Future
+from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLCertVerificationError, SSLContext, TLSVersion
+from typing import Literal, TypeAlias, cast
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls, TlsMode, parse
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls, parse
 from aws_iam_async.tls.pinning import pin
 
 CertificateProblem: TypeAlias = Literal["name", "time", "trust"]
@@ -31,28 +25,16 @@ _NAME_MISMATCH = frozenset({62, 64})
 _OUT_OF_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
 
 
-class ContextKey(NamedTuple):
-    """What makes one context differ from another.
-
-    Without a ``root_cert`` the RDS authorities of this package (RDS and Aurora) and the system's roots (RDS Proxy has
-    public certificates) are trusted.
-    """
-
-    verification: TlsMode
-    root_cert: str | None = None
-    alpn: str | None = None
-
-
-# A file of certificates is read once: to replace one, restart the process or pass an SSLContext.
-_contexts: dict[ContextKey, SSLContext] = {}
-_building = threads.ForkBarrier()
+# By what makes one differ from another. A file of certificates is read once: to replace one, restart the process or
+# pass an SSLContext.
+_contexts: dict[Tls, SSLContext] = {}
 
 
 def prepare(tls: Tls) -> None:
     key = None if tls.context is not None else context_key(tls)
     if key is not None and key not in _contexts:
         with contextlib.suppress(RuntimeError):  # no thread can be started, which context() reports
-            threads.start(functools.partial(_build_and_keep, key), name="TLS context", share_as=key)
+            _start_building(key)
 
 
 async def context(tls: Tls, *, unix_socket: bool = False) -> SSLContext | None:
@@ -73,7 +55,7 @@ async def context(tls: Tls, *, unix_socket: bool = False) -> SSLContext | None:
     shared = _contexts.get(key)
     if shared is None:
         try:
-            shared = await threads.run(functools.partial(_build_and_keep, key), name="TLS context", share_as=key)
+            shared = await asyncio.wrap_future(_start_building(key))
         except (OSError, ValueError) as error:
             raise ConfigurationError(_unreadable(key, error)) from error
         except asyncio.CancelledError as cancelled:  # also what a time limit does
@@ -103,37 +85,47 @@ async def ssl_context(host: str, *, sslrootcert: str | os.PathLike[str] | None =
 
 
 @functools.lru_cache(maxsize=64)
-def context_key(tls: Tls) -> ContextKey | None:
-    """Return the key of the context for a mode that verifies or requires TLS, ``None`` for the other modes.
+def context_key(tls: Tls) -> Tls | None:
+    """Return what makes the context of a mode that verifies or requires TLS, ``None`` for the other modes.
 
     This is the gate for secrets: none that is for TLS only gets past it without a context.
     """
-    match tls.mode:
-        case "require" | "verify-ca" | "verify-full" as verification:
-            return ContextKey(verification, tls.root_cert, tls.alpn)
-        case other if tls.required:
-            raise InsecureTransportError(f"the secret is for TLS only, but sslmode is {other!r}; use Tls.secured()")
+    if tls.mode in {"require", "verify-ca", "verify-full"}:
+        return Tls(tls.mode, root_cert=tls.root_cert, alpn=tls.alpn)
+    if tls.required:
+        raise InsecureTransportError(f"the secret is for TLS only, but sslmode is {tls.mode!r}; use Tls.secured()")
     return None
 
 
-def build(key: ContextKey) -> SSLContext:
+def build(key: Tls) -> SSLContext:
     built = OpenSSLContext(PROTOCOL_TLS_CLIENT)
-    built.check_hostname = key.verification == "verify-full"
+    built.check_hostname = key.mode == "verify-full"
     # Set in the base class: the setters of ssl.SSLContext recurse once truststore has replaced it (CPython 3.13).
     setters = vars(_SSLContext)
     setters["minimum_version"].__set__(built, TLSVersion.TLSv1_2)
-    setters["verify_mode"].__set__(built, CERT_NONE if key.verification == "require" else CERT_REQUIRED)
+    setters["verify_mode"].__set__(built, CERT_NONE if key.mode == "require" else CERT_REQUIRED)
     if key.alpn is not None:
         built.set_alpn_protocols([key.alpn])
-    if key.verification == "require":
+    if key.mode == "require":
         return built
     # From files, not from memory: CPython releases the GIL only while OpenSSL reads a file.
     file = RDS_CA_BUNDLE if key.root_cert is None else key.root_cert
     if file != SYSTEM:
         built.load_verify_locations(cafile=file)
-    if key.root_cert in {None, SYSTEM}:
+    if key.root_cert in {None, SYSTEM}:  # RDS Proxy has certificates of public authorities
         built.load_default_certs()
     return built
+
+
+def _start_building(key: Tls) -> Future[SSLContext]:
+    def build_and_keep() -> SSLContext:
+        with threads.fork_barrier():
+            built = _contexts[key] = pin(build(key), None)
+        if len(_contexts) > MAX_CONTEXTS:
+            _contexts.pop(next(iter(_contexts)), None)
+        return built
+
+    return threads.start(build_and_keep, name="TLS context", share_as=key)
 
 
 def add_certificate_note(
@@ -187,16 +179,7 @@ def trust_advice(tls: Tls, host: str | None) -> str:
     return f"{place} cover: {remedy}."
 
 
-def _build_and_keep(key: ContextKey) -> SSLContext:
-    with _building():
-        built = pin(build(key), None)
-    _contexts[key] = built
-    if len(_contexts) > MAX_CONTEXTS:
-        _contexts.pop(next(iter(_contexts)), None)
-    return built
-
-
-def _unreadable(key: ContextKey, error: Exception) -> str:
+def _unreadable(key: Tls, error: Exception) -> str:
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     if key.root_cert is None:
         return f"the CA bundle of aws_iam_async cannot be read ({reason}); reinstall the package"

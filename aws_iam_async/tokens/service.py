@@ -42,8 +42,6 @@ class TokenService:
         clock: Callable[[], float] = wall_clock,
         random: Callable[[], float] = random_number,
     ) -> None:
-        if refresh not in get_args(Refresh):
-            raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')
         self.counters = counters = Counters()
         self.hooks = hooks = Hooks()
         self._closed = False
@@ -54,6 +52,8 @@ class TokenService:
             return TokenCache(credentials, maxsize, clock, random, counters, hooks)
 
         self._caches = LoopLocal(create_cache)
+        if refresh not in get_args(Refresh):
+            raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')
 
     def get(self, key: TokenKey) -> Coroutine[Any, Any, tuple[Token, bool]]:
         """Return an awaitable of a token, and of whether its credentials were read for this very call.
@@ -109,7 +109,7 @@ class TokenService:
         self._caches.clear()
 
     def __del__(self) -> None:
-        caches = list(self._caches.items()) if hasattr(self, "_caches") else ()
+        caches = list(self._caches.items())
         if any(cache.credentials.renews_by_timer and not loop.is_closed() for loop, cache in caches):
             self._stop_all()
             warnings.warn(

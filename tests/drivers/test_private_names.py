@@ -34,11 +34,9 @@ def names_in(function: Any) -> set[str]:
         ("_read_packet", "(self, packet_type=<class 'pymysql.protocol.MysqlPacket'>)"),
         ("_request_authentication", "(self)"),
         ("autocommit", "(self, value)"),
-        ("caching_sha2_password_auth", "(self, pkt)"),
         ("close", "(self)"),
         ("ensure_closed", "(self)"),
         ("query", "(self, sql, unbuffered=False)"),
-        ("sha256_password_auth", "(self, pkt)"),
         ("write_packet", "(self, payload)"),
     ],
 )
@@ -91,8 +89,6 @@ async def test_connection_attributes(name: str) -> None:
         ("_request_authentication", "_password"),
         ("_request_authentication", "_process_auth"),
         ("_request_authentication", "_ssl_context"),  # None: it leaves TLS to us
-        ("_request_authentication", "caching_sha2_password_auth"),
-        ("_request_authentication", "sha256_password_auth"),
     ],
 )
 def test_what_connection_methods_use(method: str, name: str) -> None:

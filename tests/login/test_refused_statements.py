@@ -11,6 +11,7 @@ DENIED = {
     "asyncpg": "DO $$BEGIN RAISE EXCEPTION 'PAM authentication' USING ERRCODE = '28P01'; END$$",
     "aiomysql": "SIGNAL SQLSTATE '28000' SET MYSQL_ERRNO = 1045, MESSAGE_TEXT = 'Access denied for user'",
 }
+DENIED["psycopg"] = DENIED["asyncpg"]
 RESULTS = f"CREATE OR REPLACE PROCEDURE deny() BEGIN SELECT 1; SELECT 2; {DENIED['aiomysql']}; END"
 
 
@@ -23,7 +24,7 @@ class Statement:
 
     async def connect(self, request: ConnectRequest, call_next: Any) -> Any:
         connection = await call_next(request)
-        if self.rds.driver == "asyncpg":
+        if self.rds.driver != "aiomysql":
             await connection.execute(self.statement)
         else:
             async with connection.cursor() as cursor:

@@ -10,7 +10,6 @@ import pytest
 
 from aws_iam_async import ConfigurationError, tls
 from aws_iam_async.tls import Tls, contexts
-from aws_iam_async.tls.contexts import ContextKey
 
 SECONDS = 10
 
@@ -20,11 +19,11 @@ class Builder:
 
     def __init__(self) -> None:
         self.go = threading.Event()
-        self.builds: Counter[ContextKey] = Counter()
+        self.builds: Counter[Tls] = Counter()
         self.threads: set[str] = set()
         self.error: Exception | None = None
 
-    def __call__(self, setting: ContextKey) -> ssl.SSLContext:
+    def __call__(self, setting: Tls) -> ssl.SSLContext:
         self.builds[setting] += 1
         self.threads.add(threading.current_thread().name)
         assert self.go.wait(SECONDS)
@@ -103,7 +102,7 @@ async def test_the_oldest_is_dropped(builder: Builder, wanted: Tls) -> None:
     await contexts.context(last)
     assert set(builder.builds.values()) == {1}
     await contexts.context(first)
-    assert builder.builds.most_common(1) == [(ContextKey("verify-full", wanted.root_cert, "0"), 2)]
+    assert builder.builds.most_common(1) == [(wanted._replace(alpn="0"), 2)]
 
 
 async def test_a_cancelled_caller_changes_nothing_for_the_others(builder: Builder, wanted: Tls) -> None:

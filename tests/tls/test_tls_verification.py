@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from aws_iam_async import tls
-from aws_iam_async.tls import contexts
-from aws_iam_async.tls.contexts import ContextKey
+from aws_iam_async.tls import Tls, contexts
 
 NAME = "dialled.example"
 NOW = dt.datetime.now(dt.UTC)
@@ -105,7 +104,7 @@ def test_the_systems_roots_are_trusted_beside_those_of_rds(
     monkeypatch.setenv("SSL_CERT_FILE", str(root_cert))  # OpenSSL's own way to name the system's roots
 
     async def main() -> str:
-        context = contexts.build(ContextKey("verify-full"))
+        context = contexts.build(Tls("verify-full"))
         assert len(context.get_ca_certs()) == RDS_CA_BUNDLE_SIZE + 1
         return str(await hello(server, context))
 

@@ -4,7 +4,6 @@ What may be sent: see ``Connection._start_tls`` and ``_process_auth`` in ``conne
 ``context_key`` in ``tls/contexts.py``.
 """
 
-import asyncio
 import functools
 import inspect
 import traceback
@@ -13,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import aiomysql
-from aiomysql.connection import DEFAULT_USER
 from aiomysql.connection import Connection as PlainConnection
 from pymysql.charset import charset_by_name
 from pymysql.constants import CR, ER
@@ -126,10 +124,8 @@ class AiomysqlDriver:
         self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
     ) -> Pool:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
-        defaults = {name: POOL[name].default for name in ("minsize", "maxsize", "pool_recycle")}
-        echo = request.driver_options.get("echo", POOL["echo"].default)
-        connect = functools.partial(connect, None, PlainConnection)
-        pool = Pool(connect, echo=echo, loop=asyncio.get_running_loop(), **{**defaults, **options})
+        echo = request.driver_options.get("echo", False)
+        pool = Pool(functools.partial(connect, None, PlainConnection), echo=echo, **options)
         await pool.fill()
         return pool
 
@@ -147,16 +143,8 @@ class AiomysqlDriver:
 
 
 async def _log_in(connection: Connection, request: ConnectRequest) -> Connection:
-    context = await contexts.context(request.tls, unix_socket=bool(request.driver_options.get("unix_socket")))
     try:
-        await connection.log_in(
-            request.password or "",  # type: ignore[arg-type]  # check() refuses functions
-            tls=context,
-            host=request.host or CONNECT["host"].default,
-            port=request.port or AiomysqlDriver.default_port,
-            user=request.user or DEFAULT_USER,
-            db=request.database,
-        )
+        await connection.log_in(request)
     except Exception as error:
         contexts.add_certificate_note(error, request.tls, request.host, request.port)
         raise

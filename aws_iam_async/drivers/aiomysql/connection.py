@@ -20,7 +20,9 @@ from pymysql.err import MySQLError, OperationalError, raise_mysql_exception
 from aws_iam_async.drivers.aiomysql.stubs import TypedConnection
 from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.errors import InsecureTransportError
-from aws_iam_async.secret import Bearer, Secret
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Bearer
+from aws_iam_async.tls import contexts
 
 MAX_LOGIN_PACKET = 1 << 16  # bytes; login packets have hundreds, and aiomysql 0.3.2 has no limit
 # aiomysql 0.3.2 raises these when it reads a malformed packet. A UnicodeEncodeError comes from the caller's values.
@@ -33,7 +35,7 @@ INJECTION_HINT = "Check the network path for a proxy or an attacker that injects
 class Connection(TypedConnection):
     """An ``aiomysql.Connection`` that logs in through the plugins, at first and on every reconnect.
 
-    - It takes neither ``password`` nor ``ssl``. `dial` passes them to `log_in`, also for ``ping(reconnect=True)``.
+    - It takes neither ``password`` nor ``ssl``. `log_in` gets them from `dial`, also for ``ping(reconnect=True)``.
     - TLS starts before any login data is sent, on the same transport.
     - A failed or cancelled login closes its socket at once, and so does `close`.
     """
@@ -81,24 +83,16 @@ class Connection(TypedConnection):
         finally:
             abort_transport(writer.transport)
 
-    async def log_in(
-        self,
-        password: str,
-        *,
-        tls: ssl.SSLContext | None,
-        host: str,
-        port: int,
-        user: str,
-        db: str | None,
-    ) -> None:
+    async def log_in(self, request: ConnectRequest) -> None:
         """Open the socket, start TLS, authenticate and set the session up. The caller limits the time.
 
-        If `tls` is given, TLS is required, and the server's certificate must be valid for `host`. A `Bearer` is never
-        hashed, and only sent if the server requests ``mysql_clear_password``. No frame of a traceback keeps the secret.
+        If there is a TLS context, TLS is required, and the server's certificate must be valid for the host. A `Bearer`
+        is never hashed, and only sent if the server requests ``mysql_clear_password``. No frame of a traceback keeps
+        the secret.
         """
-        secret = password if isinstance(password, Bearer) else Secret(password)
-        del password  # a traceback with locals would show a plain str
-        self._host, self._port, self._user, self._db = host, port, user, db
+        tls = await contexts.context(request.tls, unix_socket=bool(self._unix_socket))
+        self._host, self._port = request.host or self.host, request.port or self.port
+        self._user, self._db = request.user or self.user, request.database
         self._reset_session(tls=tls is not None)
         transport: asyncio.Transport | None = None
         try:
@@ -110,7 +104,7 @@ class Connection(TypedConnection):
                 transport, protocol = await self._start_tls(transport, tls)
             # Only now, because a StreamWriter that is replaced closes its transport (CPython 3.11.5 and later).
             self._writer = asyncio.StreamWriter(transport, protocol, self._reader, asyncio.get_running_loop())
-            await self._authenticate(secret)
+            await self._authenticate(request.password or "")  # type: ignore[arg-type]  # the driver refuses functions
             await self._set_up_session()
         except BaseException as error:
             if transport is not None:
@@ -206,14 +200,15 @@ class Connection(TypedConnection):
             message = f"Lost connection to MySQL server at {self._host!r} before TLS. It said, unverified: {error}"
             return OperationalError(CR.CR_SERVER_LOST, message)
 
-    async def _authenticate(self, secret: Secret) -> None:
+    async def _authenticate(self, secret: str) -> None:
         """Run aiomysql's authentication, and keep the secret on this object only until it ends."""
         chosen = self._client_auth_plugin
-        # These two methods would put the secret itself into the first packet. The server requests the account's method
-        # later (auth switch), so the packet names another one, as the ``mysql`` program does.
-        if (chosen or self._server_auth_plugin) in {"mysql_clear_password", "sha256_password"}:
-            self._client_auth_plugin = "mysql_native_password"
         self._password, self._bearer = ("", secret) if isinstance(secret, Bearer) else (secret, None)
+        # These two methods would put the secret itself into the first packet, and nothing answers for a token there.
+        # The server requests the account's method later (auth switch), so the packet names another one, as the
+        # ``mysql`` program does.
+        if self._bearer or (chosen or self._server_auth_plugin) in {"mysql_clear_password", "sha256_password"}:
+            self._client_auth_plugin = "mysql_native_password"
         try:
             await self._request_authentication()
         except AttributeError as error:
@@ -238,16 +233,6 @@ class Connection(TypedConnection):
             raise self._wrong_method("a second method after mysql_clear_password")
         self._auth_plugin_used = "mysql_clear_password"
         return answer
-
-    async def caching_sha2_password_auth(self, pkt: Any) -> Any:
-        if self._bearer is not None:
-            raise self._wrong_method("caching_sha2_password")
-        return await super().caching_sha2_password_auth(pkt)
-
-    async def sha256_password_auth(self, pkt: Any) -> Any:
-        if self._bearer is not None:
-            raise self._wrong_method("sha256_password")
-        return await super().sha256_password_auth(pkt)
 
     def _wrong_method(self, method: str) -> InsecureTransportError:
         return self._insecure(

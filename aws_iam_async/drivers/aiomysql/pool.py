@@ -4,10 +4,12 @@ import asyncio
 import collections
 import logging
 from collections.abc import Awaitable, Callable
+from operator import methodcaller
 
 import aiomysql
 
 from aws_iam_async.drivers.aiomysql.stubs import TypedPool
+from aws_iam_async.drivers.protocol import open_together
 
 _logger = logging.getLogger(__name__)
 
@@ -35,9 +37,8 @@ class Pool(TypedPool):
         maxsize: int = 10,
         echo: bool = False,
         pool_recycle: int = -1,
-        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(minsize, maxsize, echo, pool_recycle, loop or asyncio.get_running_loop())
+        super().__init__(minsize, maxsize, echo, pool_recycle, asyncio.get_running_loop())
         self._open_connection = open_connection
         # Both are ordered sets, oldest first.
         self._waiters: collections.OrderedDict[asyncio.Future[aiomysql.Connection], None] = collections.OrderedDict()
@@ -51,38 +52,11 @@ class Pool(TypedPool):
         return len(self._free) + len(self._used) + len(self._dials) + len(self._ending)
 
     async def fill(self) -> None:
-        """Open the first ``minsize`` connections concurrently, before the pool is used.
+        """Open the first ``minsize`` connections, before the pool is used.
 
-        A failure or a cancellation leaves none open. After the first failure, which is raised, the other logins have
-        `GRACE` seconds to end. MySQL blocks a client that interrupts too many logins (``max_connect_errors``).
+        MySQL blocks a client that interrupts too many logins (``max_connect_errors``), so they get `GRACE`.
         """
-        failures: list[BaseException] = []
-        try:
-            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
-                for _ in range(self.minsize):
-                    group.create_task(self._fill_one(failures, limit))
-        except TimeoutError:
-            pass  # GRACE is over
-        except BaseExceptionGroup as errors:
-            failures += errors.exceptions
-        except BaseException:
-            self._close_free()
-            raise
-        if len(self._free) < self.minsize:  # not raised in a handler, which would set the error's __context__
-            self._close_free()
-            raise failures[0] if failures else asyncio.CancelledError
-
-    async def _fill_one(self, failures: list[BaseException], limit: asyncio.Timeout) -> None:
-        try:
-            self._free.append(await self._open_connection())
-        except Exception as error:  # noqa: BLE001 - fill() raises it
-            if not failures:
-                limit.reschedule(self._loop.time() + GRACE)
-            failures.append(error)
-
-    def _close_free(self) -> None:
-        while self._free:
-            self._free.popleft().close()
+        self._free += await open_together(self._open_connection, self.minsize, methodcaller("close"), grace=GRACE)
 
     async def _acquire(self) -> aiomysql.Connection:
         """Implement ``acquire()``, which wraps this coroutine in aiomysql's context manager."""

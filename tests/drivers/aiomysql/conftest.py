@@ -18,8 +18,10 @@ import uvloop
 from pymysql.constants import CLIENT
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
+from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
 from aws_iam_async.testing.servers.mariadb import MariadbServer
+from aws_iam_async.tls import Tls
 
 SECONDS = 20
 PASSWORD = "not-to-be-seen-anywhere"
@@ -98,9 +100,17 @@ def mariadb(authority: trustme.CA) -> Iterator[MariaDB]:
 Dial: TypeAlias = Callable[..., Connection]
 
 
+def login(
+    port: int, password: str = PASSWORD, *, tls: ssl.SSLContext | None = None, db: str | None = None, **attributes: Any
+) -> ConnectRequest:
+    """What ``log_in`` gets."""
+    place = {"host": "127.0.0.1", "port": port, "user": "app", **attributes}
+    return ConnectRequest(driver="aiomysql", password=password, tls=Tls(context=tls), database=db, **place)
+
+
 @pytest.fixture
 def connection() -> Iterator[Dial]:
-    """Make a connection that logs in as these keywords of ``log_in`` say; ``keywords`` are aiomysql's.
+    """Make a connection that logs in as these keywords of `login` say; ``keywords`` are aiomysql's.
 
     If ``is_token`` is true, the secret is only sent as it is, never as a hash.
     """
@@ -109,13 +119,11 @@ def connection() -> Iterator[Dial]:
     def make(
         port: int, secret: str = PASSWORD, *, keywords: Mapping[str, Any] | None = None, **log_in: Any
     ) -> Connection:
-        if log_in.pop("is_token", False):
-            secret = Bearer(secret)
-        given = {"tls": None, "host": "127.0.0.1", "user": "app", "db": None, **log_in}
+        request = login(port, Bearer(secret) if log_in.pop("is_token", False) else secret, **log_in)
 
         async def dial(connection: Connection) -> None:
             async with asyncio.timeout(SECONDS):
-                await connection.log_in(secret, port=port, **given)
+                await connection.log_in(request)
 
         conn = Connection(dial=dial, **(keywords or {}))
         made.append(conn)

@@ -13,6 +13,7 @@ import pytest
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.secret import Secret
+from tests.drivers.aiomysql.conftest import login
 
 PASSWORD = "not-to-be-seen-anywhere"
 
@@ -106,7 +107,7 @@ async def test_failed_reconnect_leaves_it_closed(mariadb: Any, leaks: Any) -> No
     ports = [mariadb.port, mariadb.port, 1]  # nothing listens on port 1
 
     async def dial(conn: Connection) -> None:
-        await conn.log_in(PASSWORD, tls=None, host="127.0.0.1", port=ports.pop(0), user="app", db=None)
+        await conn.log_in(login(ports.pop(0)))
 
     conn = Connection(dial=dial)
     await conn._connect()
@@ -123,7 +124,7 @@ async def test_failed_reconnect_leaves_it_closed(mariadb: Any, leaks: Any) -> No
 
 async def test_failure_after_the_login_closes_it(mariadb: Any, leaks: Any) -> None:
     async def dial(conn: Connection) -> None:
-        await conn.log_in(PASSWORD, tls=None, host="127.0.0.1", port=mariadb.port, user="app", db=None)
+        await conn.log_in(login(mariadb.port))
         raise LookupError("a plugin changed its mind")
 
     conn = Connection(dial=dial)
@@ -154,7 +155,7 @@ async def test_closing_without_a_goodbye_closes_at_once(
 
 async def test_dropped_unclosed_it_warns(mariadb: Any, leaks: Any, trusting: ssl.SSLContext) -> None:
     async def dial(conn: Connection) -> None:
-        await conn.log_in(PASSWORD, tls=trusting, host="127.0.0.1", port=mariadb.port, user="app", db=None)
+        await conn.log_in(login(mariadb.port, tls=trusting))
 
     conn = Connection(dial=dial)
     await conn._connect()
@@ -205,7 +206,7 @@ async def test_keywords_that_cannot_be_understood_are_one_error_only(connection:
 
 async def test_failed_login_is_not_left_to_the_garbage_collector(mariadb: Any) -> None:
     async def dial(conn: Connection) -> None:
-        await conn.log_in("wrong", tls=None, host="127.0.0.1", port=mariadb.port, user="app", db=None)
+        await conn.log_in(login(mariadb.port, "wrong"))
 
     gc.disable()
     try:

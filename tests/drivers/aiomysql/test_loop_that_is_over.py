@@ -12,7 +12,7 @@ import uvloop
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from tests.drivers.aiomysql.conftest import PASSWORD, sockets
+from tests.drivers.aiomysql.conftest import login, sockets
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -56,8 +56,7 @@ def test_it_warns_and_its_sockets_are_gone(
     over_tls: bool,
 ) -> None:
     async def dial(conn: Connection) -> None:
-        place: dict[str, Any] = {"host": "127.0.0.1", "port": mariadb.port, "user": "app", "db": None}
-        await conn.log_in(PASSWORD, tls=trusting if over_tls else None, **place)
+        await conn.log_in(login(mariadb.port, tls=trusting if over_tls else None))
 
     async def open_connection() -> Connection:
         conn = Connection(dial=dial)
