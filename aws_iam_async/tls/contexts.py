@@ -121,7 +121,7 @@ def add_certificate_note(
 ) -> None:
     """Add a note to an error about a certificate that was not accepted: the reason, and what to do.
 
-    ``problem`` is for drivers whose errors are not those of :mod:`ssl`.
+    Drivers that raise no errors of :mod:`ssl` pass the ``problem``.
     """
     match problem or _certificate_problem(error):
         case "name":
