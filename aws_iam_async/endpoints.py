@@ -14,7 +14,6 @@ from typing import NamedTuple
 from aws_iam_async.errors import ConfigurationError, RegionError
 
 _REGION = r"[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,3}"
-_AVAILABILITY_ZONE = _REGION + "[a-z]"
 
 # `<region>.rds.<suffix>` is the common order; China, GovCloud and the isolated partitions also have the other one.
 _ENDPOINT = rf"""
@@ -39,15 +38,13 @@ _LONGEST_LABEL = 63
 _NOT_IN_A_HOST = r"[^A-Za-z0-9._-]"
 _ZONE = r"[A-Za-z0-9._~-]{1,64}"
 
-_PORT_DIGITS = r"[0-9]{1,18}"
 _HIGHEST_PORT = 65535
 
 
 class RdsEndpoint(NamedTuple):
     host: str  # lower-case, without a trailing dot
-    kind: (
-        str  # "instance", "cluster", "cluster-ro", "cluster-custom", "proxy", "proxy-endpoint", "shardgrp" or "global"
-    )
+    # "instance", "cluster", "cluster-ro", "cluster-custom", "proxy", "proxy-endpoint", "shardgrp" or "global"
+    kind: str
     region: str | None  # None for a global database
     service: str = "rds-db"  # decides on the kind of token: tokens.token.TOKEN_KINDS
 
@@ -88,20 +85,21 @@ def normalise(host: object, option: str = "host") -> str:
     if not isinstance(host, str):
         raise ConfigurationError(f"{option} must be a host name or an IP address, not {type(host).__name__}")
     host = str.__str__(host)  # str() of a member of a `class Host(str, Enum)` is the member's name
-    if not host:
-        raise ConfigurationError(f"{option} is empty; pass the database's host name")
-    if len(host) > _LONGEST_NAME + 1:
-        raise ConfigurationError(f"{option} is {len(host)} characters long; a host name has at most {_LONGEST_NAME}")
     if (address := _shortest_ip(host)) is not None:
         return address
-    name = (host if host.isascii() else _to_ascii(host, option)).lower().removesuffix(".")
+    try:
+        name = (host if host.isascii() else host.encode("idna").decode("ascii")).lower().removesuffix(".")
+    except UnicodeError:
+        # The codec's error contains the whole input; see the module's docstring.
+        raise ConfigurationError(f"{option} is not a valid internationalised host name; pass its xn-- form") from None
     if wrong := re.search(_NOT_IN_A_HOST, name):
         raise ConfigurationError(
-            f"{option} contains {wrong[0]!r}, which no host name contains; {_advice(wrong[0], option)}"
+            f"{option} contains {wrong[0]!r}, which no host name contains; pass a single host name or IP address,"
+            " without URL, user, port, brackets or path of a Unix socket"
         )
     labels = name.split(".")
     if not all(labels):
-        raise ConfigurationError(f"{option} has an empty part before, between or after its dots")
+        raise ConfigurationError(f"{option} is empty, or has an empty part before, between or after its dots")
     if len(name) > _LONGEST_NAME or len(max(labels, key=len)) > _LONGEST_LABEL:
         raise ConfigurationError(
             f"{option} is too long: a host name has at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between dots"
@@ -112,28 +110,6 @@ def normalise(host: object, option: str = "host") -> str:
     return name
 
 
-def _to_ascii(host: str, option: str) -> str:
-    try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError:
-        # The codec's error contains the whole input; see the module's docstring.
-        raise ConfigurationError(f"{option} is not a valid internationalised host name; pass its xn-- form") from None
-
-
-def _advice(wrong: str, option: str) -> str:
-    match wrong:
-        case ":" | "[" | "]":
-            port = "iam_default_port" if option == "iam_host" else "port"
-            return f"pass only the name, without https:// or ARN, the port as `{port}`, and IPv6 without brackets"
-        case "/" | "@":
-            return "pass only the host name, without URL, user or path of a Unix socket"
-        case ",":
-            return "pass a single host"
-        case _:
-            return "remove it"
-
-
-@functools.lru_cache(maxsize=1024)
 def endpoint_name(host: object) -> str:
     """Return the normalised name of an endpoint, which tokens are signed for and servers are verified as."""
     name = normalise(host)
@@ -163,14 +139,10 @@ def region_of_pattern(pattern: object, option: str = "cluster_instance_host_patt
 
     Proxies and custom clusters have no instances, so their names are refused.
     """
-    if not isinstance(pattern, str):
-        raise ConfigurationError(f"{option} must be a host name with one '?', not {type(pattern).__name__}")
-    if not pattern.isascii():
-        raise ConfigurationError(f"{option} must be ASCII; pass the xn-- form of an internationalised name")
-    if pattern.count("?") != 1:
+    if not isinstance(pattern, str) or not pattern.isascii() or pattern.count("?") != 1:
         raise ConfigurationError(
             f"{option} must contain exactly one '?' in place of an instance's name, for example "
-            "'?.c9akciq32.us-east-1.rds.amazonaws.com'"
+            "'?.c9akciq32.us-east-1.rds.amazonaws.com', and an internationalised name in its xn-- form"
         )
     before, _, after = pattern.partition("?")
     endpoint = parse(normalise(f"{before}x{after}", option))
@@ -183,14 +155,12 @@ def region_of_pattern(pattern: object, option: str = "cluster_instance_host_patt
 
 
 def normalise_region(region: object, option: str = "iam_region") -> str:
-    if not isinstance(region, str):
-        raise RegionError(f"{option} must be a region code such as 'us-east-1', not {type(region).__name__}")
-    code = region.lower() if region.isascii() else ""
+    code = region.lower() if isinstance(region, str) and region.isascii() else ""
     if re.fullmatch(_REGION, code):
         return code
-    if re.fullmatch(_AVAILABILITY_ZONE, code):
+    if re.fullmatch(_REGION + "[a-z]", code):
         raise RegionError(f"{option}={code!r} is an availability zone; its region is {code[:-1]!r}")
-    raise RegionError(f"{option} does not look like a region code such as 'us-east-1'")
+    raise RegionError(f"{option} must be a region code such as 'us-east-1'")
 
 
 def signing_region(given: object, host: str, *, pattern: object = None, option: str = "iam_region") -> str:
@@ -202,35 +172,24 @@ def signing_region(given: object, host: str, *, pattern: object = None, option: 
     if given is not None:
         return normalise_region(given, option)
     endpoint = parse(host)
-    region = (endpoint and endpoint.region) or region_in_pattern
-    if region:
+    if region := (endpoint and endpoint.region) or region_in_pattern:
         return region
-    if endpoint is None:
-        raise RegionError(
-            f"{host!r} is not the name of an RDS endpoint, so it does not contain a region: pass the endpoint's own"
-            f" name, such as name.xyz.us-east-1.rds.amazonaws.com, or {option}="
-        )
-    raise RegionError(f"{host!r} does not contain a region: pass {option}=, for example {option}='us-east-1'")
+    raise RegionError(
+        f"{host!r} does not contain a region: pass {option}=, for example {option}='us-east-1', or the endpoint's own"
+        " name, such as name.xyz.us-east-1.rds.amazonaws.com"
+    )
 
 
 def parse_port(port: object, option: str = "port") -> int:
     """Parse a TCP port: an integer, or decimal digits without sign or spaces."""
-    if isinstance(port, bool) or not isinstance(port, int | str):
-        raise ConfigurationError(
-            f"{option} must be a whole number from 1 to {_HIGHEST_PORT}, not {type(port).__name__}"
-        )
-    if isinstance(port, str) and not re.fullmatch(_PORT_DIGITS, port):
-        raise ConfigurationError(f"{option} must be a whole number from 1 to {_HIGHEST_PORT}, in digits only")
-    number = int(port)
-    if not 1 <= number <= _HIGHEST_PORT:
-        raise ConfigurationError(f"{option} is out of range: it must be from 1 to {_HIGHEST_PORT}")
-    return number
+    number = int(port) if isinstance(port, str) and re.fullmatch("[0-9]{1,18}", port) else port
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _HIGHEST_PORT:
+        raise ConfigurationError(f"{option} must be a whole number from 1 to {_HIGHEST_PORT}")
+    return int(number)
 
 
 def parse_name(name: object, option: str) -> str:
     """Parse the name of a database user or a database."""
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise ConfigurationError(f"{option} must be a string that is not empty and contains no NUL")
-    if any("\ud800" <= character <= "\udfff" for character in name):
-        raise ConfigurationError(f"{option} contains half of a character (a lone surrogate), which has no UTF-8 form")
+    if not isinstance(name, str) or not re.fullmatch(r"[^\0\ud800-\udfff]+", name):  # a surrogate has no UTF-8 form
+        raise ConfigurationError(f"{option} must be a non-empty string in valid Unicode, without NUL")
     return str.__str__(name)  # as in normalise()

@@ -148,8 +148,7 @@ class PluginManager:
         await pipeline.check(request)
 
         async def connect(dsn: str | None = None, kind: type = object, /, **changed: Any) -> Any:
-            same = dsn is None and not changed
-            changed_request = request if same else reader.read(dsn, changed, pool=False).request
+            changed_request = reader.read(dsn, changed, pool=False).request if dsn or changed else request
             return await pipeline.connect(changed_request, kind=kind)
 
         pool = await pipeline.driver.create_pool(request, pool_options, connect)
@@ -159,13 +158,10 @@ class PluginManager:
         name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
         if name not in self._pipelines:
             loaded = await drivers.load(name)
-            if name not in self._pipelines:  # another caller may have been faster
-                pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
-                logins = (getattr(plugin, "own_login", None) for plugin in self._plugins)
-                reader = OptionsReader(
-                    loaded, self._plugin_names, self.option_names, self._options, next(filter(None, logins), None)
-                )
-                self._pipelines[name] = pipeline, reader
+            pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
+            logins = filter(None, (getattr(plugin, "own_login", None) for plugin in self._plugins))
+            reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options, next(logins, None))
+            self._pipelines.setdefault(name, (pipeline, reader))  # another caller may have been faster
         return self._pipelines[name]
 
 

@@ -2,33 +2,30 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 from aws_iam_async.errors import ConfigurationError
 
-PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "iam": frozenset(
-            {
-                "cluster_instance_host_pattern",
-                "credentials",
-                "iam_default_port",
-                "iam_host",
-                "iam_region",
-                "iam_token_expiration",
-                "profile",
-            }
-        ),
-    }
-)
+PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
+    "iam": frozenset(
+        {
+            "cluster_instance_host_pattern",
+            "credentials",
+            "iam_default_port",
+            "iam_host",
+            "iam_region",
+            "iam_token_expiration",
+            "profile",
+        }
+    ),
+}
 """The options that the built-in plugins own, by plugin code."""
 
 # Foreign names and ours, in lower case and without underscores. The foreign ones are those of the AWS Advanced NodeJS,
-# JDBC and Python wrappers, of libpq, of SQLAlchemy and of other drivers.
+# JDBC and Python wrappers, of libpq, of SQLAlchemy and of other drivers. Some of ours are no options of a connection.
 _FOREIGN_NAMES = {
-    "iamexpiration": "iamtokenexpiration",
     "iamport": "iamdefaultport",
-    "awsprofile": "profile",
+    "enabletelemetry": 'plugins="otel,iam"',
+    "refresh": "PluginManager(refresh=...)",
     "wrapperplugins": "plugins",
     "sslca": "sslrootcert",
     "sslcontext": "ssl",
@@ -42,15 +39,12 @@ _FOREIGN_NAMES = {
     "poolsize": "maxsize",
     "maxsize": "poolsize",
 }
-# Foreign names with a counterpart that is not an option of a connection.
-_HINTS = {"enabletelemetry": 'plugins="otel,iam"', "refresh": "PluginManager(refresh=...)"}
 # Names that are meant for AWS or may hold a secret, with the option that was probably meant. PostgreSQL 18 has no such
 # settings: for TLS they begin with "ssl_". A custom setting has a dot in its name.
 _NEVER_SETTINGS = {
-    "iam_region": r"[^.]*region",
+    "iam_region": r"iam(?!\.)|[^.]*region",
     "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|role[^.]|external[_-]?id",
     "password": r".*(passw(or)?d|passphrase|pwd)$|pass$",
-    "plugins": r"iam(?!\.)",
     "sslmode": r"ssl(?![_.])",
 }
 
@@ -70,10 +64,9 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
     """Return the known name that was probably meant by a name in any spelling: ``iamRegion``, ``iam-region``."""
     plain = {option.replace("_", ""): option for option in known}
     wanted = name.replace("_", "").replace("-", "").lower()
-    if hint := _HINTS.get(wanted):
-        return hint
-    if (meant := _FOREIGN_NAMES.get(wanted)) in plain:
-        return plain[meant]
+    meant = _FOREIGN_NAMES.get(wanted)
+    if meant and (meant in plain or not meant.isalpha()):
+        return plain.get(meant, meant)
     import difflib  # noqa: PLC0415 - for errors only
 
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=likeness)
@@ -94,7 +87,7 @@ def refuse_unknown(
         plugin = next((code for code, options in PLUGIN_OPTIONS.items() if name in options), None)
         if plugin is not None:
             raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
-        known = frozenset({"plugins", *known} - {name})
+        known |= {"plugins"}
         instead = meant_instead_of_setting(name)
         meant = nearest(name, known) or (instead if instead in known else None)
         guess = f"did you mean {meant}?" if meant else "it may be a secret or an option for AWS" if instead else ""

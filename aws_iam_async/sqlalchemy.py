@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
     raise ImportError("SQLAlchemy is not installed: pip install 'aws-iam-async[sqlalchemy]'") from error
 
 from aws_iam_async import drivers
+from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.manager import PluginManager
 from aws_iam_async.names import nearest, refuse_unknown
@@ -67,7 +68,7 @@ def create_async_engine(
         DriverNotFoundError: The driver is not installed.
     """
     url = _read_url(url)
-    driver = _driver_name(url)
+    driver = _driver(url)
     manager = _manager(plugins, manager)
     own = {name: options.pop(name) for name in list(options) if name in manager.option_names | TLS_OPTIONS}
     for name in BYPASSES:
@@ -75,9 +76,6 @@ def create_async_engine(
             raise ConfigurationError(f"{name}: the engine connects through the plugins; write a plugin instead")
     try:
         engine = sqlalchemy_asyncio.create_async_engine(url, **options)
-    except ModuleNotFoundError:
-        drivers.load_now(driver)  # if the driver is missing, this error says what to install
-        raise
     except TypeError as error:
         # Only SQLAlchemy knows the options of its dialects and pools.
         _refuse_unknown([name for name in options if f"'{name}'" in str(error)], manager, driver, error)
@@ -112,10 +110,9 @@ def arm(
         raise ConfigurationError(f"engine must be an AsyncEngine of SQLAlchemy, not {type(engine).__name__}")
     if engine.dialect in _armed:
         raise ConfigurationError("the engine is armed already; create another one for other plugins or options")
-    driver = _driver_name(engine.url)
-    known = drivers.load_now(driver)
+    driver = _driver(engine.url)
     manager = _manager(plugins, manager)
-    refuse_unknown(options, manager.option_names | TLS_OPTIONS, where=f"for an engine with driver {driver}")
+    refuse_unknown(options, manager.option_names | TLS_OPTIONS, where=f"for an engine with driver {driver.name}")
 
     _, from_url = engine.dialect.create_connect_args(engine.url)
 
@@ -126,8 +123,8 @@ def arm(
             name: value for name, value in keywords.items() if not isinstance(value, str) or from_url.get(name) != value
         }
         query = {name: value for name, value in engine.url.query.items() if name not in from_url or name in keywords}
-        dsn = _as_dsn(engine.url.set(drivername=f"{known.system}+{driver}", query=query))
-        return manager.connect(dsn, **merge(arguments, options, driver=known))
+        dsn = _as_dsn(engine.url.set(drivername=f"{driver.system}+{driver.name}", query=query))
+        return manager.connect(dsn, **merge(arguments, options, driver=driver))
 
     def replace_connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
         # From the second connection on it is there already: SQLAlchemy 2.0.42 passes the same dict each time.
@@ -141,7 +138,7 @@ def arm(
 def _read_url(url: str | URL) -> URL:
     """Read a URL as a DSN, and return it in a form that SQLAlchemy accepts."""
     dsn = parse(_as_dsn(url) if isinstance(url, URL) else url)
-    if len(dsn.hosts) == 1 or not dsn.hosts:
+    if not dsn.hosts[1:]:
         return make_url(url.strip() if isinstance(url, str) else url)
     query = {
         "host": ",".join(host or "" for host, _ in dsn.hosts),
@@ -154,14 +151,14 @@ def _as_dsn(url: URL) -> str:
     return url.render_as_string(hide_password=False).replace(" ", "%20")
 
 
-def _driver_name(url: URL) -> str:
+def _driver(url: URL) -> Driver:
     _, _, driver = url.drivername.partition("+")
     if driver not in drivers.BUILT_IN:
         raise ConfigurationError(
             f"the URL is for {url.drivername!r}; write 'postgresql+asyncpg://', 'postgresql+psycopg://' or"
             " 'mysql+aiomysql://'"
         )
-    return driver
+    return drivers.load_now(driver)
 
 
 def _manager(plugins: str | Iterable[str | Plugin] | None, manager: PluginManager | None) -> PluginManager:
@@ -173,16 +170,15 @@ def _manager(plugins: str | Iterable[str | Plugin] | None, manager: PluginManage
     return manager
 
 
-def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: str, error: TypeError) -> None:
-    known = drivers.load_now(driver)
+def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver, error: TypeError) -> None:
     engine = {name for overload in get_overloads(sqlalchemy.create_engine) for name in overload.__annotations__}
     own = frozenset(engine | manager.option_names | TLS_OPTIONS)
     for name in names:
-        if name in known.connect_options | FIELDS | known.aliases.keys():
+        if name in driver.connect_options | FIELDS | driver.aliases.keys():
             raise ConfigurationError(
-                f"{name} is an option of {driver}, not of the engine: pass connect_args={{{name!r}: ...}}"
+                f"{name} is an option of {driver.name}, not of the engine: pass connect_args={{{name!r}: ...}}"
             ) from error
         if nearest(name, own):
-            refuse_unknown([name], own, where=f"for an engine with driver {driver}")
-        if known.query_has_settings and name not in known.pool_options:
+            refuse_unknown([name], own, where=f"for an engine with driver {driver.name}")
+        if driver.query_has_settings and name not in driver.pool_options:
             error.add_note(f"Pass a setting of the server as connect_args={{'server_settings': {{{name!r}: ...}}}}.")

@@ -16,7 +16,6 @@ from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import meant_instead_of_setting, nearest, refuse_unknown
 from aws_iam_async.options import dsn
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.secret import Secret
 
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
@@ -55,9 +54,10 @@ class OptionsReader:
         self._plugin_options = plugin_options
         self._defaults = defaults
         self._own_login = own_login
-        self._keywords_only = (driver.connect_options | driver.pool_options | _NOT_IN_DSN) - driver.query_options
-        self._known = FIELDS | TLS_OPTIONS | plugin_options | driver.connect_options | driver.pool_options
-        self._in_query = self._known | driver.query_options | _NOT_IN_DSN
+        self._own = FIELDS | TLS_OPTIONS | plugin_options
+        self._known = self._own | driver.connect_options | driver.pool_options | _NOT_IN_DSN
+        self._keywords_only = self._known - self._own - driver.query_options
+        self._in_query = self._known | driver.query_options
         self._where = f"for driver {driver.name} with plugins {plugins!r}"
         # An application passes the same options for each connection. `typed`: True is not a port, though it equals 1.
         self._read_cached = functools.lru_cache(maxsize=64, typed=True)(self._read)
@@ -67,13 +67,7 @@ class OptionsReader:
 
         Keywords win over the DSN, the DSN over the manager's options, those over the driver's environment variables.
         """
-        in_dsn = frozenset() if text is None else dsn.parse(text).fields
-        environment = tuple(
-            [
-                None if name in in_dsn or keywords.get(name) is not None else os.environ.get(variable)
-                for name, variable in self._driver.variables.items()
-            ]
-        )
+        environment = tuple(map(os.environ.get, self._driver.variables.values()))
         read = self._read_cached if all(map(_equal_only_if_same, keywords.values())) else self._read
         options = read(text, pool, environment, **keywords)
         if options.request.password is not None and self._own_login:
@@ -90,11 +84,12 @@ class OptionsReader:
     ) -> Options:
         driver = self._driver
         from_dsn = {} if text is None else self._from_dsn(dsn.parse(text))
-        variables = dict(zip(driver.variables, environment, strict=True))
-        if any(layer.get("host") is not None for layer in (self._defaults, from_dsn, keywords)):
-            variables.pop("host", None)  # so that it is not validated either
+        layers = (self._defaults, from_dsn, keywords)
+        variables = {name: value for name, value in zip(driver.variables, environment, strict=True) if value}
+        if any(layer.get("host") is not None for layer in layers):
+            variables.pop("host", None)  # its ports are for its own hosts
         from_environment = _from_environment(variables)
-        given = merge(from_environment, self._defaults, from_dsn, keywords, driver=driver)
+        given = merge(from_environment, *layers, driver=driver)
         self._check(given, pool=pool)
         addresses = _addresses(given.get("host"), given.get("port"), from_environment.get("port"), driver.default_port)
         (host, port), alternates = addresses[0], addresses[1:]
@@ -104,9 +99,9 @@ class OptionsReader:
             system=driver.system,
             host=host,
             port=port,
-            user=_name(given, "user"),
-            database=_name(given, "database"),
-            password=_password(given.get("password")),
+            user=_name(given.get("user"), "user"),
+            database=_name(given.get("database"), "database"),
+            password=given.get("password"),
             tls=settings._replace(alpn=driver.alpn),
             options=_only(given, self._plugin_options),
             driver_options=_only(given, driver.connect_options),
@@ -125,14 +120,14 @@ class OptionsReader:
             if name in driver.pool_options and not pool:
                 raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
             if name not in self._known:
-                is_setting = driver.query_has_settings and not self._looks_like_an_option(name)
-                advice = f"pass a setting of the server as {_SETTINGS}={{{name!r}: ...}}" if is_setting else ""
+                advice = f"pass a setting of the server as {_SETTINGS}={{{name!r}: ...}}" * self._is_setting(name)
                 refuse_unknown([name], self._known, where=self._where, other=advice)
         self._check_settings(given.get(_SETTINGS))
+        if not (isinstance(given.get("password"), str | None) or callable(given["password"])):
+            raise ConfigurationError(f"password must be a string, not {type(given['password']).__name__}")
         seconds: Any = given.get(driver.time_limit)
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        in_range = is_number and (seconds == math.inf or 0 <= seconds <= _LONGEST_TIME_LIMIT)  # nan is neither
-        if seconds is not None and not in_range:
+        if seconds is not None and not (is_number and (0 <= seconds <= _LONGEST_TIME_LIMIT or seconds == math.inf)):
             raise ConfigurationError(
                 f"{driver.time_limit} must be a number of seconds from 0 to {_LONGEST_TIME_LIMIT}, or None for no limit"
             )
@@ -158,24 +153,18 @@ class OptionsReader:
         given: dict[str, Any] = {}
         for_driver: dict[str, str] = {}
         for name, value in _by_field(query, driver).items():
-            if name in self._plugin_options or name in TLS_OPTIONS or name in FIELDS:
-                given[name] = value
-            elif name in driver.query_options:
-                for_driver[name] = value
-            elif name in self._keywords_only:
+            if name in self._keywords_only:
                 raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
-            else:
-                if not driver.query_has_settings or self._looks_like_an_option(name):
-                    refuse_unknown([name], self._in_query, where=self._where, keywords=self._keywords_only)
-                for_driver[name] = value
+            if name not in self._in_query and not self._is_setting(name):
+                refuse_unknown([name], self._in_query, where=self._where, keywords=self._keywords_only)
+            (given if name in self._own else for_driver)[name] = value
         return {**driver.read_query(for_driver), **given}
 
-    def _looks_like_an_option(self, name: str) -> bool:
-        """Whether a name is a misspelled option: asyncpg would send it to the server as a setting, with the login."""
-        return meant_instead_of_setting(name) is not None or (
-            "." not in name
-            and bool(nearest(name, self._plugin_options) or nearest(name, self._in_query, likeness=_MISSPELLED))
-        )
+    def _is_setting(self, name: str) -> bool:
+        """Whether an unknown name is a setting, which asyncpg sends to the server, and not a misspelled option."""
+        if not self._driver.query_has_settings or meant_instead_of_setting(name):
+            return False
+        return "." in name or not nearest(name, self._in_query, likeness=_MISSPELLED)
 
 
 def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
@@ -199,11 +188,9 @@ def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
         for field, value in _by_field(layer, driver).items():
             if value is None and field not in own_keywords:
                 continue
-            earlier = given.get(field)
-            if isinstance(earlier, Mapping) and isinstance(value, Mapping):  # settings for the server add up in asyncpg
-                given[field] = {**earlier, **value}
-            else:
-                given[field] = value
+            earlier: Any = given.get(field)
+            add_up = isinstance(earlier, Mapping) and isinstance(value, Mapping)  # settings for the server, in asyncpg
+            given[field] = {**earlier, **value} if add_up else value
     return given
 
 
@@ -236,20 +223,11 @@ def _only(given: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: given[name] for name in given if name in names}
 
 
-def _password(value: Any) -> Any:
-    if value is None or isinstance(value, Secret) or callable(value):
-        return value
-    if not isinstance(value, str):
-        raise ConfigurationError(f"password must be a string, not {type(value).__name__}")
-    return Secret(str.__str__(value))
-
-
-def _from_environment(values: Mapping[str, str | None]) -> dict[str, Any]:
-    """Parse the driver's variables as libpq does: lists of hosts and ports; an empty variable is not given."""
-    given = {name: value for name, value in values.items() if value}
-    hosts = dsn.split_hosts(given.pop("host", ""), source="PGHOST", bare_ipv6=True)
-    ports = [port or None for port in given.pop("port", "").split(",")]
-    return given | _places(dsn.with_ports(hosts or ((None, None),) * len(ports), ports))
+def _from_environment(variables: dict[str, str]) -> dict[str, Any]:
+    """Parse the driver's variables as libpq does: lists of hosts and ports."""
+    hosts = dsn.split_hosts(variables.pop("host", ""), source="PGHOST")
+    ports = [port or None for port in variables.pop("port", "").split(",")]
+    return {**variables, **_places(dsn.with_ports(hosts, ports))}
 
 
 def _places(hosts: dsn.Hosts) -> dict[str, list[str | None]]:
@@ -260,25 +238,12 @@ def _places(hosts: dsn.Hosts) -> dict[str, list[str | None]]:
 
 def _addresses(host: Any, *ports: Any) -> list[tuple[str | None, int]]:
     """Return each host with its port: the first that is given of ``ports``, each for all hosts or a list."""
-    hosts: dsn.Hosts = tuple((name, None) for name in (host if isinstance(host, (list, tuple)) else [host]))
-    if not hosts:
-        raise ConfigurationError("host is an empty list; name at least one host")
-    if len(hosts) > 1 and (None, None) in hosts:
-        raise ConfigurationError("one of the hosts is empty; remove the extra comma or name the host")
+    names = [name or "" for name in host] or [""] if isinstance(host, (list, tuple)) else [host]
+    hosts: dsn.Hosts = tuple((name, None) for name in names)
     for port in ports:
         hosts = dsn.with_ports(hosts, port if isinstance(port, (list, tuple)) else [port])
-    return [(_host(name), endpoints.parse_port(port, "port")) for name, port in hosts]
+    return [(_name(name, "host"), endpoints.parse_port(port)) for name, port in hosts]
 
 
-def _host(host: Any) -> str | None:
-    if host is None:
-        return None
-    if not isinstance(host, str):
-        raise ConfigurationError(f"host must be a string, not {type(host).__name__}")
-    if not host or not host.isprintable() or " " in host:  # the space is the only printable white space
-        raise ConfigurationError("host is empty or contains white space or control characters")
-    return str.__str__(host)  # str() of a member of a `class Host(str, Enum)` is the member's name
-
-
-def _name(given: Mapping[str, Any], name: str) -> str | None:
-    return None if given.get(name) is None else endpoints.parse_name(given[name], name)
+def _name(name: Any, option: str) -> str | None:
+    return None if name is None else endpoints.parse_name(name, option)

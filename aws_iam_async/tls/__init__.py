@@ -5,6 +5,8 @@ No environment variable is read: ``PGSSLMODE`` and similar variables cannot weak
 """
 
 import os
+import re
+from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -12,13 +14,8 @@ from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import shown
 
 RDS_CA_BUNDLE = f"{__path__[0]}/rds-ca-bundle.pem"
-_REGIONS_OF_BUNDLE = (
-    "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1",
-    "ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1",
-    "eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1",
-    "me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2",
-)
-RDS_CA_REGIONS = frozenset(" ".join(_REGIONS_OF_BUNDLE).split())
+# Each certificate has its subject in a comment. Reading the file takes 1 ms, and must not happen on the event loop.
+RDS_CA_REGIONS = frozenset(re.findall(r"CN=Amazon RDS (\S+) Root CA", Path(RDS_CA_BUNDLE).read_text("ascii")))
 
 # CPython's own class. truststore puts another in its place, which trusts the system's roots whatever sslrootcert says.
 OpenSSLContext: type[SSLContext] = next(base for base in SSLContext.__mro__ if base.__module__ == "ssl")
@@ -66,11 +63,10 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
     ``sslrootcert=system`` only the system's authorities are trusted.
     """
     if isinstance(ssl, OpenSSLContext):
-        for option, value in (("sslmode", sslmode), ("sslrootcert", sslrootcert)):
-            if value is not None:
-                raise ConfigurationError(
-                    f"{option} has no effect with ssl=SSLContext, which decides on trust and verification; remove one"
-                )
+        if sslmode is not None or sslrootcert is not None:
+            raise ConfigurationError(
+                "ssl=SSLContext decides on trust and verification; omit it, or omit sslmode and sslrootcert"
+            )
         if ssl.protocol is PROTOCOL_TLS_SERVER:
             raise ConfigurationError(
                 "ssl: this SSLContext is for servers; create one with ssl.create_default_context(), without a purpose"
@@ -80,17 +76,17 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
     if mode is not None and same is not None and mode != same:
         raise ConfigurationError(f"ssl is {mode!r} and sslmode is {same!r}; pass one of them")
     mode = mode or same
-    root_cert = _path(sslrootcert, "sslrootcert")
-    if root_cert is None:
+    if sslrootcert is None:
         return Tls(mode)
+    root_cert = os.fsdecode(sslrootcert) if isinstance(sslrootcert, str | bytes | os.PathLike) else ""
+    if not root_cert or "://" in root_cert or "\0" in root_cert:
+        raise ConfigurationError("sslrootcert must be the non-empty path of a local PEM file")
     if mode in _PLAINTEXT_MODES:
         raise ConfigurationError(f"sslrootcert verifies nothing with sslmode {mode!r}; pass 'verify-full' or drop it")
     if root_cert == SYSTEM and mode not in {None, "verify-full"}:
         # As in libpq: anybody can get a certificate of a public authority.
         raise ConfigurationError(f"sslrootcert='system' needs sslmode 'verify-full', not {mode!r}; omit sslmode")
-    if mode == "require":
-        mode = "verify-ca"
-    return Tls(mode or "verify-full", root_cert=root_cert)
+    return Tls("verify-ca" if mode == "require" else mode or "verify-full", root_cert=root_cert)
 
 
 def _word(value: object, option: str) -> TlsMode | None:
@@ -98,29 +94,14 @@ def _word(value: object, option: str) -> TlsMode | None:
         return None
     if option == "ssl" and isinstance(value, bool | str):
         value = _BOOLEANS.get(str(value).lower(), value)
-    known = "one of " + ", ".join(map(repr, _WORDS))
-    if not isinstance(value, str):
-        alternatives = ", True, False or an ssl.SSLContext" if option == "ssl" else ""
-        advice = "; pass the path in ssl={'ca': ...} as sslrootcert" if isinstance(value, dict) else ""
-        raise ConfigurationError(f"{option} must be {known}{alternatives}, not {type(value).__name__}{advice}")
-    for word in _WORDS:
-        if word == value:
-            return word
-    plain = value.lower().replace("_", "-")
+    for mode in _WORDS:
+        if mode == value:
+            return mode
+    word = value if isinstance(value, str) else type(value).__name__
+    plain = word.lower().replace("_", "-")
     meant = {**_BOOLEANS, **_MYSQL_WORDS}.get(plain, plain)
-    advice = f"did you mean {meant!r}?" if meant in _WORDS else f"it must be {known}"
-    raise ConfigurationError(f"{option}:{shown(value) or ' this value'} is unknown; {advice}")
-
-
-def _path(value: object, option: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str | bytes | os.PathLike):
-        raise ConfigurationError(f"{option} must be the path of a PEM file, not {type(value).__name__}")
-    path = os.fsdecode(value)
-    if "://" in path:
-        raise ConfigurationError(f"{option} must be the path of a PEM file, not a URL")
-    if not path or "\0" in path:
-        problem = "contains a NUL" if path else "is empty"
-        raise ConfigurationError(f"{option} must be the path of a PEM file, and {problem}")
-    return path
+    known = ", ".join(map(repr, _WORDS))
+    if option == "ssl":
+        known += ", True, False or an SSLContext; pass the path of a file as sslrootcert"
+    advice = f"did you mean {meant!r}?" if meant in _WORDS else f"it must be one of {known}"
+    raise ConfigurationError(f"{option}:{shown(word) or ' this value'} is unknown; {advice}")

@@ -32,7 +32,7 @@ def test_the_pattern_supplies_the_region_if_it_names_one(pattern: str, region: s
         ("?.databases .example", "' '"),
         ("?..example", "empty part"),
         ("?.bücher.example", "xn--"),
-        (None, "not NoneType"),
+        (None, "exactly one '?'"),
     ],
 )
 def test_other_patterns_are_refused_with_the_reason(pattern: object, complaint: str) -> None:

@@ -114,7 +114,7 @@ def test_sqlalchemy_may_use_the_arguments_of_one_connect_for_the_next() -> None:
 @pytest.mark.parametrize("url", [f"{MYSQL}?ssl_ca=bundle.pem", MYSQL])
 async def test_the_mysql_way_of_naming_certificates_is_answered_with_ours(url: str) -> None:
     arguments = {} if "ssl_ca" in url else {"ssl": {"ca": "bundle.pem"}}
-    with pytest.raises(ConfigurationError, match=r"(ssl_ca.*did you mean|{'ca': ...} as) sslrootcert"):
+    with pytest.raises(ConfigurationError, match=r"(ssl_ca.*did you mean|path of a file as) sslrootcert"):
         await create_async_engine(url, connect_args=arguments).connect()
 
 

@@ -91,7 +91,7 @@ def test_iam_token_expiration(expiration: float | str) -> None:
         ({"host": "db.internal"}, "iam_host"),
         ({"host": "db.internal", "iam_region": "us-east-1"}, "iam_host"),
         ({"host": f"{CLUSTER}.evil.example"}, "iam_host"),
-        ({"host": "db..internal", "iam_host": CLUSTER}, "host has an empty part"),
+        ({"host": "db..internal", "iam_host": CLUSTER}, "host .* has an empty part"),
         ({"host": "db.internal,db2.internal", "iam_host": CLUSTER}, "host contains ','"),
         ({"iam_host": "10.0.0.7", "iam_region": "us-east-1"}, "iam_host"),
         ({"iam_host": ""}, "iam_host"),

@@ -35,7 +35,7 @@ def test_a_driver_that_is_not_installed(program: Program, driver: str, scheme: s
     ("dsn", "step", "complaint"),
     [
         ("oracle://app@db/shop", "driver", "unknown scheme 'oracle'"),
-        ("not a DSN", "driver", "white space"),
+        ("not a DSN", "driver", "no scheme"),
         (f"postgresql://app@{ENDPOINT}/shop?iamRegion=us-east-1", "options", "did you mean iam_region?"),
         (f"mysql://app@{ENDPOINT}/shop?conect_timeout=1", "options", "did you mean connect_timeout?"),
         (f"postgresql://app@{ENDPOINT}/shop?sslmode=disable", "options", "plaintext"),
