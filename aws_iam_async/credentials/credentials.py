@@ -47,7 +47,8 @@ class Credentials:
             object.__setattr__(self, "expires_at", None if expires_at is None else _in_utc(expires_at))
         except ConfigurationError as error:
             del secret_key, session_token  # a traceback with locals shows what a frame holds
-            raise error.with_traceback(None) from None
+            error.with_traceback(None)
+            raise
 
     def __repr__(self) -> str:
         return f"Credentials(access_key={self.access_key!r}, expires_at={self.expires_at!r})"
