@@ -47,8 +47,7 @@ class Credentials:
             object.__setattr__(self, "expires_at", None if expires_at is None else _in_utc(expires_at))
         except ConfigurationError as error:
             del secret_key, session_token  # a traceback with locals shows what a frame holds
-            error.with_traceback(None)
-            raise
+            raise error.with_traceback(None) from None
 
     def __repr__(self) -> str:
         return f"Credentials(access_key={self.access_key!r}, expires_at={self.expires_at!r})"
