@@ -47,7 +47,7 @@ def raised(function: Any) -> set[str]:
     """The errors that stand behind ``raise`` in a function itself."""
     nodes = ast.walk(ast.parse(textwrap.dedent(function.source)))
     calls = [node.exc.func for node in nodes if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)]
-    return {ast.unparse(call).rpartition(".")[2] for call in calls}
+    return {ast.unparse(call).rpartition(".")[2] for call in calls} - {"with_traceback"}
 
 
 def faults_of_values(values: dict[str, Any], described: dict[str, str]) -> Iterator[str]:
