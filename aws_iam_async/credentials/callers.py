@@ -2,7 +2,7 @@
 
 import inspect
 
-from aws_iam_async.credentials.credentials import Credentials, Snapshot, expiry_of, from_sdk
+from aws_iam_async.credentials.credentials import Credentials, Snapshot, from_sdk
 from aws_iam_async.credentials.failures import credentials_error, safe_text
 from aws_iam_async.credentials.sdk import logs_without_secrets
 from aws_iam_async.credentials.source import AwsSession, CallersSource, CredentialsCallable, is_session
@@ -13,14 +13,13 @@ async def read_callers_source(source: CallersSource) -> Snapshot:
     """Return the present credentials of a caller's session or callable."""
     if not is_session(source.provider):
         return await _call(source.provider)  # type: ignore[arg-type]  # anything but a session is a callable
-    name = f"the {type(source.provider).__name__} passed as credentials="
     with logs_without_secrets():
         try:
-            return await _read_session(source.provider, name)  # type: ignore[arg-type]  # it is a session
+            return await _read_session(source.provider, repr(source))  # type: ignore[arg-type]  # it is a session
         except AwsIamError:
             raise
         except Exception as error:  # noqa: BLE001 - the SDK's sources raise anything
-            failure = credentials_error(error, name)
+            failure = credentials_error(error, repr(source))
     raise failure
 
 
@@ -33,21 +32,20 @@ async def _read_session(session: AwsSession, name: str) -> Snapshot:
         raise CredentialsError(f"{name} finds no credentials")
     # The session keeps this object, which refreshes itself here by its own rules.
     frozen = await credentials.get_frozen_credentials()  # type: ignore[attr-defined]  # botocore's, untyped
-    method = str(getattr(credentials, "method", "session"))
-    return from_sdk(frozen, source=name, method=method, expires_at=expiry_of(credentials))
+    return from_sdk(frozen, credentials, source=name, method=str(getattr(credentials, "method", "session")))
 
 
 async def _call(provider: CredentialsCallable) -> Snapshot:
-    name = getattr(provider, "__qualname__", type(provider).__name__)
+    name = f"credentials: {getattr(provider, '__qualname__', type(provider).__name__)}()"
     try:
         pending: object = provider()  # an untyped function may return anything
         if not inspect.isawaitable(pending):
-            raise CredentialsError(f"credentials: {name}() is not async: define it with async def")
+            raise CredentialsError(f"{name} is not async: define it with async def")
         answer = await pending
     except CredentialsError:
         raise
     except Exception as error:
-        raise CredentialsError(f"credentials: {name}() raised {safe_text(error)}") from error
+        raise CredentialsError(f"{name} raised {safe_text(error)}") from error
     if isinstance(answer, Credentials):
         return Snapshot(answer, "callable")
-    return from_sdk(answer, source=f"credentials: {name}()", method="callable", expires_at=expiry_of(answer))
+    return from_sdk(answer, answer, source=name, method="callable")

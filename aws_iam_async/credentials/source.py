@@ -47,8 +47,7 @@ class CallersSource:
         return hash(self._identity)
 
     def __repr__(self) -> str:
-        kind = "session" if is_session(self.provider) else "callable"
-        return f"the {type(self.provider).__name__} passed as credentials= (a {kind})"
+        return f"the {type(self.provider).__name__} passed as credentials="
 
 
 CredentialsSource: TypeAlias = SdkChain | CallersSource
