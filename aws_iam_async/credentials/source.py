@@ -87,10 +87,8 @@ def _provider(credentials: object) -> "AwsSession | CredentialsCallable":
             f"credentials: a {type(credentials).__module__.partition('.')[0]} {type(credentials).__name__} would block "
             "the event loop; pass an aiobotocore or aioboto3 session, or profile="
         )
-    if is_session(credentials) and not isinstance(credentials, type):
+    if (is_session(credentials) or callable(credentials)) and not isinstance(credentials, type):
         return credentials  # type: ignore[return-value]  # is_session() checked all that AwsSession requires
-    if callable(credentials) and not isinstance(credentials, type):
-        return credentials
     raise ConfigurationError(
         "credentials must be an aiobotocore or aioboto3 session, or an async callable that returns "
         f"aws_iam_async.Credentials, not {_describe(credentials)}"
