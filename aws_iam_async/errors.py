@@ -52,7 +52,7 @@ class CredentialsError(AwsIamError):
         self, problem: str, cause: str | None = None, remedy: str | None = None, command: str | None = None
     ) -> None:
         advice = "" if remedy is None else f". {remedy}" + ("." if command is None else f": {command}")
-        super().__init__(problem.removesuffix(".") + advice if advice else problem)
+        super().__init__(problem + advice)
         self.problem, self.cause, self.remedy, self.command = problem, cause, remedy, command
 
 

@@ -6,18 +6,21 @@ With async-lru all callers of one identity share one read. It is cancelled with 
 import asyncio
 import contextlib
 import contextvars
+import functools
 import logging
 import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, cast
+from concurrent.futures import Future
+from typing import NamedTuple
 
 from async_lru import alru_cache
 
+from aws_iam_async import threads
 from aws_iam_async.credentials import callers, sdk
 from aws_iam_async.credentials.credentials import Snapshot, from_environment
-from aws_iam_async.credentials.failures import expired_error
+from aws_iam_async.credentials.failures import EXPIRED
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, CredentialsSource, SdkChain
 from aws_iam_async.errors import AwsIamError, CredentialsError, copy_of
 from aws_iam_async.statistics import Counters, Hooks
@@ -25,14 +28,13 @@ from aws_iam_async.statistics import Counters, Hooks
 _log = logging.getLogger(__name__)
 
 # All times are in seconds.
-CLOSE_TIMEOUT = 5.0  # for a source that swallows its cancellation
 READ_TIMEOUT = 60.0  # long enough for a person with a security key
 # It limits the reads after rejected logins, because the credentials may not be the cause.
 REREAD_INTERVAL = 10.0
 # Time enough to survive an outage of ten minutes, and another one an hour later. botocore 1.43 blocks its callers in
 # the last ten minutes.
 REFRESH_AHEAD = 700.0
-CLEANUP_TIME = 5.0  # for a source that is cancelled when the cache is closed
+CLOSE_TIMEOUT = 5.0  # for a source that is cancelled when the cache is closed
 LOGIN_TIME = 5.0  # credentials with less left may expire during the login
 SHORTEST_RETRY_DELAY, LONGEST_RETRY_DELAY = 1.0, 600.0
 URGENT = 120.0  # a short outage is over before the last two minutes
@@ -67,14 +69,14 @@ class _Identity:
 class _ThreadRead(NamedTuple):
     """A read in a thread, which goes on when its callers are cancelled: the next caller waits for it."""
 
-    read: sdk.ChainRead
+    future: Future[Snapshot]
     rereads_wanted: int
     started: float
 
     def answers(self, rereads_wanted: int, now: float) -> bool:
-        if self.read.is_given_up or self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
+        if self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
             return False
-        return not self.read.future.done() or self.read.future.exception() is None
+        return not self.future.done() or self.future.exception() is None
 
 
 class CredentialsCache:
@@ -95,7 +97,7 @@ class CredentialsCache:
         self.hooks = hooks
         self.background = background
         self._identities: OrderedDict[CredentialsSource, _Identity] = OrderedDict()
-        self._reading: set[asyncio.Task[Any]] = set()
+        self._reading: set[asyncio.Task[Snapshot]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
     async def get(self, source: CredentialsSource) -> Snapshot:
@@ -149,14 +151,13 @@ class CredentialsCache:
                     pending.cancel()
 
     async def aclose(self) -> None:
-        """Stop, and wait until the renewals and all cancelled reads have ended, for at most ``CLEANUP_TIME``."""
+        """Stop, and wait until the renewals and all cancelled reads have ended, for at most ``CLOSE_TIMEOUT``."""
         self.stop()
         renewals = [identity.renewal for identity in self._identities.values() if identity.renewal is not None]
         await asyncio.gather(*renewals, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLEANUP_TIME):
-                while ending := [task for task in self._reading if task.cancelling()]:
-                    await asyncio.wait(ending)
+        await asyncio.sleep(0)  # callers that were just cancelled have cancelled their reads now
+        if ending := [task for task in self._reading if task.cancelling()]:
+            await asyncio.wait(ending, timeout=CLOSE_TIMEOUT)
 
     @property
     def renews_by_timer(self) -> bool:
@@ -206,8 +207,6 @@ class CredentialsCache:
     async def _read(self, identity: _Identity, read_number: int) -> Exception | None:
         """Read credentials into the identity. Return an error instead of raising it: each waiter gets a copy."""
         await asyncio.sleep(0)  # an eager task (CPython 3.12) must not end before async-lru has stored it
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._reading.add(task)
         rereads_wanted = identity.rereads_wanted  # later ones are not answered by this read
         error: Exception | None = None
         try:
@@ -217,7 +216,9 @@ class CredentialsCache:
                 if identity.snapshot is not None and now < identity.expires:
                     snapshot = with_first_expiry(snapshot, identity.snapshot)
                 if snapshot.expires is not None and now >= snapshot.expires:
-                    raise expired_error(identity.source, snapshot)
+                    found = f"{snapshot.method}, {snapshot.credentials.access_key}"
+                    expired = f"({found}) that expired at {snapshot.credentials.expires_at}"
+                    raise CredentialsError(f"{identity.source!r} returned credentials {expired}", *EXPIRED)
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):
@@ -231,64 +232,52 @@ class CredentialsCache:
             identity.expires = math.inf if snapshot.expires is None else snapshot.expires
             identity.renew_at, identity.wait_from = renewal_times(now, identity.expires, self.random())
             _log.debug("%r: %s by %s", identity.source, snapshot.credentials.access_key, snapshot.method)
-        finally:
-            self._reading.discard(task)
         identity.rereads_done = rereads_wanted
         self._set_timer(identity)
         self._read_once.cache_invalidate(identity, read_number)  # nothing is awaited from here on, so no caller is lost
         return error
 
     async def _read_source(self, identity: _Identity) -> Snapshot:
-        source, now = identity.source, self.clock()
+        source = identity.source
         if source == DEFAULT_CHAIN and (snapshot := from_environment(os.environ)) is not None:
             self.counters.credentials_loads += 1
             return snapshot
-        timeout, thread = READ_TIMEOUT, identity.thread
-        if thread is not None and thread.answers(identity.rereads_wanted, now):
-            timeout -= now - thread.started
         if isinstance(source, SdkChain):
-            pending = self._read_in_thread(identity, source.profile)
+            pending = self._join_thread(identity, source)
         else:
             self.counters.credentials_loads += 1
             pending = callers.read_callers_source(source)
         reading = asyncio.create_task(pending)  # waited for from outside, because a source may ignore its cancellation
         self._reading.add(reading)
-        reading.add_done_callback(self._on_read)
+        reading.add_done_callback(self._reading.discard)
+        reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # retrieved, if no caller is left
         try:
-            await asyncio.wait([reading], timeout=timeout)
+            await asyncio.wait([reading], timeout=READ_TIMEOUT)
         except asyncio.CancelledError:
             if not reading.done() or reading.cancelled():
                 raise  # a thread goes on, and the next caller waits for it
             # The last caller left in the pass of the loop in which the read ended.
         finally:
-            ended = reading.done()
             reading.cancel()
-        if not ended:
-            if identity.thread is not None:
-                identity.thread.read.give_up()
-            raise CredentialsError(f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
-        identity.thread = None
         if reading.cancelled():
             raise CredentialsError(f"{source!r} was cancelled from within")
+        if not reading.done() or isinstance(reading.exception(), TimeoutError):
+            raise CredentialsError(f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
         return reading.result()
 
-    def _on_read(self, reading: "asyncio.Task[Snapshot]") -> None:
-        self._reading.discard(reading)
-        if not reading.cancelled():
-            reading.exception()  # retrieved, also if no caller is left
-
-    async def _read_in_thread(self, identity: _Identity, profile: str | None) -> Snapshot:
+    async def _join_thread(self, identity: _Identity, source: SdkChain) -> Snapshot:
         """Join the present thread, or start one as soon as the last has ended: threads never pile up."""
         thread, now = identity.thread, self.clock()
         if thread is None or not thread.answers(identity.rereads_wanted, now):
             if thread is not None:
-                thread.read.give_up()
-                with contextlib.suppress(AwsIamError):
-                    await asyncio.wrap_future(thread.read.future)
+                with contextlib.suppress(Exception):
+                    await asyncio.wrap_future(thread.future)
             self.counters.credentials_loads += 1
-            read = sdk.ChainRead(profile, READ_TIMEOUT)
-            thread = identity.thread = _ThreadRead(read, identity.rereads_wanted, now)
-        return await asyncio.wrap_future(thread.read.future)
+            future = threads.start(functools.partial(sdk.read_chain, source, READ_TIMEOUT), name="credentials")
+            thread = identity.thread = _ThreadRead(future, identity.rereads_wanted, now)
+        snapshot = await asyncio.wrap_future(thread.future)
+        identity.thread = None
+        return snapshot
 
     def _set_timer(self, identity: _Identity) -> None:
         if identity.timer is not None:

@@ -99,8 +99,8 @@ def from_environment(environ: Mapping[str, str]) -> Snapshot | None:
         raise CredentialsError(f"the AWS credentials in the environment variables are invalid: {error}") from None
 
 
-def from_sdk(frozen: object, *, source: str, method: str, expires_at: object = None) -> Snapshot:
-    """Copy botocore's ``ReadOnlyCredentials``. An ``expires_at`` that is no aware datetime means unknown."""
+def from_sdk(frozen: object, owner: object, *, source: str, method: str) -> Snapshot:
+    """Copy botocore's ``ReadOnlyCredentials``, with the expiry of the object that owns them. It may be unknown."""
     try:
         keys = (frozen.access_key, frozen.secret_key, frozen.token)  # type: ignore[attr-defined]  # checked just here
     except (AttributeError, NotImplementedError):  # aiobotocore's refreshable credentials raise the latter
@@ -109,6 +109,7 @@ def from_sdk(frozen: object, *, source: str, method: str, expires_at: object = N
             "aws_iam_async.Credentials nor botocore's ReadOnlyCredentials"
         ) from None
     access_key, secret_key, session_token = keys
+    expires_at = getattr(owner, "_expiry_time", None)  # botocore 1.43 has it nowhere else
     if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
         expires_at = None
     try:
@@ -116,14 +117,6 @@ def from_sdk(frozen: object, *, source: str, method: str, expires_at: object = N
         return Snapshot(Credentials(access_key, secret_key, session_token or None, expires_at), method)
     except ConfigurationError as error:
         raise CredentialsError(f"{source} ({method}) returned unusable credentials: {error}") from None
-
-
-def expiry_of(credentials: object) -> object:
-    """Return when the SDK's credentials object expires; ``None`` if it does not say.
-
-    botocore 1.43 keeps it only in a private attribute.
-    """
-    return getattr(credentials, "_expiry_time", None)
 
 
 def _in_utc(expires_at: object) -> datetime | None:

@@ -47,8 +47,7 @@ class CallersSource:
         return hash(self._identity)
 
     def __repr__(self) -> str:
-        kind = "session" if is_session(self.provider) else "callable"
-        return f"the {type(self.provider).__name__} passed as credentials= (a {kind})"
+        return f"the {type(self.provider).__name__} passed as credentials="
 
 
 CredentialsSource: TypeAlias = SdkChain | CallersSource
@@ -88,10 +87,8 @@ def _provider(credentials: object) -> "AwsSession | CredentialsCallable":
             f"credentials: a {type(credentials).__module__.partition('.')[0]} {type(credentials).__name__} would block "
             "the event loop; pass an aiobotocore or aioboto3 session, or profile="
         )
-    if is_session(credentials) and not isinstance(credentials, type):
+    if (is_session(credentials) or callable(credentials)) and not isinstance(credentials, type):
         return credentials  # type: ignore[return-value]  # is_session() checked all that AwsSession requires
-    if callable(credentials) and not isinstance(credentials, type):
-        return credentials
     raise ConfigurationError(
         "credentials must be an aiobotocore or aioboto3 session, or an async callable that returns "
         f"aws_iam_async.Credentials, not {_describe(credentials)}"

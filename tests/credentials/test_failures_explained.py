@@ -31,7 +31,7 @@ def test_errors_of_aws_are_told_in_full() -> None:
 def test_an_answer_that_is_no_error_message_of_aws_is_not_quoted() -> None:
     error = ClientError({"Error": {"Code": "502", "Message": "SECRET-KEY-MARK"}}, "GetRoleCredentials")
     failure = credentials_error(error, "profile 'people'")
-    assert str(failure) == "no AWS credentials from profile 'people': ClientError: HTTP status 502"
+    assert failure.problem == "no AWS credentials from profile 'people': ClientError: HTTP status 502"
     assert failure.__cause__ is None
 
 

@@ -72,7 +72,7 @@ async def test_what_a_profile_names(
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"AWS_PROFILE": ""}, ["AWS_PROFILE is empty"]),
+        ({"AWS_PROFILE": ""}, ["AWS_PROFILE names profile ''"]),
         ({"AWS_PROFILE": "nobody"}, ["AWS_PROFILE", "'nobody'", "available profiles: other"]),
         ({"AWS_DEFAULT_PROFILE": "nobody"}, ["AWS_DEFAULT_PROFILE", "'nobody'"]),
         (
@@ -156,6 +156,15 @@ async def test_the_output_of_a_program_is_withheld(aws_home: AwsHome, tmp_path: 
     error = await failure("p")
     assert "run it in a shell: aws sts get-caller-identity --profile p" in str(error)
     assert SECRET_KEY not in told(error)
+
+
+async def test_the_output_of_a_program_that_begins_like_a_text_of_the_sdk_is_withheld(
+    aws_home: AwsHome, tmp_path: Path
+) -> None:
+    script = tmp_path / "tool.py"
+    script.write_text(f"raise SystemExit('Unsupported version {SECRET_KEY}')")
+    aws_home.config.write_text(f"[profile p]\ncredential_process = {sys.executable} {script}\n")
+    assert SECRET_KEY not in told(await failure("p"))
 
 
 async def test_the_remedy_stands_apart_from_the_problem(aws_home: AwsHome) -> None:

@@ -140,7 +140,7 @@ def test_a_command(command: Callable[[str], None]) -> None:
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        (f"raise SystemExit({SECRET_KEY!r})", "credential_process failed"),
+        (f"raise SystemExit({SECRET_KEY!r})", "custom-process: it failed"),
         (f"print({SECRET_KEY!r})", "JSONDecodeError"),
         (f"print([{SECRET_KEY!r}])", "JSONDecodeError"),
         (f"print('[\"{SECRET_KEY}\"]')", "AttributeError"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -97,8 +96,8 @@ def test_a_background_refresh_that_hangs(stepped: Stepped) -> None:
 
 
 @pytest.fixture
-def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[Path]:
-    """A ``credential_process`` whose first run waits for somebody to write to it. Gives the file that it makes."""
+def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[None]:
+    """A ``credential_process`` whose first run waits for somebody to write to it."""
     called, pipe, script = tmp_path / "called", tmp_path / "pipe", tmp_path / "process.sh"
     os.mkfifo(pipe)
     script.write_text(
@@ -106,27 +105,29 @@ def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[Path]
         """echo '{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "x"}'\n"""
     )
     aws_home.config.write_text(f"[profile slow]\ncredential_process = sh {script}\n")
-    yield called
+    yield
     with contextlib.suppress(OSError):  # nobody reads any more
         os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))  # the end of file for the one that hangs
 
 
-def test_a_credential_process_that_hangs(stepped: Stepped, process_that_hangs_once: Path) -> None:
-    profile = credentials_source(profile="slow")
-    first = stepped.ask(profile)
-    stepped.wait_for(process_that_hangs_once.exists)
-    for _ in range(3):  # callers who give up sooner do not start another, and do not put the limit off
-        first.cancel()
-        stepped.advance(READ_LIMIT / 4)
-        first = stepped.ask(profile)
-    assert stepped.service.statistics().credentials_loads == 1
-    stepped.advance(READ_LIMIT / 4)
-    with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 60 s"):
-        first.result()
-    second = stepped.ask(profile)
-    stepped.wait_for(second.done)
-    assert second.result() == "AKIAPROCESS"
-    assert stepped.service.statistics().credentials_loads == 2
+@pytest.mark.usefixtures("imported", "process_that_hangs_once")
+def test_a_credential_process_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "READ_TIMEOUT", 6.0)
+
+    async def main() -> None:
+        service, profile, start = TokenService(), credentials_source(profile="slow"), time.monotonic()
+        for _ in range(3):  # callers who give up sooner do not start another, and do not put the limit off
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await service.credentials(profile)
+        with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 6 s"):
+            await service.credentials(profile)
+        assert time.monotonic() - start < 9
+        assert service.statistics().credentials_loads == 1
+        assert (await service.credentials(profile)).credentials.access_key == "AKIAPROCESS"
+        assert service.statistics().credentials_loads == 2
+
+    asyncio.run(main())
 
 
 async def test_a_source_that_swallows_its_cancellation_does_not_block_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,16 +193,24 @@ def credentials_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "aws_iam_async credentials"]
 
 
-def test_neither_processes_nor_threads_pile_up(stepped: Stepped, hanging: Hanging) -> None:
+@pytest.mark.usefixtures("imported")
+def test_neither_processes_nor_threads_pile_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "READ_TIMEOUT", 3.0)
     before = len(credentials_threads())
-    for number in range(1, 4):
-        waiting = stepped.ask(hanging.source)
-        stepped.wait_for(functools.partial(hanging.has_started, 2 * number))
-        stepped.advance(READ_LIMIT + 1)
-        with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 60 s"):
-            waiting.result()
-    stepped.wait_for(lambda: not hanging.running)
-    stepped.wait_for(lambda: len(credentials_threads()) <= before)
+
+    async def main() -> None:
+        service = TokenService()
+        for number in range(1, 4):
+            with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 3 s"):
+                await service.credentials(hanging.source)
+            assert hanging.has_started(2 * number)
+            assert len(credentials_threads()) <= before + 1
+
+    asyncio.run(main())
+    deadline = time.monotonic() + 30
+    while hanging.running or len(credentials_threads()) > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_read_that_its_callers_have_left_is_given_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
-from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, Remedy, session_token_remedy
+from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, SOURCE_FAILED, Remedy, session_token_remedy
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.tokens.token import RDS
 
@@ -147,11 +147,7 @@ def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
         )
     if error.cause is not None and error.remedy is not None:
         return _advice(Remedy(error.cause, error.remedy, error.command))
-    return Advice(
-        "credentials-source-failed",
-        "The credentials source that is named above exists but returned no credentials. The AWS CLI shows the same:",
-        f"aws sts get-caller-identity{flag}",
-    )
+    return _advice(SOURCE_FAILED)
 
 
 def _advice(remedy: Remedy) -> Advice:
