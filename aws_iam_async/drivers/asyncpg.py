@@ -100,7 +100,7 @@ class AsyncpgDriver:
     def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         return postgresql_hosts(request) if request.alternates else (request,)
 
-    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - asyncpg does not reconnect
+    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
         # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.
         unix_socket = request.host is None or request.host.startswith("/")
         settings = request.driver_options.get("server_settings")
@@ -167,10 +167,10 @@ class AsyncpgDriver:
             starting = False
             dialling.clear()
 
-    async def close(self, connection: Any, *, failed: bool) -> None:  # noqa: ARG002 - asyncpg closes the same way
+    async def close(self, connection: Any, *, failed: bool) -> None:
         await connection.close()
 
-    async def close_pool(self, pool: Any, *, failed: bool) -> None:  # noqa: ARG002 - the same
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:
         """Close a pool after its connections were released, like asyncpg's own ``async with``."""
         await pool.close()
 

@@ -108,7 +108,7 @@ class PsycopgDriver:
             return (request,)
         return postgresql_hosts(request, shuffled=libpq_parameter(request, "load_balance_hosts") == "random")
 
-    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:  # noqa: ARG002 - psycopg does not reconnect
+    async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
         connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         try:
             return await connection_class.connect(**await _parameters(request))
@@ -170,7 +170,7 @@ class PsycopgDriver:
         finally:
             await connection.close()
 
-    async def close_pool(self, pool: Any, *, failed: bool) -> None:  # noqa: ARG002 - the same
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:
         await pool.close()
 
 

@@ -136,7 +136,7 @@ class AiomysqlDriver:
         else:
             await connection.ensure_closed()
 
-    async def close_pool(self, pool: Any, *, failed: bool) -> None:  # noqa: ARG002 - aiomysql closes the same way
+    async def close_pool(self, pool: Any, *, failed: bool) -> None:
         """Close a pool after its connections were released, like aiomysql's own ``async with``."""
         pool.close()
         await pool.wait_closed()
