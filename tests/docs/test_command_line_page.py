@@ -105,8 +105,9 @@ def test_every_option_is_listed() -> None:
 
 
 def test_every_cause_is_listed() -> None:
-    source = Path(aws_iam_async.__file__).parent / "cli/doctor"
+    package = Path(aws_iam_async.__file__).parent
+    files = (*(package / "cli/doctor").rglob("*.py"), *(package / "credentials").rglob("*.py"))
     found = {
-        cause for file in source.rglob("*.py") for cause in re.findall(r"\bAdvice\(\s*\"([a-z-]+)\"", file.read_text())
+        cause for file in files for cause in re.findall(r"\b(?:Advice|Remedy)\(\s*\"([a-z-]+)\"", file.read_text())
     }
     assert sorted(names("### Causes")) == sorted(found)

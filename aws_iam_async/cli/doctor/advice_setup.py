@@ -170,7 +170,7 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
 def _refused_by_sts(code: str) -> Advice:
     remedy = REFUSED_KEYS.get(code)
     if remedy is None:
-        return Advice("credentials-invalid", "STS refuses these credentials. The identity step shows its reason.")
+        return REFUSED_BY_STS
     return _advice(remedy)
 
 
