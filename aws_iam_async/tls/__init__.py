@@ -13,12 +13,12 @@ from aws_iam_async.names import shown
 
 RDS_CA_BUNDLE = f"{__path__[0]}/rds-ca-bundle.pem"
 _REGIONS_OF_BUNDLE = (
-    "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1"
-    " ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1"
-    " eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1"
-    " me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2"
+    "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1",
+    "ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1",
+    "eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1",
+    "me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2",
 )
-RDS_CA_REGIONS = frozenset(_REGIONS_OF_BUNDLE.split())
+RDS_CA_REGIONS = frozenset(" ".join(_REGIONS_OF_BUNDLE).split())
 
 # CPython's own class. truststore puts another in its place, which trusts the system's roots whatever sslrootcert says.
 OpenSSLContext: type[SSLContext] = next(base for base in SSLContext.__mro__ if base.__module__ == "ssl")
