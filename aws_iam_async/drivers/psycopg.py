@@ -5,8 +5,8 @@ parameter that could weaken this is passed, so that no environment variable or s
 """
 
 import asyncio
-import functools
 import inspect
+import math
 import os
 import random
 import socket
@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import psycopg_pool
+from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async.drivers.protocol import Reconnect
 from aws_iam_async.errors import AwsIamError, ConfigurationError, InsecureTransportError, copy_of
@@ -36,7 +37,6 @@ REFUSED = {
     "servicefile": "the plugins would not see what it sets; pass its parameters as options",
     "kwargs": "pass what it contains as options of create_pool()",
 }
-REQUIRE_AUTH_VERSION = 160000  # libpq 16 has require_auth
 # libpq 18's own words, which it translates only if the process calls setlocale().
 WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
 NO_TLS = ("server does not support SSL", "server does not support TLS")
@@ -68,8 +68,7 @@ class PsycopgDriver:
     @property
     def default_time_limit(self) -> float | None:
         """``PGCONNECT_TIMEOUT``, else the 130 s of psycopg 3.3."""
-        text = os.environ.get("PGCONNECT_TIMEOUT") or "130"
-        return _seconds(text, "PGCONNECT_TIMEOUT") or None
+        return _seconds(os.environ.get("PGCONNECT_TIMEOUT") or "130", "PGCONNECT_TIMEOUT")
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         options: dict[str, Any] = dict(query)
@@ -89,8 +88,11 @@ class PsycopgDriver:
                 "connection_class must be a subclass of psycopg.AsyncConnection, not"
                 f" {getattr(connection_class, '__name__', type(connection_class).__name__)}"
             )
-        if str(options.get("ssl_min_protocol_version")) in {"TLSv1", "TLSv1.1"}:
+        # libpq 18 ignores the case, and takes an empty string as no minimum.
+        if str(options.get("ssl_min_protocol_version", "TLSv1.2")).lower() not in {"tlsv1.2", "tlsv1.3"}:
             raise ConfigurationError("ssl_min_protocol_version must be 'TLSv1.2' or 'TLSv1.3'")
+        if options.get(self.time_limit) == 0:
+            raise ConfigurationError("connect_timeout must be more than 0 seconds; pass None for no limit")
 
     def login_rejected(self, error: BaseException) -> bool:
         """PostgreSQL's and RDS's words: psycopg 3.3 has no SQLSTATE for an error at login."""
@@ -124,6 +126,7 @@ class PsycopgDriver:
         except BaseException as error:
             # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
             error.with_traceback(None)
+            _remove_secret(error)
             if (reason := _not_sent(request, error)) is not None:
                 raise InsecureTransportError(reason) from error
             if isinstance(error, psycopg.OperationalError) and (problem := _certificate_problem(str(error))):
@@ -147,11 +150,12 @@ class PsycopgDriver:
             return isinstance(error, AwsIamError) or self.login_rejected(error)
 
         async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
-            return await pool.dial(functools.partial(connect, None, base), is_hopeless)
+            connection = pool.dialling[asyncio.current_task()] = await connect(None, base)
+            return connection
 
         names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
         dialled = type(base.__name__, (base,), names)
-        pool = Pool("", **{**options, "connection_class": dialled, "open": False})
+        pool = Pool(is_hopeless, **{**options, "connection_class": dialled, "open": False})
         if options.get("open") is not False:
             await pool.fill()
         return pool
@@ -171,66 +175,87 @@ class PsycopgDriver:
 class Pool(psycopg_pool.AsyncConnectionPool[Any]):
     """psycopg's pool. It tells its callers why a connection could not be made.
 
-    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background. That is of no use
-    after a rejected login or a wrong option, so such an error is raised at once.
+    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background after a delay that
+    doubles. That is of no use after a rejected login or a wrong option. Such an error is raised at once, and the next
+    caller tries again.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.dialling: set[asyncio.Task[Any]] = set()
-        self.first_error: asyncio.Future[Any] | None = None  # while create_pool() waits
+    def __init__(self, is_hopeless: Callable[[Exception], bool], **options: Any) -> None:
+        super().__init__("", **options)
+        self.is_hopeless = is_hopeless
+        self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
+        self.failed: asyncio.Future[Exception] | None = None  # while wait() waits
+        self.impatient = False  # while create_pool() waits: any error ends it
         self.last_error: Exception | None = None
-        self.hopeless = False  # trying again will not help
 
     async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
         try:
             return await super().getconn(timeout)
         except psycopg_pool.PoolTimeout as error:
-            if self.last_error is not None and self.hopeless:
-                raise copy_of(self.last_error) from None
             raise error from self.last_error
 
     async def fill(self) -> None:
         """Open the pool and wait for ``min_size`` connections. The first error closes it again."""
-        self.first_error = asyncio.get_running_loop().create_future()
-        await self.open()
-        filled: asyncio.Future[Any] = asyncio.ensure_future(self.wait(self.timeout))
+        self.impatient = True
         try:
-            await asyncio.wait({filled, self.first_error}, return_when=asyncio.FIRST_COMPLETED)
-            await (self.first_error if self.first_error.done() else filled)
+            await self.open(wait=True, timeout=self.timeout)
         except BaseException:
-            filled.cancel()
-            await asyncio.gather(filled, return_exceptions=True)
             await self.close()
             raise
         finally:
-            self.first_error.cancel()
-            self.first_error = None
+            self.impatient = False
+
+    async def wait(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - psycopg's signature
+        failed = self.failed = asyncio.get_running_loop().create_future()
+        filled = asyncio.ensure_future(super().wait(timeout))
+        try:
+            if self.last_error is not None:
+                await self.check()  # it lets the pool grow
+            await asyncio.wait({filled, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                await self.close()
+                raise failed.result()
+            await filled
+        except psycopg_pool.PoolTimeout as error:
+            raise error from self.last_error
+        finally:
+            self.failed = None
+            filled.cancel()
+            await asyncio.gather(filled, return_exceptions=True)
 
     async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's signature
         for task in self.dialling:
-            task.cancel()
+            if task is not None:
+                task.cancel()
         await super().close(timeout)
 
-    async def dial(self, connect: Callable[[], Awaitable[Any]], is_hopeless: Callable[[Exception], bool]) -> Any:
+    async def _connect(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
         task = asyncio.current_task()
-        self.dialling |= {task} if task is not None else set()
+        self.dialling[task] = None
         try:
-            connection = await connect()
-        except Exception as error:
-            self.last_error, self.hopeless = error, is_hopeless(error)
-            if self.first_error is not None and not self.first_error.done():
-                self.first_error.set_exception(error)
-            elif self.hopeless:
-                await self._fail_waiting(error)
+            connection = await super()._connect(timeout)
+        except BaseException as error:
+            if (unfit := self.dialling[task]) is not None:
+                await unfit.close()  # psycopg_pool 3.3 leaves it open if configure() fails
+            if isinstance(error, Exception):
+                self.last_error = error
+                if self.failed is not None and not self.failed.done() and (self.impatient or self.is_hopeless(error)):
+                    self.failed.set_result(error)
             raise
         finally:
-            self.dialling.discard(task)
+            del self.dialling[task]
         self.last_error = None
         return connection
 
-    async def _fail_waiting(self, error: Exception) -> None:
+    async def schedule_task(self, task: Any, delay: float) -> None:
+        """Do not try again later what is hopeless, but tell those who wait, and let the next caller try."""
+        error = self.last_error
+        if error is None or not isinstance(task, AddConnection) or not self.is_hopeless(error):
+            await super().schedule_task(task, delay)
+            return
         async with self._lock:
+            self._nconns -= 1
+            self._growing = self._growing and not task.growing
             waiting = list(self._waiting)
             self._waiting.clear()
         for client in waiting:
@@ -250,7 +275,16 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
     if tls.required:
         _require(options, "gssencmode", "disable")
         options.setdefault("ssl_min_protocol_version", "TLSv1.2")
+        # Empty is "not given", also for the environment and for a service file. libpq 18 writes the keys of TLS to the
+        # second one.
+        for name in LIBPQ & {"hostaddr", "sslkeylogfile"}:
+            options.setdefault(name, "")
     if isinstance(request.password, Bearer):
+        if "require_auth" not in LIBPQ:
+            raise ConfigurationError(
+                f"libpq {psycopg.pq.version() // 10000} could send a hash of the token."
+                " Install libpq 16 or newer, or psycopg[binary], which contains it"
+            )
         _require(options, "require_auth", "password")
     host = request.host
     if tls.server_name is not None and host is not None:
@@ -286,11 +320,23 @@ def _parameter(request: ConnectRequest, name: str) -> Any:
     return request.driver_options.get(name) or os.environ.get(f"PG{name.replace('_', '').upper()}")
 
 
-def _seconds(text: str, option: str) -> float:
+def _seconds(text: str, option: str) -> float | None:
+    """Read a time limit like libpq: 0 and less is none."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise ConfigurationError(f"{option} must be a number of seconds") from None
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise ConfigurationError(f"{option} must be a number of seconds")
+    return seconds if seconds > 0 else None
+
+
+def _remove_secret(error: BaseException) -> None:
+    # psycopg 3.3 keeps all parameters of a failed connection in its error, whose ``repr`` shows them.
+    failed = getattr(error, "pgconn", None)
+    if isinstance(failed, psycopg.errors.FinishedPGconn):
+        failed.password = b""
+        failed.info = [option for option in failed.info if option.keyword != b"password"]
 
 
 def _certificate_problem(text: str) -> contexts.CertificateProblem | None:
