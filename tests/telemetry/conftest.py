@@ -40,6 +40,13 @@ __all__ = [
 
 Attributes = dict[str, Any]
 
+# What is told about a refused login. psycopg 3.3 has no SQLSTATE for it.
+REFUSAL: dict[str, Attributes] = {
+    "asyncpg": {"error.type": "28000", "db.response.status_code": "28000"},
+    "aiomysql": {"error.type": "1045", "db.response.status_code": "1045"},
+    "psycopg": {"error.type": "psycopg.OperationalError"},
+}
+
 
 class Telemetry:
     """What a process has told since a moment.
