@@ -109,6 +109,7 @@ async def test_a_name_that_does_not_resolve(manager: PluginManager, rds: Rds, mo
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    for options in ({"iam_host": rds.emulator.host, "host": "db.example"}, {"host": rds.emulator.host}):
+    places: list[dict[str, Any]] = [{"iam_host": rds.emulator.host, "host": "db.example"}, {"host": rds.emulator.host}]
+    for options in places:
         with pytest.raises(psycopg.OperationalError, match=r"failed to resolve host .*Name or service not known"):
             await manager.connect(driver="psycopg", user="app", **options)
