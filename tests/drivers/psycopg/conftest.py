@@ -34,7 +34,8 @@ async def manager() -> AsyncIterator[PluginManager]:
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let names lead to addresses."""
-    real, known = socket.getaddrinfo, {}
+    real = socket.getaddrinfo
+    known: dict[str, tuple[str, ...]] = {}
 
     def getaddrinfo(host: Any, *args: Any, **keywords: Any) -> Any:
         return [answer for one in known.get(host, [host]) for answer in real(one, *args, **keywords)]

@@ -120,7 +120,7 @@ async def test_a_pool_grows_and_is_resized(manager: PluginManager, rds: Rds) -> 
 
 
 @pytest.mark.parametrize("wrong", [{"min_size": -1}, {"min_size": 3, "max_size": 2}])
-async def test_psycopgs_own_errors(manager: PluginManager, rds: Rds, wrong: dict[str, int]) -> None:
+async def test_psycopgs_own_errors(manager: PluginManager, rds: Rds, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"min_size|max_size"):
         await manager.create_pool(rds.dsn, **rds.options, **wrong)
     assert rds.emulator.connections == 0
