@@ -1,4 +1,4 @@
-"""asyncio connection factory that logs asyncpg and aiomysql in to Amazon RDS and Aurora with AWS IAM.
+"""asyncio connection factory that logs asyncpg, aiomysql and psycopg in to Amazon RDS and Aurora.
 
 PYTEST_DONT_REWRITE: pytest loads the fixtures of this package, and the program may have imported the package before.
 """
@@ -21,6 +21,7 @@ from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.plugins.registry import register_plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Statistics
+from aws_iam_async.tls.contexts import ssl_context
 from aws_iam_async.tokens.provider import RdsTokenProvider, TokenProvider
 from aws_iam_async.tokens.token import Lifetime, Token
 
@@ -49,4 +50,5 @@ __all__ = [
     "connect",
     "create_pool",
     "register_plugin",
+    "ssl_context",
 ]

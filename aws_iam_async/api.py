@@ -26,9 +26,10 @@ def connect(
 
     Args:
         dsn: For example ``postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop``. Schemes:
-            ``postgresql``, ``postgres``, ``postgresql+asyncpg``, ``mysql``, ``mariadb``, ``mysql+aiomysql``,
-            ``mariadb+aiomysql``.
-        driver: ``"asyncpg"``, ``"aiomysql"`` or the imported module; default: the driver of the DSN's scheme.
+            ``postgresql``, ``postgres``, ``postgresql+asyncpg``, ``postgresql+psycopg``, ``mysql``, ``mariadb``,
+            ``mysql+aiomysql``, ``mariadb+aiomysql``, and those of other packages' drivers.
+        driver: ``"asyncpg"``, ``"aiomysql"``, ``"psycopg"``, the imported module, or the name of another package's
+            driver; default: the driver of the DSN's scheme.
         plugins: A comma-separated string of codes, or a sequence of codes and plugin instances, outermost first.
             ``""`` connects without plugins.
         **options: ``host``, ``port``, ``user``, ``database``; the options of the plugins, such as ``iam_region``;
@@ -67,7 +68,7 @@ def create_pool(
         driver: As for :func:`connect`.
         plugins: As for :func:`connect`.
         **options: As for :func:`connect`, and the keywords of the driver's own pool: ``min_size``, ``max_size``, ...
-            for asyncpg, ``minsize``, ``maxsize``, ``pool_recycle``, ... for aiomysql.
+            for asyncpg and psycopg, ``minsize``, ``maxsize``, ``pool_recycle``, ... for aiomysql.
 
     Returns:
         An object to await, or to enter with ``async with``. It gives the driver's own pool.

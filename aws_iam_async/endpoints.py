@@ -134,6 +134,14 @@ def _advice(wrong: str, option: str) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
+def endpoint_name(host: object) -> str:
+    """Return the normalised name of an endpoint, which tokens are signed for and servers are verified as."""
+    name = normalise(host)
+    if is_ip(name):
+        raise ConfigurationError(f"host {name!r} is an IP address: pass the endpoint's name")
+    return name
+
+
 def is_ip(host: str) -> bool:
     """Whether this is an IPv4 or IPv6 address; an IPv6 address may have a zone (``fe80::1%eth0``) but no brackets."""
     return _shortest_ip(host) is not None

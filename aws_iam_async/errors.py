@@ -9,7 +9,8 @@
     ├── TokenError                    any other reason why no token can be made
     └── InsecureTransportError        the connection lacks the TLS that a secret needs
 
-Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError``, ``aiomysql.Error``.
+Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError``, ``aiomysql.Error``,
+``psycopg.Error``.
 No class is an ``OSError``: asyncpg 0.32 reads an ``OSError`` as "this host is down, try the next one".
 """
 

@@ -30,9 +30,9 @@ class ConnectRequest:
     sets in the options are copied and cannot be changed either: lists become tuples.
 
     Attributes:
-        driver: The driver's name, for example ``"asyncpg"`` or ``"aiomysql"``.
+        driver: The driver's name, for example ``"asyncpg"``, ``"aiomysql"`` or ``"psycopg"``.
         system: The database system, ``"postgresql"`` or ``"mysql"``.
-        host: The host to dial; ``None`` leaves it to the driver (asyncpg then looks for a Unix socket).
+        host: The host to dial; ``None`` leaves it to the driver (asyncpg and psycopg then look for a Unix socket).
         port: The port to dial, with the driver's default already filled in.
         user: The database user; ``None`` leaves it to the driver.
         database: The database name; ``None`` leaves it to the driver.

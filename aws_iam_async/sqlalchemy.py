@@ -49,8 +49,8 @@ def create_async_engine(
     """Create an engine. Every connection goes through the plugins.
 
     Args:
-        url: ``postgresql+asyncpg://app@.../shop`` or ``mysql+aiomysql://app@.../shop``. It is read as
-            :func:`aws_iam_async.connect` reads a DSN. Its query may also contain options of SQLAlchemy's dialect.
+        url: ``postgresql+asyncpg://app@.../shop``, or one with ``postgresql+psycopg`` or ``mysql+aiomysql``. It is read
+            as :func:`aws_iam_async.connect` reads a DSN. Its query may also contain options of SQLAlchemy's dialect.
         plugins: As for :func:`aws_iam_async.connect`; default: ``"iam"``. SQLAlchemy's own argument of this name is
             not available. Name SQLAlchemy's plugins in the URL, as ``?plugin=``.
         manager: The plugin manager to connect with, instead of ``plugins``.
@@ -99,7 +99,7 @@ def arm(
     own still connects with that.
 
     Args:
-        engine: An engine for ``postgresql+asyncpg`` or ``mysql+aiomysql``.
+        engine: An engine for ``postgresql+asyncpg``, ``postgresql+psycopg`` or ``mysql+aiomysql``.
         plugins: As for :func:`aws_iam_async.connect`; default: ``"iam"``.
         manager: The plugin manager to connect with, instead of ``plugins``.
         **options: The options of the plugins, and ``ssl``, ``sslmode``, ``sslrootcert``. They win over the engine's URL

@@ -46,6 +46,11 @@ async def _token(dsn: str, options: dict[str, Any]) -> Secret:
 POSTGRESQL = ("postgresql", 5432, {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"})
 MYSQL: tuple[str, int, dict[str, str]] = ("mysql", 3306, {})
 SYSTEMS = {"postgresql": POSTGRESQL, "postgres": POSTGRESQL, "mysql": MYSQL, "mariadb": MYSQL}
+# Options of drivers that would count as misspelled options for TLS.
+RESEMBLE_TLS_OPTIONS = frozenset(
+    {"sql_mode", "sslcert", "sslcertmode", "sslcompression", "sslcrl", "sslcrldir", "sslkey", "sslnegotiation"}
+    | {"sslpassword", "sslsni"}
+)
 
 
 def _no_driver(name: str, system: str, default_port: int, variables: Mapping[str, str]) -> Driver:
@@ -61,7 +66,7 @@ def _no_driver(name: str, system: str, default_port: int, variables: Mapping[str
         refused={},
         connect_options=nothing,
         pool_options=nothing,
-        query_options=frozenset({"sslnegotiation", "sql_mode"}),  # they resemble options for TLS
+        query_options=RESEMBLE_TLS_OPTIONS,
         query_has_settings=True,
         time_limit="timeout",
         read_query=lambda _query: {},

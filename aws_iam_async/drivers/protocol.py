@@ -31,7 +31,7 @@ class Driver(Protocol):
     aliases: Mapping[str, str]  # its other names for a request's fields
     refused: Mapping[str, str]  # its keywords that cannot work here, with the alternative
     variables: Mapping[str, str]  # its own environment variables, by the request's field
-    unreachable: tuple[type[Exception], ...]  # errors after which the next of several hosts is tried
+    unreachable: tuple[type[Exception], ...]  # errors after which the next host is tried, unless login_rejected()
     unsuitable: tuple[type[Exception], ...]  # the same; raised only if every host failed in this way
 
     @property

@@ -191,7 +191,7 @@ class Emulator:
         Args:
             user: The database user.
             database: The database. Default: none, the server chooses it.
-            scheme: The scheme, for example ``"mysql+aiomysql"``. Default: ``"postgresql"`` or ``"mysql"``.
+            scheme: The scheme, for example ``"postgresql+psycopg"``. Default: ``"postgresql"`` or ``"mysql"``.
 
         Returns:
             The DSN. The host in it is the loopback address.

@@ -6,14 +6,15 @@ Building a verifying context takes 25 to 60 ms, because OpenSSL 3 parses every r
 import asyncio
 import contextlib
 import functools
+import os
 from _ssl import _SSLContext
 from concurrent.futures import Future
 from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLCertVerificationError, SSLContext, TLSVersion
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
-from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls
+from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls, parse
 from aws_iam_async.tls.pinning import pin
 
 CertificateProblem: TypeAlias = Literal["name", "time", "trust"]
@@ -62,6 +63,25 @@ async def context(tls: Tls, *, unix_socket: bool = False) -> SSLContext | None:
             cancelled.add_note(f"{file} is still being read; is it on a disk that does not answer?")
             raise
     return shared if tls.server_name is None else pin(shared, tls.server_name)
+
+
+async def ssl_context(host: str, *, sslrootcert: str | os.PathLike[str] | None = None) -> SSLContext:
+    """Return a TLS context that verifies every server as ``host``, for libraries that connect by themselves.
+
+    Use it together with :class:`RdsTokenProvider`. The context requires TLS 1.2 or later. Whatever address the library
+    dials, the server needs a certificate for ``host``. The first call reads the certificates in a thread. Later calls
+    return at once. The context is shared with other callers and cannot be changed.
+
+    Args:
+        host: The endpoint's name, as the server knows it: not an address, an alias or a tunnel's name.
+        sslrootcert: The path of a PEM file with the only authorities to trust, or ``"system"`` for those of the system
+            only. Default: the authorities of Amazon RDS in this package and those of the system.
+
+    Raises:
+        ConfigurationError: The host is not the name of a server, or the file cannot be read.
+    """
+    # For verify-full there is always a context.
+    return cast("SSLContext", await context(parse(sslrootcert=sslrootcert).secured(endpoints.endpoint_name(host))))
 
 
 @functools.lru_cache(maxsize=64)

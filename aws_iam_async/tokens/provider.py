@@ -4,7 +4,6 @@ from typing import Protocol, Self
 
 from aws_iam_async import endpoints
 from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, credentials_source
-from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.statistics import Statistics
 from aws_iam_async.tokens.service import Refresh, TokenService, default_service
 from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, kind_for, parse_expiration
@@ -66,9 +65,7 @@ class RdsTokenProvider:
             RegionError: The host contains no region, and none was given.
             CredentialsError: There are no AWS credentials.
         """
-        host = endpoints.normalise(host)
-        if endpoints.is_ip(host):
-            raise ConfigurationError(f"host {host!r} is an IP address: pass the endpoint's name")
+        host = endpoints.endpoint_name(host)
         key = TokenKey(
             host,
             endpoints.parse_port(port),

@@ -42,11 +42,17 @@ def test_mysql_has_its_own_port(program: Program) -> None:
     assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:3306/?")
 
 
-@pytest.mark.parametrize(("scheme", "driver"), [("postgresql", "asyncpg"), ("mysql", "aiomysql")])
+@pytest.mark.parametrize(
+    ("scheme", "driver"), [("postgresql", "asyncpg"), ("postgresql+psycopg", "psycopg"), ("mysql", "aiomysql")]
+)
 def test_it_needs_no_driver(program: Program, scheme: str, driver: str) -> None:
     # Options of the driver are no concern of a token's.
-    options = {"postgresql": "application_name=shop&sslnegotiation=direct", "mysql": "charset=utf8mb4&sql_mode=ANSI"}
-    dsn = f"{RDS_DSN.replace('postgresql', scheme)}?{options[scheme]}"
+    options = {
+        "asyncpg": "application_name=shop&sslnegotiation=direct",
+        "psycopg": "options=-csearch_path%3Dshop&sslnegotiation=direct&sslcert=client.pem&sslsni=1",
+        "aiomysql": "charset=utf8mb4&sql_mode=ANSI",
+    }
+    dsn = f"{RDS_DSN.replace('postgresql', scheme)}?{options[driver]}"
     preparation = "; ".join(f"sys.modules[{module!r}] = None" for module in (driver, "pymysql"))
     done = program.run("token", dsn, environment=EXAMPLE_KEY, preparation=preparation)
     assert (done.returncode, done.stderr) == (0, "")

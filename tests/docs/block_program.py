@@ -5,10 +5,12 @@ It is a program of its own, so that a block meets a fresh interpreter, as it doe
 
 import ast
 import asyncio
+import functools
 import inspect
 import json
 import os
 import sys
+from types import ModuleType
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
@@ -34,11 +36,35 @@ def redirect(ports: dict[str, int]) -> None:
     asyncio.BaseEventLoop.create_connection = create_connection  # type: ignore[method-assign]  # on purpose
 
 
+def redirect_libpq(ports: dict[str, int]) -> None:
+    """Do the same for psycopg: libpq dials by itself, and gets the address and the name to verify from the driver."""
+    import psycopg  # noqa: PLC0415 - only blocks that use it pay for it
+
+    look_up = asyncio.BaseEventLoop.getaddrinfo
+    connect = psycopg.AsyncConnection.connect.__func__  # type: ignore[attr-defined]  # it is a class method
+
+    async def getaddrinfo(self: asyncio.BaseEventLoop, host: Any, port: Any, **options: Any) -> Any:
+        known = f"{host}:{port}" in ports
+        return await look_up(self, LOOPBACK if known else host, port, **options)
+
+    @functools.wraps(connect)  # the driver reads psycopg's keywords from the signature
+    async def connect_here(cls: Any, /, conninfo: str = "", **options: Any) -> Any:
+        address = f"{options['host']}:{options['port']}"
+        return await connect(cls, conninfo, **options | {"hostaddr": LOOPBACK, "port": ports[address]})
+
+    asyncio.BaseEventLoop.getaddrinfo = getaddrinfo  # type: ignore[method-assign]  # on purpose
+    psycopg.AsyncConnection.connect = classmethod(connect_here)  # type: ignore[assignment, method-assign]  # the same
+
+
 def main() -> None:
     """Run the block; ``await`` may stand in it outside functions, as in ``python -m asyncio``."""
-    redirect(json.loads(os.environ["DOCS_PORTS"]))
-    code = compile(sys.stdin.read(), "<block>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result = eval(code, {"__name__": "__main__"})
+    text, ports = sys.stdin.read(), json.loads(os.environ["DOCS_PORTS"])
+    redirect(ports)
+    if "psycopg" in text:
+        redirect_libpq(ports)
+    code = compile(text, "<block>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    module = sys.modules["__main__"] = ModuleType("__main__")  # as if the block were the program
+    result = eval(code, vars(module))
     if inspect.iscoroutine(result):
         asyncio.run(result)
 

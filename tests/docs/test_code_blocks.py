@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import sys
@@ -35,8 +36,28 @@ def test_the_language_of_each_block_is_one_that_is_tested_here(page: Path) -> No
     assert [str(block) for block in blocks(page) if block.language not in known] == []
 
 
+def install(page: Path, folder: Path) -> None:
+    """Install the module that a page shows, if it shows one, with the entry points in its TOML.
+
+    The first line of such a block is a comment with the name of the file.
+    """
+    for block in blocks(page):
+        if name := re.match(r"# (\w+\.py)\n", block.text):
+            (folder / name[1]).write_text(block.text)
+        elif block.language == "toml":
+            info = folder / "shown_on_a_page-1.0.dist-info"
+            info.mkdir(exist_ok=True)
+            (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shown-on-a-page\nVersion: 1.0\n")
+            for group, names in tomllib.loads(block.text).get("project", {}).get("entry-points", {}).items():
+                lines = [f"[{group}]", *(f"{key} = {value}" for key, value in names.items())]
+                (info / "entry_points.txt").write_text("\n".join(lines))
+
+
 @the("python")
 async def test_python_runs(block: Block, world: World, tmp_path: Path) -> None:
+    install(ROOT / block.page, tmp_path)
+    environment = world.environment(tmp_path)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path), environment.get("PYTHONPATH")]))
     if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
         (tmp_path / "test_block.py").write_text(block.text)
         # asyncpg 0.32 leaves the socket of a refused login to the loop, and a test's loop may end before it is closed.
@@ -47,7 +68,7 @@ async def test_python_runs(block: Block, world: World, tmp_path: Path) -> None:
     else:
         arguments = ["-W", "error", str(PROGRAM)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", *arguments, cwd=tmp_path, env=world.environment(tmp_path),
+        sys.executable, "-X", "dev", *arguments, cwd=tmp_path, env=environment,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:

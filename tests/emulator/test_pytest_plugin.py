@@ -29,6 +29,14 @@ async def test_faults_records_and_revoked_keys_are_put_back(rds_postgres, rds_ac
 async def test_a_service_with_its_settings_in_the_environment(rds_postgres, rds_environment):
     async with aws_iam_async.connect(rds_postgres.iam_dsn("app", "shop")):
         assert [login.access_key_id for login in rds_postgres.logins] == [rds_environment.access_key]
+
+
+async def test_psycopg(rds_postgres, rds_environment):
+    dsn = rds_postgres.iam_dsn("app", "shop", scheme="postgresql+psycopg")
+    async with aws_iam_async.create_pool(dsn, min_size=2) as pool, pool.connection() as connection:
+        cursor = await connection.execute("SELECT current_user")
+        assert await cursor.fetchone() == ("app",)
+    assert [login.accepted for login in rds_postgres.logins] == [True, True]
 """
 
 MYSQL = """
@@ -144,7 +152,7 @@ def run(folder: Path, *options: str, **suites: str) -> str:
 def test_automatic_mode_in_several_processes(tmp_path: Path) -> None:
     modes = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     output = run(tmp_path, *modes, "-n2", "--dist=loadfile", postgres=POSTGRES, mysql=MYSQL)
-    assert "5 passed" in output, output
+    assert "6 passed" in output, output
 
 
 def test_strict_mode_with_a_pool_that_lives_for_the_session(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import asyncpg
+import psycopg
+import psycopg_pool
 import pytest
 
 from aws_iam_async import AwsIamError, ConnectRequest, InsecureTransportError, PluginManager
@@ -47,6 +49,7 @@ class Cluster:
     primary: Emulator
     standby: Emulator
     trust: Path
+    driver: str = "asyncpg"
 
     @property
     def both(self) -> tuple[Emulator, Emulator]:
@@ -54,7 +57,7 @@ class Cluster:
 
     def dsn(self, *hosts: Emulator | str) -> str:
         places = [host if isinstance(host, str) else f"{host.host}:{host.port}" for host in hosts]
-        return f"postgresql://app@{','.join(places)}/shop?sslrootcert={self.trust}"
+        return f"postgresql+{self.driver}://app@{','.join(places)}/shop?sslrootcert={self.trust}"
 
     def logins(self) -> tuple[list[bool], list[bool]]:
         """Who was let in at the primary, and at the standby."""
@@ -77,8 +80,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield Cluster(primary, standby, trust)
 
 
-@pytest.fixture
-def cluster(servers: Cluster, aws_home: AwsHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+@pytest.fixture(params=["asyncpg", "psycopg"])
+def cluster(
+    request: pytest.FixtureRequest, servers: Cluster, aws_home: AwsHome, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cluster]:
+    servers.driver = request.param
     give_environment(aws_home, servers.primary.account.create_access_key())
     real = socket.getaddrinfo
     names = {emulator.host for emulator in servers.both} | {f"down.{DOMAIN}"}
@@ -96,8 +102,15 @@ def cluster(servers: Cluster, aws_home: AwsHome, monkeypatch: pytest.MonkeyPatch
         emulator.wait_for_connections(0)
 
 
-async def in_recovery(connection: Any) -> bool:
-    return bool(await connection.fetchval("SELECT pg_is_in_recovery()"))
+async def in_recovery(opened: Any) -> bool:
+    """Whether a connection, or one of a pool, leads to the standby."""
+    query = "SELECT pg_is_in_recovery()"
+    if isinstance(opened, psycopg_pool.AsyncConnectionPool):
+        async with opened.connection() as connection:
+            return await in_recovery(connection)
+    if isinstance(opened, psycopg.AsyncConnection):
+        return bool((await (await opened.execute(query)).fetchone() or [None])[0])
+    return bool(await opened.fetchval(query))
 
 
 @pytest.fixture
@@ -123,7 +136,7 @@ async def test_a_host_that_cannot_be_reached_is_skipped(cluster: Cluster, manage
 
 
 async def test_none_reached_is_the_last_ones_error(cluster: Cluster, manager: PluginManager) -> None:
-    with pytest.raises(socket.gaierror):
+    with pytest.raises((socket.gaierror, psycopg.OperationalError), match="not known"):
         await manager.connect(cluster.dsn(f"down.{DOMAIN}:1", f"unknown.{DOMAIN}:5432"))
 
 
@@ -169,12 +182,12 @@ async def test_prefer_standby_takes_a_primary_for_want_of_one(cluster: Cluster, 
 
 
 async def test_no_standby_is_the_drivers_error(cluster: Cluster, manager: PluginManager) -> None:
-    with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
+    with pytest.raises((asyncpg.TargetServerAttributeNotMatched, psycopg.OperationalError)):
         await manager.connect(cluster.dsn(cluster.primary, cluster.primary), target_session_attrs="standby")
 
 
 async def test_an_unreachable_host_says_more_than_an_unsuitable_one(cluster: Cluster, manager: PluginManager) -> None:
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises((ConnectionRefusedError, psycopg.OperationalError), match=r"refused|Connect call failed"):
         await manager.connect(cluster.dsn(cluster.primary, f"down.{DOMAIN}:1"), target_session_attrs="standby")
 
 
@@ -183,7 +196,7 @@ async def test_a_rejected_login_is_not_hidden_by_the_next_host(
     cluster: Cluster, manager: PluginManager, wanted: Literal["any", "prefer-standby"]
 ) -> None:
     cluster.standby.faults.reject_next(10)
-    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError) as caught:
+    with pytest.raises((asyncpg.InvalidAuthorizationSpecificationError, psycopg.OperationalError)) as caught:
         await manager.connect(cluster.dsn(cluster.standby, cluster.primary), target_session_attrs=wanted)
     assert f"at {cluster.standby.host}:{cluster.standby.port}" in "".join(caught.value.__notes__)
     assert cluster.logins() == ([], [False])
@@ -217,18 +230,20 @@ async def test_the_time_out_is_for_all_of_them_together(cluster: Cluster, manage
     for emulator in cluster.both:
         emulator.faults.delay(Stage.ACCEPTED, math.inf)
     tasks = asyncio.all_tasks()
-    with pytest.raises(TimeoutError):
-        await manager.connect(cluster.dsn(*cluster.both), timeout=0.3)
+    limit = {"asyncpg": "timeout", "psycopg": "connect_timeout"}[cluster.driver]
+    options: dict[str, Any] = {limit: 0.3}
+    with pytest.raises((TimeoutError, psycopg.errors.ConnectionTimeout)):
+        await manager.connect(cluster.dsn(*cluster.both), **options)
     await settle()
     assert asyncio.all_tasks() == tasks
 
 
 async def test_a_pool_goes_on_with_the_next_host(cluster: Cluster, manager: PluginManager) -> None:
     async with manager.create_pool(cluster.dsn(*cluster.both), min_size=1, max_size=2) as pool:
-        assert not await pool.fetchval("SELECT pg_is_in_recovery()")
+        assert not await in_recovery(pool)
         cluster.primary.faults.cut(Stage.ACCEPTED, times=100)
-        await pool.expire_connections()
-        assert await pool.fetchval("SELECT pg_is_in_recovery()")
+        await (pool.expire_connections() if cluster.driver == "asyncpg" else pool.drain())
+        assert await in_recovery(pool)
 
 
 @pytest.mark.parametrize("way", ["connect", "pool"])

@@ -1,5 +1,6 @@
 """What a failed login says for certain."""
 
+import re
 from enum import Enum, auto
 
 from aws_iam_async import drivers
@@ -45,8 +46,13 @@ REFUSALS = {
     1203: Refusal.TOO_MANY_CONNECTIONS,
     1226: Refusal.TOO_MANY_CONNECTIONS,
 }
-# The server's words, where one code has several reasons.
+# The server's words. One code may have several reasons, and psycopg 3.3 has no SQLSTATE for an error at login.
 PHRASES = {
+    "too many (connections|clients)|remaining connection slots": Refusal.TOO_MANY_CONNECTIONS,
+    'database ".*" does not exist': Refusal.NO_DATABASE,
+    "permission denied for database": Refusal.NO_ACCESS_TO_DATABASE,
+    "unrecognized configuration parameter|invalid value for parameter": Refusal.SETTING,
+    "the database system is": Refusal.NOT_READY,
     "no pg_hba.conf entry": Refusal.NO_ENTRY,
     # The server requires a password, so the account is not set up for IAM.
     "password authentication failed": Refusal.NOT_IAM,
@@ -61,7 +67,7 @@ def login_refusal(driver_name: str, error: BaseException) -> Refusal:
     # PyMySQL's errors have a number. Its newer ones also have an SQLSTATE, which says less.
     number = error.args[0] if error.args else None
     code = number if isinstance(number, int) else getattr(error, "sqlstate", None)
-    phrase = next((refusal for phrase, refusal in PHRASES.items() if phrase in message), None)
+    phrase = next((refusal for phrase, refusal in PHRASES.items() if re.search(phrase, message)), None)
     if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
         return Refusal.TIMEOUT
     if isinstance(error, InsecureTransportError):

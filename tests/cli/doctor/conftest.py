@@ -52,9 +52,11 @@ class Doctor:
 
     Attributes:
         secrets: Texts that must not be shown.
+        driver: The driver that DSNs name in their schemes; "" leaves it to the default.
     """
 
     home: AwsHome
+    driver: str = ""
     secrets: list[str] = field(default_factory=lambda: ["X-Amz-Signature="])
 
     def use(self, key: AccessKey) -> AccessKey:
@@ -97,7 +99,8 @@ class Doctor:
             "--sslrootcert": str(emulator.ca_file),
         }
         pairs = [word for pair in options.items() for word in pair]
-        return [emulator.dsn(user, database), *pairs, *more]
+        dsn = emulator.dsn(user, database)
+        return [dsn.replace("://", f"+{self.driver}://") if self.driver else dsn, *pairs, *more]
 
 
 @pytest.fixture
@@ -119,10 +122,11 @@ def mysql(rds_mysql: Emulator, doctor: Doctor) -> Emulator:
     return rds_mysql
 
 
-@pytest.fixture(params=["postgresql", "mysql"])
-def endpoint(request: pytest.FixtureRequest) -> Emulator:
-    """Each of them in turn."""
-    emulator: Emulator = request.getfixturevalue(request.param)
+@pytest.fixture(params=["asyncpg", "aiomysql", "psycopg"])
+def endpoint(request: pytest.FixtureRequest, doctor: Doctor) -> Emulator:
+    """The endpoint of each driver in turn."""
+    doctor.driver = request.param
+    emulator: Emulator = request.getfixturevalue("mysql" if request.param == "aiomysql" else "postgresql")
     return emulator
 
 

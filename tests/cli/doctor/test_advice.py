@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiomysql
 import asyncpg
+import psycopg
 import pytest
 
 from aws_iam_async import drivers, endpoints
@@ -164,6 +165,30 @@ def postgres_error(sqlstate: str, message: str) -> Exception:
 def test_the_reason_in_an_answer_of_postgresql(error: Exception, refusal: Refusal) -> None:
     drivers.load_now("asyncpg")
     assert login_refusal("asyncpg", error) is refusal
+
+
+@pytest.mark.parametrize(
+    ("message", "refusal"),
+    [
+        ('PAM authentication failed for user "app"', Refusal.TOKEN),
+        ('role "app" does not exist', Refusal.NOT_IAM),
+        ('no pg_hba.conf entry for host "10.0.3.7"', Refusal.NO_ENTRY),
+        ('password authentication failed for user "app"', Refusal.NOT_IAM),
+        ('database "shop" does not exist', Refusal.NO_DATABASE),
+        ('permission denied for database "shop"', Refusal.NO_ACCESS_TO_DATABASE),
+        ("sorry, too many clients already", Refusal.TOO_MANY_CONNECTIONS),
+        ("remaining connection slots are reserved for roles with privileges", Refusal.TOO_MANY_CONNECTIONS),
+        ('too many connections for role "app"', Refusal.TOO_MANY_CONNECTIONS),
+        ('unrecognized configuration parameter "serch_path"', Refusal.SETTING),
+        ('invalid value for parameter "statement_timeout": "soon"', Refusal.SETTING),
+        ("the database system is starting up", Refusal.NOT_READY),
+        ("something", Refusal.OTHER),
+    ],
+)
+def test_the_reason_in_an_answer_by_way_of_psycopg(message: str, refusal: Refusal) -> None:
+    drivers.load_now("psycopg")
+    error = psycopg.OperationalError(f'connection to server at "127.0.0.1", port 5432 failed: FATAL:  {message}')
+    assert login_refusal("psycopg", error) is refusal
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,10 @@ __all__ = ["program"]
 ENDPOINT = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 
 
-@pytest.mark.parametrize(("driver", "scheme"), [("asyncpg", "postgresql"), ("aiomysql", "mysql")])
+@pytest.mark.parametrize(
+    ("driver", "scheme"),
+    [("asyncpg", "postgresql"), ("aiomysql", "mysql"), ("psycopg", "postgresql+psycopg")],
+)
 def test_a_driver_that_is_not_installed(program: Program, driver: str, scheme: str) -> None:
     done = program.run(
         "check", f"{scheme}://app@{ENDPOINT}/shop", "--json", preparation=f"sys.modules[{driver!r}] = None"
@@ -36,6 +39,9 @@ def test_a_driver_that_is_not_installed(program: Program, driver: str, scheme: s
         (f"postgresql://app@{ENDPOINT}/shop?iamRegion=us-east-1", "options", "did you mean iam_region?"),
         (f"mysql://app@{ENDPOINT}/shop?conect_timeout=1", "options", "did you mean connect_timeout?"),
         (f"postgresql://app@{ENDPOINT}/shop?sslmode=disable", "options", "plaintext"),
+        (f"postgresql+psycopg://app@{ENDPOINT}/shop?sslmode=disable", "options", "plaintext"),
+        (f"postgresql+psycopg://app@{ENDPOINT}/shop?service=shop", "options", "service: "),
+        (f"postgresql+psycopg://app@{ENDPOINT}/shop?autocommit=true", "options", "autocommit cannot be set there"),
         (f"postgresql://{ENDPOINT}/shop", "options", "user is missing"),
         ("postgresql://app@/shop?host=/var/run/postgresql", "endpoint", "Unix socket"),
         (f"postgresql://app@{ENDPOINT}/shop?iam_default_port=mysql", "options", "iam_default_port"),

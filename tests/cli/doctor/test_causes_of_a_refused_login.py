@@ -18,6 +18,8 @@ GRANTS = {
     "mysql": "CREATE USER '{user}'@'%' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;",
 }
 
+ON_POSTGRESQL = pytest.mark.parametrize("endpoint", ["asyncpg", "psycopg"], indirect=True)
+
 
 def grant(endpoint: Emulator, user: str) -> str:
     return GRANTS[endpoint.upstream.protocol].format(user=user)
@@ -90,11 +92,12 @@ def test_too_many_new_tokens(doctor: Doctor, endpoint: Emulator, sts: Sts) -> No
     assert sts.asked
 
 
-def test_a_database_that_does_not_exist(doctor: Doctor, postgresql: Emulator) -> None:
-    report = doctor.check(*doctor.arguments(postgresql, database="nowhere"))
+@ON_POSTGRESQL
+def test_a_database_that_does_not_exist(doctor: Doctor, endpoint: Emulator) -> None:
+    report = doctor.check(*doctor.arguments(endpoint, database="nowhere"))
     assert report.causes("login") == ["no-database"]
     assert "CREATE DATABASE nowhere;" in report.advice("login", "no-database")
-    dsn, *options = doctor.arguments(postgresql)
+    dsn, *options = doctor.arguments(endpoint)
     report = doctor.check(dsn.removesuffix("/shop"), *options)
     assert "the driver requested the database with the user's name" in report.advice("login", "no-database")
 
@@ -118,30 +121,32 @@ def test_a_database_that_is_not_the_users(doctor: Doctor, mysql: Emulator) -> No
 
 
 @pytest.fixture
-def full_database(postgresql: Emulator) -> Iterator[Emulator]:
+def full_database(endpoint: Emulator) -> Iterator[Emulator]:
     """A database that takes no more connections."""
 
     async def limit(connections: int) -> None:
-        dsn, ca_file = postgresql.dsn("app", "postgres"), postgresql.ca_file
-        async with aws_iam_async.connect(dsn, iam_host=postgresql.host, sslrootcert=ca_file) as connection:
+        dsn, ca_file = endpoint.dsn("app", "postgres"), endpoint.ca_file
+        async with aws_iam_async.connect(dsn, iam_host=endpoint.host, sslrootcert=ca_file) as connection:
             await connection.execute(f"ALTER DATABASE shop CONNECTION LIMIT {connections}")
 
     asyncio.run(limit(0))
-    yield postgresql
+    yield endpoint
     asyncio.run(limit(-1))
 
 
+@ON_POSTGRESQL
 def test_too_many_connections(doctor: Doctor, full_database: Emulator) -> None:
     report = doctor.examine(full_database)
     assert "too many connections" in report.detail("login")
     assert report.causes("login") == ["too-many-connections"]
 
 
+@ON_POSTGRESQL
 def test_a_connection_that_is_lost_after_the_login(
-    doctor: Doctor, postgresql: Emulator, monkeypatch: pytest.MonkeyPatch
+    doctor: Doctor, endpoint: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(steps.QUERIES, "postgresql", "SELECT pg_terminate_backend(pg_backend_pid())")
-    report = doctor.examine(postgresql)
+    report = doctor.examine(endpoint)
     assert report.failed == ["query"]
     assert report.causes("query") == ["query-failed"]
 
