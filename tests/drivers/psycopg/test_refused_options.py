@@ -8,13 +8,14 @@ import psycopg
 import pytest
 
 from aws_iam_async import ConfigurationError, PluginManager
-from aws_iam_async.tls.contexts import ContextKey, build
+from aws_iam_async.tls import Tls
+from aws_iam_async.tls.contexts import build
 from tests.login.conftest import Rds
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a class that is not async": ({"connection_class": psycopg.Connection}, "subclass of psycopg.AsyncConnection"),
     "no class": ({"connection_class": "psycopg.AsyncConnection"}, "connection_class must be a subclass .*, not str"),
-    "an SSLContext": ({"ssl": build(ContextKey("require")), "sslrootcert": None}, "libpq, which takes no SSLContext"),
+    "an SSLContext": ({"ssl": build(Tls("require")), "sslrootcert": None}, "libpq, which takes no SSLContext"),
     "hostaddr": ({"hostaddr": "127.0.0.1"}, "hostaddr: pass the address as host"),
     "conninfo": ({"conninfo": "host=x"}, "conninfo: pass its parts as options"),
     "service": ({"service": "x"}, "service: .* pass its parameters as options"),
