@@ -18,6 +18,7 @@ import psycopg
 import psycopg_pool
 from psycopg_pool.pool_async import AddConnection
 
+from aws_iam_async import endpoints
 from aws_iam_async.drivers.protocol import (
     Reconnect,
     libpq_parameter,
@@ -287,6 +288,8 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
 
 
 async def _resolve(host: str, port: int | None) -> list[str]:
+    if endpoints.is_ip(host):
+        return [host]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
