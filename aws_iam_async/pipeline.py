@@ -99,8 +99,8 @@ class Pipeline:
             except self.driver.unsuitable as error:
                 last_error = last_error or error
             except self.driver.unreachable as error:
-                if self.driver.login_rejected(error):  # psycopg has one class of errors for both
-                    raise
+                if self.driver.login_rejected(error):
+                    raise  # as in libpq
                 last_error = error
         raise last_error or AwsIamError("there is no host to connect to")
 

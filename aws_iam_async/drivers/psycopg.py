@@ -7,6 +7,7 @@ parameter that could weaken this is passed, so that no environment variable or s
 import asyncio
 import functools
 import inspect
+import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -15,7 +16,9 @@ from typing import Any
 
 import psycopg
 import psycopg_pool
+from psycopg_pool.pool_async import AddConnection
 
+from aws_iam_async import endpoints
 from aws_iam_async.drivers.protocol import (
     Reconnect,
     libpq_parameter,
@@ -24,7 +27,7 @@ from aws_iam_async.drivers.protocol import (
     open_together,
     postgresql_hosts,
 )
-from aws_iam_async.errors import AwsIamError, ConfigurationError, InsecureTransportError, copy_of
+from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
 from aws_iam_async.tls import contexts
@@ -73,8 +76,7 @@ class PsycopgDriver:
     @property
     def default_time_limit(self) -> float | None:
         """``PGCONNECT_TIMEOUT``, else the 130 s of psycopg 3.3."""
-        text = os.environ.get("PGCONNECT_TIMEOUT") or "130"
-        return _seconds(text, "PGCONNECT_TIMEOUT") or None
+        return _seconds(os.environ.get("PGCONNECT_TIMEOUT") or "130", "PGCONNECT_TIMEOUT")
 
     def read_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         options: dict[str, Any] = dict(query)
@@ -94,8 +96,11 @@ class PsycopgDriver:
                 "connection_class must be a subclass of psycopg.AsyncConnection, not"
                 f" {getattr(connection_class, '__name__', type(connection_class).__name__)}"
             )
-        if str(options.get("ssl_min_protocol_version")) in {"TLSv1", "TLSv1.1"}:
+        # libpq 18 ignores the case, and takes an empty string as no minimum.
+        if str(options.get("ssl_min_protocol_version", "TLSv1.2")).lower() not in {"tlsv1.2", "tlsv1.3"}:
             raise ConfigurationError("ssl_min_protocol_version must be 'TLSv1.2' or 'TLSv1.3'")
+        if options.get(self.time_limit) == 0:
+            raise ConfigurationError("connect_timeout must be more than 0 seconds; pass None for no limit")
 
     def login_rejected(self, error: BaseException) -> bool:
         """PostgreSQL's and RDS's words: psycopg 3.3 has no SQLSTATE for an error at login."""
@@ -115,6 +120,7 @@ class PsycopgDriver:
         except BaseException as error:
             # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
             error.with_traceback(None)
+            _remove_secret(error)
             if refusal := _not_sent(request, error):
                 raise refusal from error
             if problem := _certificate_problem(error):
@@ -136,22 +142,18 @@ class PsycopgDriver:
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens
 
+        def is_hopeless(error: Exception) -> bool:
+            return not isinstance(error, psycopg.OperationalError) or self.login_rejected(error)
+
         async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
-            if first:
-                return first.pop()
-            try:
-                connection = await dial()
-            except Exception as error:
-                await pool.tell(error, hopeless=isinstance(error, AwsIamError) or self.login_rejected(error))
-                raise
-            pool.last_error = None
+            connection = pool.dialling[asyncio.current_task()] = first.pop() if first else await dial()
             return connection
 
-        dialled = type(base.__name__, (base,), {"connect": staticmethod(open_connection)})
-        pool = Pool("", **{**options, "connection_class": dialled, "open": False})
+        names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
+        dialled = type(base.__name__, (base,), names)
+        pool = Pool(is_hopeless, **{**options, "connection_class": dialled, "open": False})
         if options.get("open") is False:
             return pool
-        # psycopg_pool 3.3 would hide the first errors, and try again until its timeout.
         first += await open_together(dial, pool.min_size, self.abort)
         try:
             await pool.open(wait=True, timeout=pool.timeout)
@@ -175,12 +177,19 @@ class PsycopgDriver:
 
 
 class Pool(psycopg_pool.AsyncConnectionPool[Any]):
-    """psycopg's pool. It tells its callers why there is no connection.
+    """psycopg's pool. It tells its callers why a connection could not be made.
 
-    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background.
+    In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background after a delay that
+    doubles. That is of no use after a rejected login or a wrong option. Such an error is raised at once, and the next
+    caller tries again.
     """
 
-    last_error: Exception | None = None
+    def __init__(self, is_hopeless: Callable[[Exception], bool], **options: Any) -> None:
+        super().__init__("", **options)
+        self.is_hopeless = is_hopeless
+        self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
+        self.last_error: Exception | None = None
+        self.given_up: Exception | None = None  # the hopeless one that ends wait()
 
     async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
         try:
@@ -188,10 +197,53 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         except psycopg_pool.PoolTimeout as error:
             raise error from self.last_error
 
-    async def tell(self, error: Exception, *, hopeless: bool) -> None:
-        """Keep an error for callers that time out. If trying again is of no use, raise it in those that wait."""
-        self.last_error = error
-        while hopeless and self._waiting:
+    async def wait(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - psycopg's signature
+        self.given_up = None
+        if self.last_error is not None:
+            await self.check()  # it lets the pool grow
+        try:
+            await super().wait(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            raise error from self.last_error
+        if self.given_up is not None:
+            await self.close()
+            raise self.given_up
+
+    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's signature
+        for task in self.dialling:
+            if task is not None:
+                task.cancel()
+        await super().close(timeout)
+
+    async def _connect(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
+        task = asyncio.current_task()
+        self.dialling[task] = None
+        try:
+            connection = await super()._connect(timeout)
+        except BaseException as error:
+            if (unfit := self.dialling[task]) is not None:
+                await unfit.close()  # psycopg_pool 3.3 leaves it open if configure() fails
+            if isinstance(error, Exception):
+                self.last_error = error
+            raise
+        finally:
+            del self.dialling[task]
+        self.last_error = None
+        return connection
+
+    async def schedule_task(self, task: Any, delay: float) -> None:
+        """Do not try again later what is hopeless, but tell those who wait, and let the next caller try."""
+        error = self.last_error
+        if error is None or not isinstance(task, AddConnection) or not self.is_hopeless(error):
+            await super().schedule_task(task, delay)
+            return
+        self.given_up = error
+        async with self._lock:
+            self._nconns -= 1
+            self._growing = self._growing and not task.growing
+            if self._pool_full_event is not None:
+                self._pool_full_event.set()  # wakes wait()
+        while self._waiting:
             await self._waiting.popleft().fail(copy_of(error))
 
 
@@ -208,7 +260,16 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
     if tls.required:
         _require(options, "gssencmode", "disable")
         options.setdefault("ssl_min_protocol_version", "TLSv1.2")
+        # Empty is "not given", also for the environment and for a service file. libpq 18 writes the keys of TLS to the
+        # second one.
+        for name in LIBPQ & {"hostaddr", "sslkeylogfile"}:
+            options.setdefault(name, "")
     if isinstance(request.password, Bearer):
+        if "require_auth" not in LIBPQ:
+            raise ConfigurationError(
+                f"libpq {psycopg.pq.version() // 10000} could send a hash of the token."
+                " Install libpq 16 or newer, or psycopg[binary], which contains it"
+            )
         _require(options, "require_auth", "password")
     host = request.host
     if tls.server_name is not None and host is not None:
@@ -227,6 +288,8 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
 
 
 async def _resolve(host: str, port: int | None) -> list[str]:
+    if endpoints.is_ip(host):
+        return [host]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -240,11 +303,23 @@ def _require(options: dict[str, Any], name: str, value: str) -> None:
     options[name] = value
 
 
-def _seconds(text: str, option: str) -> float:
+def _seconds(text: str, option: str) -> float | None:
+    """Read a time limit like libpq: 0 and less is none."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise ConfigurationError(f"{option} must be a number of seconds") from None
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise ConfigurationError(f"{option} must be a number of seconds")
+    return seconds if seconds > 0 else None
+
+
+def _remove_secret(error: BaseException) -> None:
+    # psycopg 3.3 keeps all parameters of a failed connection in its error. Its ``repr`` shows them.
+    failed = getattr(error, "pgconn", None)
+    if isinstance(failed, psycopg.errors.FinishedPGconn):
+        failed.password = b""
+        failed.info = [option for option in failed.info if option.keyword != b"password"]
 
 
 def _certificate_problem(error: BaseException) -> contexts.CertificateProblem | None:

@@ -1,13 +1,16 @@
 """A PEM file of all trusted authorities, for drivers that read a file and take no ``SSLContext``: those of libpq."""
 
+import contextlib
 import functools
 import hashlib
 import os
 import ssl
+import stat
 import tempfile
 from pathlib import Path
 
 from aws_iam_async import threads
+from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
 
@@ -19,12 +22,17 @@ async def root_file(tls: Tls) -> str:
     """
     if tls.root_cert is not None:
         return tls.root_cert
-    return await threads.run(_trusted_by_default, name="root certificates", share_as=_trusted_by_default)
+    try:
+        return await threads.run(_trusted_by_default, name="root certificates", share_as=_trusted_by_default)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
+        ) from error
 
 
 def _trusted_by_default() -> str:
     sources = [(path, path.stat()) for path in (Path(RDS_CA_BUNDLE), *system_roots())]
-    state = tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in sources)
+    state = tuple((path, found.st_mtime_ns, found.st_size) for path, found in sources)
     file = _combine(state)
     if not file.exists():  # something has cleared the cache directory
         _combine.cache_clear()
@@ -54,12 +62,20 @@ def _combine(state: tuple[tuple[Path, int, int], ...]) -> Path:
 
 def _directory() -> Path:
     """Return a directory that only this user can write to."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aws_iam_async"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stat = folder.stat()
-        if stat.st_uid == os.geteuid() and not stat.st_mode & 0o022 and os.access(folder, os.W_OK):
-            return folder
-    except (OSError, RuntimeError):  # there is no home, or it is read-only, as in AWS Lambda
-        pass
+    with contextlib.suppress(OSError, RuntimeError):  # there is no home, or it is read-only, as in AWS Lambda
+        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        cache = cache if cache.is_absolute() else Path.home() / ".cache"
+        if _is_private(cache / "aws_iam_async"):
+            return cache / "aws_iam_async"
+    with contextlib.suppress(OSError):
+        temporary = Path(tempfile.gettempdir(), f"aws_iam_async-{os.geteuid()}")
+        if _is_private(temporary):
+            return temporary
     return Path(tempfile.mkdtemp(prefix="aws_iam_async-"))
+
+
+def _is_private(folder: Path) -> bool:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()  # another user may have placed a link there
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return is_own and os.access(folder, os.W_OK)

@@ -1,11 +1,13 @@
 """Which errors of a driver mean that the server refused user and password: only those are worth another token."""
 
 import asyncpg
+import psycopg
 import pytest
 from pymysql.err import InternalError, OperationalError
 
 from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+from aws_iam_async.drivers.psycopg import PsycopgDriver
 
 
 def postgres(sqlstate: str, message: str, **fields: str) -> asyncpg.PostgresError:
@@ -52,3 +54,37 @@ def test_asyncpg(error: Exception, *, rejected: bool) -> None:
 )
 def test_aiomysql(error: Exception, *, rejected: bool) -> None:
     assert AiomysqlDriver().login_rejected(error) is rejected
+
+
+FAILED = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
+SEVERAL = """{0}
+Multiple connection attempts failed. All failures were:
+- host: 'db', port: 5432, hostaddr: '10.0.0.7': {1}
+- host: 'db', port: 5432, hostaddr: '10.0.0.8': {0}"""
+
+
+@pytest.mark.parametrize(
+    ("error", "rejected"),
+    [
+        (psycopg.OperationalError(f'{FAILED}FATAL:  password authentication failed for user "app"'), True),
+        (psycopg.OperationalError(f'{FAILED}FATAL:  PAM authentication failed for user "app"'), True),
+        (psycopg.OperationalError(f'{FAILED}FATAL:  IAM authentication failed for user "app"'), True),
+        (
+            psycopg.OperationalError(
+                SEVERAL.format("Connection refused", f'{FAILED}FATAL:  PAM authentication failed for user "app"')
+            ),
+            True,
+        ),
+        (psycopg.OperationalError(f'{FAILED}FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "app"'), False),
+        (psycopg.OperationalError(f'{FAILED}FATAL:  role "app" is not permitted to log in'), False),
+        (psycopg.OperationalError(f'{FAILED}FATAL:  Ident authentication failed for user "app"'), False),
+        (psycopg.OperationalError(f"{FAILED}FATAL:  sorry, too many clients already"), False),
+        (psycopg.OperationalError(f'{FAILED}FATAL:  database "PAM authentication failed" does not exist'), False),
+        (psycopg.OperationalError(f"{FAILED}Connection refused"), False),
+        (psycopg.errors.ConnectionTimeout("connection timeout expired"), False),
+        (psycopg.ProgrammingError("FATAL:  PAM authentication failed"), False),
+        (TimeoutError("FATAL:  PAM authentication failed"), False),
+    ],
+)
+def test_psycopg(error: Exception, *, rejected: bool) -> None:
+    assert PsycopgDriver().login_rejected(error) is rejected

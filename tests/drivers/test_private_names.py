@@ -1,4 +1,4 @@
-"""The private names of aiomysql that ``drivers/aiomysql`` builds on.
+"""The private names of aiomysql and psycopg_pool that their drivers build on.
 
 Where they move, the range of versions in pyproject.toml ends.
 """
@@ -8,8 +8,11 @@ from types import FunctionType
 from typing import Any
 
 import aiomysql
+import psycopg
+import psycopg_pool
 import pytest
 from aiomysql.connection import _StreamReader
+from psycopg_pool.pool_async import AddConnection, WaitingClient
 
 from aws_iam_async.drivers.aiomysql.pool import Pool
 
@@ -116,3 +119,39 @@ def test_no_way_leads_to_the_pools_own_lock() -> None:
 
 def test_reader_tells_of_a_hang_up() -> None:
     assert isinstance(_StreamReader.eof_received, property), missing("_StreamReader.eof_received")
+
+
+def moved(name: str) -> str:
+    return (
+        f"psycopg_pool {psycopg_pool.__version__} has no {name} any more:"
+        " adapt aws_iam_async/drivers/psycopg.py and the range in pyproject.toml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        (psycopg_pool.AsyncConnectionPool._connect, "(self, timeout: 'float | None' = None) -> 'ACT'"),
+        (psycopg_pool.AsyncConnectionPool.schedule_task, "(self, task: 'MaintenanceTask', delay: 'float') -> 'None'"),
+        (WaitingClient.fail, "(self, error: 'Exception') -> 'bool'"),
+    ],
+)
+def test_methods_of_psycopgs_pool(method: Any, parameters: str) -> None:
+    assert str(inspect.signature(method)) == parameters, moved(f"{method.__qualname__}{parameters}")
+
+
+async def test_attributes_of_psycopgs_pool() -> None:
+    pool = psycopg_pool.AsyncConnectionPool("", open=False)
+    await pool.open()
+    await pool.close()
+    assert {"_lock", "_waiting", "_nconns", "_growing"} <= set(vars(pool)), moved("state of this name")
+    assert AddConnection(pool, growing=True).growing is True, moved("AddConnection.growing")
+
+
+def test_psycopgs_pool_makes_and_repeats_connections_through_our_methods() -> None:
+    used = names_in(psycopg_pool.AsyncConnectionPool._add_connection)
+    assert {"_connect", "schedule_task", "AddConnection", "_nconns", "_growing"} <= used, moved("way to connect")
+
+
+def test_psycopgs_errors_hold_what_is_removed() -> None:
+    assert {"password", "info"} <= set(vars(psycopg.errors.FinishedPGconn())), moved("FinishedPGconn.password")

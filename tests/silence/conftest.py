@@ -125,9 +125,9 @@ class Sources:
 SOURCES = ("environment", "profile", "process", "container", "role", "callable", "callable_of_botocores", "session")
 
 
-@pytest.fixture(params=["asyncpg", "aiomysql"])
+@pytest.fixture(params=["asyncpg", "aiomysql", "psycopg"])
 def rds(request: pytest.FixtureRequest) -> Iterator[Rds]:
-    emulator = request.getfixturevalue({"asyncpg": "rds_postgres", "aiomysql": "rds_mysql"}[request.param])
+    emulator = request.getfixturevalue("rds_mysql" if request.param == "aiomysql" else "rds_postgres")
     assert isinstance(emulator, Emulator)
     yield Rds(request.param, emulator)
     emulator.cut_connections()  # a login that is delayed does not see that its client has gone

@@ -19,7 +19,7 @@ from tests.silence.ear import Ear, frames_of
 
 pytestmark = pytest.mark.long
 
-IMPATIENT = {"asyncpg": {"timeout": 0.3}, "aiomysql": {"connect_timeout": 0.3}}
+IMPATIENT = {"asyncpg": {"timeout": 0.3}, "aiomysql": {"connect_timeout": 0.3}, "psycopg": {"connect_timeout": 0.3}}
 
 
 async def success(manager: PluginManager, rds: Rds, ear: Ear, options: dict[str, Any]) -> None:
@@ -39,6 +39,13 @@ async def rejection(manager: PluginManager, rds: Rds, ear: Ear, options: dict[st
     rds.emulator.faults.reject_next(2)
     await failure(manager, rds, ear, options)
     assert len(rds.emulator.logins) == 3
+
+
+async def rejected_pool(manager: PluginManager, rds: Rds, ear: Ear, options: dict[str, Any]) -> None:
+    rds.emulator.faults.reject_next(10)
+    with pytest.raises(rds.refusal) as caught:
+        await manager.create_pool(rds.dsn, **options, **rds.sizes(1, 2))
+    ear.hear_exception(caught.value)
 
 
 async def failure(manager: PluginManager, rds: Rds, ear: Ear, options: dict[str, Any]) -> None:
@@ -135,6 +142,7 @@ async def token_alone(_: PluginManager, rds: Rds, ear: Ear, options: dict[str, A
 SCENES: list[Callable[..., Any]] = [
     success,
     rejection,
+    rejected_pool,
     time_out,
     cancellation,
     no_tls,

@@ -1,0 +1,124 @@
+"""What cannot work is refused by name, before any traffic."""
+
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pytest
+
+from aws_iam_async import ConfigurationError, PluginManager
+from aws_iam_async.tls import Tls
+from aws_iam_async.tls.contexts import build
+from tests.login.conftest import Rds
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a class that is not async": ({"connection_class": psycopg.Connection}, "subclass of psycopg.AsyncConnection"),
+    "no class": ({"connection_class": "psycopg.AsyncConnection"}, "connection_class must be a subclass .*, not str"),
+    "an SSLContext": ({"ssl": build(Tls("require")), "sslrootcert": None}, "libpq, which takes no SSLContext"),
+    "hostaddr": ({"hostaddr": "127.0.0.1"}, "hostaddr: pass the address as host"),
+    "conninfo": ({"conninfo": "host=x"}, "conninfo: pass its parts as options"),
+    "service": ({"service": "x"}, "service: .* pass its parameters as options"),
+    "TLS 1.1": ({"ssl_min_protocol_version": "TLSv1.1"}, "must be 'TLSv1.2' or 'TLSv1.3'"),
+    "TLS 1, in libpq's other spelling": ({"ssl_min_protocol_version": "tlsv1"}, "must be 'TLSv1.2' or 'TLSv1.3'"),
+    "any TLS": ({"ssl_min_protocol_version": ""}, "must be 'TLSv1.2' or 'TLSv1.3'"),
+    "a hash": ({"require_auth": "scram-sha-256"}, "require_auth must be 'password'"),
+    "any method": ({"require_auth": ""}, "require_auth must be 'password'"),
+    "Kerberos": ({"gssencmode": "prefer"}, "gssencmode must be 'disable'"),
+    "an option of asyncpg": ({"server_settings": {}}, "unknown option 'server_settings'"),
+    "a time limit of asyncpg": ({"command_timeout": 3}, "unknown option 'command_timeout'"),
+    "an option of aiomysql": ({"init_command": "SET x"}, "unknown option 'init_command'"),
+    "a misspelled option": ({"row_factry": 1}, "did you mean row_factory"),
+    "no time at all": ({"connect_timeout": 0}, "pass None for no limit"),
+    "a time that is none": ({"connect_timeout": "soon"}, "connect_timeout must be a number of seconds"),
+    "a database twice": ({"dbname": "shop", "database": "shop"}, "dbname"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_connections(manager: PluginManager, rds: Rds, name: str) -> None:
+    options, message = WRONG[name]
+    with pytest.raises(ConfigurationError, match=message):
+        await manager.connect(rds.dsn, **{**rds.options, **options})
+    with pytest.raises(ConfigurationError, match=message):
+        await manager.create_pool(rds.dsn, **{**rds.options, "min_size": 1, **options})
+    assert rds.emulator.connections == 0
+    assert rds.emulator.logins == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kwargs": {}}, "kwargs: pass what it contains"),
+        ({"minsize": 1}, "did you mean min_size"),
+        ({"pool_size": 1}, "max_size"),
+    ],
+)
+async def test_pools(manager: PluginManager, rds: Rds, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        await manager.create_pool(rds.dsn, **rds.options, **options)
+    assert rds.emulator.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("hostaddr=127.0.0.1", "hostaddr: pass the address as host"),
+        ("service=x", "service: "),
+        ("servicefile=x", "servicefile: |unknown option 'servicefile'"),  # libpq 18 knows it
+        ("row_factory=x", "row_factory cannot be set there"),
+        ("require_auth=none", "require_auth must be 'password'"),
+        ("gssencmode=require", "gssencmode must be 'disable'"),
+        ("ssl_min_protocol_version=TLSv1", "must be 'TLSv1.2' or 'TLSv1.3'"),
+        ("connect_timeout=soon", "connect_timeout must be a number of seconds"),
+        ("sslmode=disable&sslrootcert=", "sslrootcert|sslmode"),
+    ],
+)
+async def test_queries(manager: PluginManager, rds: Rds, query: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        await manager.connect(f"{rds.dsn}?{query}", iam_host=rds.emulator.host)
+    assert rds.emulator.connections == 0
+
+
+async def test_a_key_value_string(manager: PluginManager) -> None:
+    with pytest.raises(ConfigurationError, match="dsn"):
+        await manager.connect("host=db.example user=app sslmode=disable", driver="psycopg")
+
+
+JOB = """if True:
+    import asyncio, sys
+    {before}
+    import aws_iam_async
+    async def credentials():
+        return aws_iam_async.Credentials("AKIAEXAMPLE", "example")
+    options = dict(driver="psycopg", host="127.0.0.1", port=1, user="app", credentials=credentials,
+        iam_host="x.c9akciq32.us-east-1.rds.amazonaws.com")
+    try:
+        asyncio.run(aws_iam_async.connect(**options))
+    except aws_iam_async.ConfigurationError as error:
+        print(type(error).__name__, error)
+"""
+OLD_LIBPQ = """
+    import psycopg
+    psycopg.pq.Conninfo.get_defaults = classmethod(lambda cls, real=psycopg.pq.Conninfo.get_defaults: [
+        option for option in real() if option.keyword != b"require_auth"])
+    psycopg.pq.version = lambda: 150004
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ("sys.modules['psycopg'] = None", "DriverNotFoundError driver 'psycopg' is not installed"),
+        ("sys.modules['psycopg_pool'] = None", "no module named 'psycopg_pool'"),
+        ("import os; os.environ['PSYCOPG_IMPL'] = 'c'", "DriverNotFoundError driver 'psycopg' cannot be imported"),
+        (OLD_LIBPQ, "ConfigurationError libpq 15 could send a hash of the token. Install libpq 16 or newer"),
+    ],
+    ids=["no psycopg", "no pool", "no wrapper of libpq", "libpq 15"],
+)
+def test_an_installation_that_is_not_complete(before: str, message: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", JOB.format(before=before)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert message in ran.stdout
+    assert ("aws-iam-async[psycopg]" in ran.stdout) == ("DriverNotFound" in message or "no module" in message)
