@@ -335,7 +335,7 @@ def _seconds(text: str, option: str) -> float | None:
 
 
 def _remove_secret(error: BaseException) -> None:
-    # psycopg 3.3 keeps all parameters of a failed connection in its error, whose ``repr`` shows them.
+    # psycopg 3.3 keeps all parameters of a failed connection in its error, and a ``repr`` shows them.
     failed = getattr(error, "pgconn", None)
     if isinstance(failed, psycopg.errors.FinishedPGconn):
         failed.password = b""

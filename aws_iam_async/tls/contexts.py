@@ -121,7 +121,7 @@ def add_certificate_note(
 ) -> None:
     """Add a note to an error about a certificate that was not accepted: the reason, and what to do.
 
-    ``problem`` is for drivers whose errors are not those of :mod:`ssl`.
+    ``problem`` is for drivers with errors of another kind than those of :mod:`ssl`.
     """
     match problem or _certificate_problem(error):
         case "name":

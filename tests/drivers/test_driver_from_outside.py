@@ -104,4 +104,4 @@ def test_an_unknown_driver_names_those_that_are_installed(site: Path) -> None:
     program = "import asyncio, aws_iam_async; asyncio.run(aws_iam_async.connect(driver='oracledb', host='db'))"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{program}"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "unknown driver 'oracledb'; available: asyncpg, aiomysql, toydb" in ran.stderr
+    assert "unknown driver 'oracledb'; available: asyncpg, aiomysql, psycopg, toydb" in ran.stderr

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiomysql
+import psycopg
 import pytest
 
 from aws_iam_async import ConnectRequest
 from tests.login.conftest import Rds
 
-LIMIT = {"asyncpg": "timeout", "aiomysql": "connect_timeout"}
-TOO_LATE = (TimeoutError, aiomysql.OperationalError)
+LIMIT = {"asyncpg": "timeout", "aiomysql": "connect_timeout", "psycopg": "connect_timeout"}
+TOO_LATE = (TimeoutError, aiomysql.OperationalError, psycopg.errors.ConnectionTimeout)
 
 
 def limited(rds: Rds, **options: Any) -> Any:
