@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiomysql
+import psycopg
 import pytest
 
 from aws_iam_async import ConnectNext, ConnectRequest, PluginManager
@@ -38,9 +39,10 @@ class Limited:
 
 ASYNCPG = Limited("asyncpg", "timeout", TimeoutError)
 AIOMYSQL = Limited("aiomysql", "connect_timeout", aiomysql.OperationalError)
+PSYCOPG = Limited("psycopg", "connect_timeout", psycopg.errors.ConnectionTimeout)
 
 
-@pytest.fixture(params=[ASYNCPG, AIOMYSQL], ids=["asyncpg", "aiomysql"])
+@pytest.fixture(params=[ASYNCPG, AIOMYSQL, PSYCOPG], ids=["asyncpg", "aiomysql", "psycopg"])
 def limited(request: pytest.FixtureRequest) -> Limited:
     found: Limited = request.param
 

@@ -17,7 +17,7 @@ from aws_iam_async import ConnectRequest
 from tests.login.conftest import Rds
 
 LIMIT = {"asyncpg": "timeout", "aiomysql": "connect_timeout", "psycopg": "connect_timeout"}
-TOO_LATE = (TimeoutError, aiomysql.OperationalError, psycopg.OperationalError)
+TOO_LATE = (TimeoutError, aiomysql.OperationalError, psycopg.errors.ConnectionTimeout)
 
 
 def limited(rds: Rds, **options: Any) -> Any:
