@@ -4,16 +4,12 @@ With async-lru all callers of one identity share one read. It is cancelled with 
 """
 
 import asyncio
-import contextlib
 import contextvars
-import functools
 import logging
 import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from typing import NamedTuple
 
 from async_lru import alru_cache
 
@@ -60,23 +56,10 @@ class _Identity:
     read_number = 0  # of the read that is shared now
     renewal: "asyncio.Task[None] | None" = None
     timer: asyncio.TimerHandle | None = None
-    thread: "_ThreadRead | None" = None
+    unclaimed: tuple[Snapshot, int, float] | None = None  # what a thread read when its callers had left, and when
 
     def __init__(self, source: CredentialsSource) -> None:
         self.source = source
-
-
-class _ThreadRead(NamedTuple):
-    """A read in a thread, which goes on when its callers are cancelled: the next caller waits for it."""
-
-    future: Future[Snapshot]
-    rereads_wanted: int
-    started: float
-
-    def answers(self, rereads_wanted: int, now: float) -> bool:
-        if self.rereads_wanted != rereads_wanted or not 0 <= now - self.started < READ_TIMEOUT:
-            return False
-        return not self.future.done() or self.future.exception() is None
 
 
 class CredentialsCache:
@@ -243,7 +226,7 @@ class CredentialsCache:
             self.counters.credentials_loads += 1
             return snapshot
         if isinstance(source, SdkChain):
-            pending = self._join_thread(identity, source)
+            pending = self._read_in_thread(identity, source)
         else:
             self.counters.credentials_loads += 1
             pending = callers.read_callers_source(source)
@@ -265,19 +248,21 @@ class CredentialsCache:
             raise CredentialsError(f"{source!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
         return reading.result()
 
-    async def _join_thread(self, identity: _Identity, source: SdkChain) -> Snapshot:
-        """Join the present thread, or start one as soon as the last has ended: threads never pile up."""
-        thread, now = identity.thread, self.clock()
-        if thread is None or not thread.answers(identity.rereads_wanted, now):
-            if thread is not None:
-                with contextlib.suppress(Exception):
-                    await asyncio.wrap_future(thread.future)
+    async def _read_in_thread(self, identity: _Identity, source: SdkChain) -> Snapshot:
+        """Join the present thread, or start one: a source never has two. It goes on when its callers are cancelled."""
+
+        def read() -> None:
             self.counters.credentials_loads += 1
-            future = threads.start(functools.partial(sdk.read_chain, source, READ_TIMEOUT), name="credentials")
-            thread = identity.thread = _ThreadRead(future, identity.rereads_wanted, now)
-        snapshot = await asyncio.wrap_future(thread.future)
-        identity.thread = None
-        return snapshot
+            rereads_wanted, started = identity.rereads_wanted, self.clock()
+            # It ends before its callers give up, so that the next call starts another.
+            identity.unclaimed = sdk.read_chain(source, READ_TIMEOUT - 1), rereads_wanted, started
+
+        while True:
+            if identity.unclaimed is not None:
+                (snapshot, rereads_wanted, started), identity.unclaimed = identity.unclaimed, None
+                if rereads_wanted == identity.rereads_wanted and 0 <= self.clock() - started < READ_TIMEOUT:
+                    return snapshot
+            await threads.run(read, name="credentials", share_as=identity)
 
     def _set_timer(self, identity: _Identity) -> None:
         if identity.timer is not None:

@@ -195,13 +195,13 @@ def credentials_threads() -> list[threading.Thread]:
 
 @pytest.mark.usefixtures("imported")
 def test_neither_processes_nor_threads_pile_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "READ_TIMEOUT", 3.0)
+    monkeypatch.setattr(cache, "READ_TIMEOUT", 4.0)
     before = len(credentials_threads())
 
     async def main() -> None:
         service = TokenService()
         for number in range(1, 4):
-            with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 3 s"):
+            with pytest.raises(CredentialsError, match="profile 'slow' did not answer within 4 s"):
                 await service.credentials(hanging.source)
             assert hanging.has_started(2 * number)
             assert len(credentials_threads()) <= before + 1
@@ -214,7 +214,7 @@ def test_neither_processes_nor_threads_pile_up(hanging: Hanging, monkeypatch: py
 
 
 def test_a_read_that_its_callers_have_left_is_given_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "READ_TIMEOUT", 2.0)
+    monkeypatch.setattr(cache, "READ_TIMEOUT", 4.0)
 
     async def leave() -> None:
         with pytest.raises(TimeoutError):
