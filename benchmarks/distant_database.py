@@ -1,4 +1,4 @@
-"""A MariaDB that is 20 ms away, with a password and through an emulator of RDS, in processes of their own."""
+"""A database that is 20 ms away, with a password and through an emulator of RDS, in processes of their own."""
 
 import contextlib
 import multiprocessing
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from aws_iam_async.testing import Emulator, MariadbServer
+from aws_iam_async.testing import Emulator, MariadbServer, PostgresServer
 from benchmarks import distance
 
 USER, DATABASE = "app", "shop"
+SERVERS = {"aiomysql": MariadbServer, "psycopg": PostgresServer}
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Place:
     """Where it is.
 
     Attributes:
-        direct: Where MariaDB itself is dialled: a port on 127.0.0.1.
+        driver: The driver to log in with.
+        direct: Where the database itself is dialled: a port on 127.0.0.1.
         password: Of the user, there.
         front: Where the emulator is dialled: a port on 127.0.0.1.
         iam_host: The name for which the emulator wants tokens to be signed, and which is in its certificate.
@@ -26,6 +28,7 @@ class Place:
         authority: The file with the certificate to trust.
     """
 
+    driver: str
     direct: int
     password: str = field(repr=False)
     front: int
@@ -41,30 +44,30 @@ class Place:
     @property
     def token_login(self) -> dict[str, Any]:
         """What it takes to log in with a token, but for trust: this package's keywords."""
-        address = {"driver": "aiomysql", "host": "127.0.0.1", "port": self.front, "user": USER, "database": DATABASE}
+        address = {"driver": self.driver, "host": "127.0.0.1", "port": self.front, "user": USER, "database": DATABASE}
         return {**address, "iam_host": self.iam_host, "iam_default_port": self.iam_port}
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Place]:
+def running(driver: str) -> Iterator[Place]:
     """Start it, with an access key for it in the environment of this process, and yield where it is."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there,), daemon=True)
+    process = context.Process(target=_serve, args=(there, driver), daemon=True)
     process.start()
     there.close()
     try:
         unix_socket, password, iam_host, iam_port, authority, key = here.recv()
         os.environ |= key
         with distance.between(unix_socket, iam_port) as (direct, front):
-            yield Place(direct, password, front, iam_host, iam_port, authority)
+            yield Place(driver, direct, password, front, iam_host, iam_port, authority)
     finally:
         here.close()
         process.join()
 
 
-def _serve(there: Any) -> None:
-    with MariadbServer() as server, Emulator(server) as emulator:
+def _serve(there: Any, driver: str) -> None:
+    with SERVERS[driver]() as server, Emulator(server) as emulator:
         server.create_user(USER)
         server.create_database(DATABASE, owner=USER)
         key = emulator.account.create_access_key()

@@ -1,8 +1,8 @@
-"""How long a pool of 50 connections of aiomysql takes to fill when the database is 20 ms away.
+"""How long a pool of 50 connections of aiomysql or psycopg takes to fill when the database is 20 ms away.
 
 Once as aiomysql's own pool logs in: with a password and without TLS, straight to the server, where each connection
 waits for the network 8 times 20 ms. And once with a token and TLS, where it does so 12 times. The limit of each are 50
-bare connects, all at once, for the second with the token at hand.
+bare connects, all at once, for the second with the token at hand. psycopg's pool is measured with a token only.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiomysql
+import psycopg
+from psycopg_pool import AsyncConnectionPool
 
 from aws_iam_async import ConnectRequest, PluginManager, RdsTokenProvider
 from aws_iam_async.drivers.aiomysql.connection import Connection
@@ -26,18 +28,21 @@ from benchmarks.line import Line, Spread, Target
 CONNECTIONS = 50
 TURNS = 5
 LIMIT = f"{CONNECTIONS} bare connects"
-AIOMYSQL = "aiomysql"
+AIOMYSQL, PSYCOPG = "aiomysql", "psycopg"
 OURS = "this package"
 TOKEN_LIMIT, TOKEN_OURS = f"{LIMIT}, token and TLS", f"{OURS}, token and TLS"
 
 
 def measure() -> list[Line]:
     """Measure."""
-    with distant_database.running() as place:
-        return [asyncio.run(_measure(place))]
+    lines = []
+    for driver, compare in (("aiomysql", _compare_aiomysql), ("psycopg", _compare_psycopg)):
+        with distant_database.running(driver) as place:
+            lines.append(asyncio.run(compare(place)))
+    return lines
 
 
-async def _measure(place: Place) -> Line:
+async def _compare_aiomysql(place: Place) -> Line:
     token = await RdsTokenProvider().get_token(host=place.iam_host, port=place.iam_port, user=USER)
     trust = ssl.create_default_context(cafile=place.authority)
     size: dict[str, Any] = {"minsize": CONNECTIONS, "maxsize": CONNECTIONS}
@@ -50,13 +55,7 @@ async def _measure(place: Place) -> Line:
             TOKEN_LIMIT: lambda: _at_once(lambda: _bare(place, token.value, pin(trust, place.iam_host))),
             TOKEN_OURS: lambda: manager.create_pool(ssl=trust, **size, **place.token_login),
         }
-        times: dict[str, list[float]] = {name: [] for name in subjects}
-        for name in (LIMIT, OURS, TOKEN_LIMIT, TOKEN_OURS):  # whatever is made once
-            await _milliseconds(subjects[name])
-        for _ in range(TURNS):
-            for name in random.sample(list(subjects), len(subjects)):
-                times[name].append(await _milliseconds(subjects[name]))
-    spreads = {name: Spread.of(several) for name, several in times.items()}
+        spreads = await _in_turn(subjects)
     middle = {name: spread.median for name, spread in spreads.items()}
     targets = [
         Target(f"of {LIMIT}", middle[OURS] / middle[LIMIT], 1.15),
@@ -64,6 +63,48 @@ async def _measure(place: Place) -> Line:
         Target("of aiomysql's", middle[OURS] / middle[AIOMYSQL], 1 / 25),
     ]
     return Line("aiomysql pool fill", f"ms until {CONNECTIONS} connections, 20 ms away", spreads, targets)
+
+
+async def _compare_psycopg(place: Place) -> Line:
+    token = await RdsTokenProvider().get_token(host=place.iam_host, port=place.iam_port, user=USER)
+    size: dict[str, Any] = {"min_size": CONNECTIONS, "max_size": CONNECTIONS}
+    login: dict[str, Any] = {
+        "host": place.iam_host,
+        "hostaddr": "127.0.0.1",
+        "port": place.front,
+        "user": USER,
+        "dbname": DATABASE,
+        "password": str(token.value),
+        "sslmode": "verify-full",
+        "sslrootcert": place.authority,
+        "require_auth": "password",
+    }
+    async with PluginManager() as manager:
+        spreads = await _in_turn(
+            {
+                TOKEN_LIMIT: lambda: _at_once(lambda: psycopg.AsyncConnection.connect(**login)),
+                PSYCOPG: lambda: _filled(AsyncConnectionPool(kwargs=login, open=False, **size)),
+                TOKEN_OURS: lambda: manager.create_pool(sslrootcert=place.authority, **size, **place.token_login),
+            }
+        )
+    ours = spreads[TOKEN_OURS].median
+    targets = [
+        Target(f"of {TOKEN_LIMIT}", ours / spreads[TOKEN_LIMIT].median, 1.15),
+        Target("of psycopg's", ours / spreads[PSYCOPG].median, 1),
+    ]
+    return Line("psycopg pool fill", f"ms until {CONNECTIONS} connections, 20 ms away", spreads, targets)
+
+
+async def _in_turn(
+    subjects: dict[str, Callable[[], contextlib.AbstractAsyncContextManager[Any]]],
+) -> dict[str, Spread]:
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    for name in (name for name in subjects if name != AIOMYSQL):  # whatever is made once; aiomysql makes nothing
+        await _milliseconds(subjects[name])
+    for _ in range(TURNS):
+        for name in random.sample(list(subjects), len(subjects)):
+            times[name].append(await _milliseconds(subjects[name]))
+    return {name: Spread.of(several) for name, several in times.items()}
 
 
 async def _milliseconds(filled: Callable[[], contextlib.AbstractAsyncContextManager[Any]]) -> float:
@@ -78,7 +119,19 @@ async def _milliseconds(filled: Callable[[], contextlib.AbstractAsyncContextMana
 async def _at_once(connect: Callable[[], Awaitable[Any]]) -> AsyncIterator[None]:
     connections = await asyncio.gather(*(connect() for _ in range(CONNECTIONS)))
     yield
-    await asyncio.gather(*(connection.ensure_closed() for connection in connections))
+    await asyncio.gather(
+        *(
+            connection.ensure_closed() if isinstance(connection, aiomysql.Connection) else connection.close()
+            for connection in connections
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def _filled(pool: Any) -> AsyncIterator[None]:
+    await pool.open(wait=True)
+    yield
+    await pool.close()
 
 
 async def _bare(place: Place, token: Any, tls: ssl.SSLContext) -> Connection:

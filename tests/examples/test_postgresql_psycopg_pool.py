@@ -18,7 +18,7 @@ async def test_a_refused_login_says_what_to_check(rds_postgres: Emulator, run: R
     ran = await run(PROGRAM, dsn(rds_postgres), environment=credentials(rds_postgres))
     assert ran.status == 1
     # The pool's own log comes first.
-    assert "\nCannot connect: " in ran.err
+    assert "Cannot connect: " in ran.err
     assert 'PAM authentication failed for user "app"' in ran.err
     assert "rds_iam" in ran.err
     assert "Traceback" not in ran.err

@@ -86,7 +86,7 @@ async def test_the_context_is_shared_and_cannot_be_weakened() -> None:
         (None, {}, "host must be a host name"),
         ("postgresql://app@db/shop", {}, "host contains"),
         (OTHER, {"sslrootcert": "/nowhere.pem"}, "sslrootcert: '/nowhere.pem' cannot be read"),
-        (OTHER, {"sslrootcert": 7}, "sslrootcert must be the path of a PEM file"),
+        (OTHER, {"sslrootcert": 7}, "sslrootcert must be the non-empty path of a local PEM file"),
     ],
 )
 async def test_what_is_no_endpoint_or_no_file(host: Any, options: dict[str, Any], message: str) -> None:
