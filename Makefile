@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
 BENCH := benchmarks/.venv
-# Processes that share the tests: one more than CI has cores, since many tests wait. PYTEST_ARGS=-n0 runs them in one.
-WORKERS ?= 3
+# Processes that share the tests: two more than CI has cores, since many tests wait. PYTEST_ARGS=-n0 runs them in one.
+WORKERS ?= 4
 
 .PHONY: demo test lint types docs unit bench programs format clean
 

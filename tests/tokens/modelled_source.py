@@ -20,6 +20,7 @@ class Call:
     certain_rejections: int
     task: "asyncio.Task[object]"
     answer: asyncio.Future[bool]
+    given_up_at: float
     cleaned_up: asyncio.Future[None] | None = None
 
 
@@ -59,17 +60,16 @@ class ModelledSource:
     async def load(self) -> Credentials:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SteppedLoop)
-        given_up_at = loop.time_of_previous_round + READ_LIMIT  # the task that runs this was made in that round
         task = asyncio.current_task()
         assert task is not None
-        call = Call(self.rejections, self.certain_rejections, task, loop.create_future())
+        given_up_at = loop.time_of_previous_round + READ_LIMIT  # the task that runs this was made in that round
+        call = Call(self.rejections, self.certain_rejections, task, loop.create_future(), given_up_at)
         self.calls.append(call)
         self.most_at_once = max(self.most_at_once, sum(not other.task.cancelling() for other in self.calls))
         try:
             works = await call.answer if self.works is None else self.works
         except asyncio.CancelledError:
-            if loop.time() >= given_up_at:  # which is a failure like any other, unless the last waiter left just now
-                self.certainly_answered = max(self.certainly_answered, call.certain_rejections)
+            self.certainly_answered = self.certain_answers(loop.time())
             if self.cleans_up_slowly:
                 call.cleaned_up = loop.create_future()
                 await call.cleaned_up
@@ -90,6 +90,14 @@ class ModelledSource:
     def answer(self, call: Call) -> None:
         self.answered = max(self.answered, call.rejections)
         self.certainly_answered = max(self.certainly_answered, call.certain_rejections)
+
+    def certain_answers(self, now: float) -> int:
+        """``certainly_answered``, with the reads that are given up by now. Their tasks may not have noticed yet.
+
+        To be given up is a failure like any other, unless the last waiter left just then.
+        """
+        given_up = (call.certain_rejections for call in self.calls if now >= call.given_up_at)
+        return max(self.certainly_answered, *given_up, 0)
 
     def rotate(self) -> None:
         self.serial += 1
