@@ -42,7 +42,7 @@ class HandOver(NamedTuple):
 
 def measure() -> list[Line]:
     """Measure."""
-    with distant_database.running() as place:
+    with distant_database.running("aiomysql") as place:
         return [asyncio.run(_measure(place))]
 
 

@@ -1,6 +1,5 @@
 """What an error of a credentials source means: its cause in words that hold no secret, and the remedy."""
 
-import configparser
 import os
 import re
 import shlex
@@ -121,7 +120,7 @@ def _safe_part(error: BaseException) -> str | None:
     match error:
         case OSError(strerror=str(reason), filename=path):
             return reason if path is None else f"{reason}: {path!r}"
-        case configparser.Error():
+        case Exception() if type(error).__module__ == "configparser":  # importing it takes a millisecond
             line = re.search(r"\bline:? +\d+", str(error))
             return line and line[0]
         case KeyError(args=[str(key)]) if key.isidentifier() and len(key) <= _LONGEST_NAME:

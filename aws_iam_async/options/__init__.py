@@ -6,7 +6,6 @@ import math
 import os
 import warnings
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ _LONGEST_TIME_LIMIT = 10**9
 _SETTINGS = "server_settings"
 _REFUSED = {"plugins": "a manager's plugins are chosen when it is made; pass them to PluginManager(plugins=...)"}
 _PLAIN_TYPES = frozenset({str, bytes, int, float, bool, NoneType})
-_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+_PACKAGE = __file__.rpartition("options")[0]
 
 
 class Options(NamedTuple):
