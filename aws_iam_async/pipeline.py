@@ -4,11 +4,10 @@ An attempt that fails leaves nothing behind.
 """
 
 import asyncio
-import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -51,9 +50,8 @@ class Pipeline:
         for plugin in reversed(self.plugins):
             chain = functools.partial(_connect_through, plugin, chain)
         try:
-            async with self._time_limit(request):
-                connection = await self._try_hosts(request, chain)
-                _refuse_unusable(connection, kind)
+            connection = await self._within_limit(request, functools.partial(self._try_hosts, request, chain))
+            _refuse_unusable(connection, kind)
         except BaseException as error:
             failed = True
             while connections:  # a plugin may fail or be cancelled after it has received one
@@ -72,18 +70,20 @@ class Pipeline:
 
         A pool may start empty, so that an option would otherwise be refused with its first connection.
         """
-        async with self._time_limit(request):
+
+        async def check_all() -> None:
             for plugin in self.plugins:
                 if hasattr(plugin, "check"):
                     await call_plugin(plugin, "check", request)
 
-    @contextlib.asynccontextmanager
-    async def _time_limit(self, request: ConnectRequest) -> AsyncIterator[None]:
+        await self._within_limit(request, check_all)
+
+    async def _within_limit(self, request: ConnectRequest, work: Callable[[], Awaitable[Any]]) -> Any:
         seconds = request.driver_options.get(self.driver.time_limit, self.driver.default_time_limit)
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                yield
+                return await work()
         except TimeoutError as error:
             if limit.expired():
                 raise self.driver.timeout_error(request, seconds) from error
