@@ -191,13 +191,13 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         self.last_error: Exception | None = None
         self.given_up: Exception | None = None  # the hopeless one that ends wait()
 
-    async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
+    async def getconn(self, timeout: float | None = None) -> Any:
         try:
             return await super().getconn(timeout)
         except psycopg_pool.PoolTimeout as error:
             raise error from self.last_error
 
-    async def wait(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - psycopg's signature
+    async def wait(self, timeout: float = 30.0) -> None:
         self.given_up = None
         if self.last_error is not None:
             await self.check()  # it lets the pool grow
@@ -209,13 +209,13 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             await self.close()
             raise self.given_up
 
-    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's signature
+    async def close(self, timeout: float = 5.0) -> None:
         for task in self.dialling:
             if task is not None:
                 task.cancel()
         await super().close(timeout)
 
-    async def _connect(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's signature
+    async def _connect(self, timeout: float | None = None) -> Any:
         task = asyncio.current_task()
         self.dialling[task] = None
         try:
