@@ -144,7 +144,8 @@ async def test_attributes_of_psycopgs_pool() -> None:
     pool = psycopg_pool.AsyncConnectionPool("", open=False)
     await pool.open()
     await pool.close()
-    assert {"_lock", "_waiting", "_nconns", "_growing"} <= set(vars(pool)), moved("state of this name")
+    state = {"_lock", "_waiting", "_nconns", "_growing", "_pool_full_event"}
+    assert state <= set(vars(pool)), moved("state of this name")
     assert AddConnection(pool, growing=True).growing is True, moved("AddConnection.growing")
 
 
