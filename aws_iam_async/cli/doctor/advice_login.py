@@ -11,7 +11,7 @@ from aws_iam_async import drivers
 from aws_iam_async.cli.doctor import advice_setup
 from aws_iam_async.cli.doctor.findings import Advice, Findings
 from aws_iam_async.cli.doctor.refusal import REFUSALS, Refusal
-from aws_iam_async.endpoints import RdsEndpoint
+from aws_iam_async.endpoints import Endpoint
 
 QUERY_FAILED = Advice(
     "query-failed",
@@ -223,23 +223,6 @@ def quoted_user(system: str, user: str) -> str:
     return f"'{name}'@'%'"
 
 
-PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-    "eusc-": "aws-eusc",
-}
-
-
-def user_arn(*, region: str, account: str | None, user: str) -> str:
-    """Return the ARN of a database user, with placeholders in capitals for what is not known."""
-    partition = next((name for prefix, name in PARTITIONS.items() if region.startswith(prefix)), "aws")
-    return f"arn:{partition}:rds-db:{region}:{account or 'ACCOUNT'}:dbuser:RESOURCE_ID/{user}"
-
-
 def missing_policy(findings: Findings) -> Advice:
     """No policy allows the identity to connect as this user.
 
@@ -248,11 +231,7 @@ def missing_policy(findings: Findings) -> Advice:
     target, identity = findings.signing_target, findings.identity
     arn = None if identity is None else identity.arn
     account = None if identity is None else identity.account
-    statement = {
-        "Effect": "Allow",
-        "Action": "rds-db:connect",
-        "Resource": user_arn(region=target.region, account=account, user=target.user),
-    }
+    statement = {"Effect": "Allow", "Action": target.action, "Resource": target.resource(account or "ACCOUNT")}
     return Advice(
         "missing-policy",
         f"The policies of {'the identity' if arn is None else policy_owner(arn)} do not allow rds-db:connect to this "
@@ -268,7 +247,7 @@ def policy_owner(arn: str) -> str:
     return f"role {role[1]}" if role else arn
 
 
-def resource_id(endpoint: RdsEndpoint | None) -> str:
+def resource_id(endpoint: Endpoint | None) -> str:
     """Describe the resource id in a policy for an endpoint."""
     match None if endpoint is None else endpoint.kind:
         case "instance":
