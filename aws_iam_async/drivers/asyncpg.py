@@ -86,8 +86,8 @@ class AsyncpgDriver:
     def login_rejected(self, error: BaseException) -> bool:
         """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token.
 
-        Aurora DSQL answers ``08006``, which also has other reasons. A refused login is ``FATAL``. A statement's error is
-        not, whatever its code.
+        Aurora DSQL answers ``08006``, which has other reasons as well. A refused login is ``FATAL``. The error of a
+        statement is not, whatever its code.
         """
         if not isinstance(error, asyncpg.PostgresError) or error.severity_en == "ERROR":
             return False
