@@ -90,6 +90,12 @@ def parse(host: str) -> Endpoint | None:
     )
 
 
+def privatelink_cluster(host: str) -> str | None:
+    """Return the form of a cluster's endpoint behind a PrivateLink endpoint of Aurora DSQL, which names no cluster."""
+    match = re.fullmatch(rf".+\.(dsql[a-z0-9-]*\.{_REGION})\.vpce\.amazonaws\.com", host)
+    return match and f"CLUSTER.{match[1]}.on.aws"
+
+
 def other_service(host: str) -> str | None:
     """Return the name of the AWS service if this is a host of a database other than RDS, Aurora and Aurora DSQL."""
     match = None if parse(host) else re.fullmatch(_OTHER_SERVICE, host, re.VERBOSE | re.IGNORECASE)

@@ -87,10 +87,10 @@ def login_for(request: ConnectRequest) -> IamLogin:
     signed_host = endpoints.normalise(host, "host")
     if iam_host is None:
         if endpoints.parse(signed_host) is None:
+            example = endpoints.privatelink_cluster(signed_host) or "name.xyz.us-east-1.rds.amazonaws.com"
             problem = "an IP address" if endpoints.is_ip(signed_host) else "not an endpoint of RDS or Aurora DSQL"
             raise ConfigurationError(
-                f"host {host!r} is {problem}: pass iam_host= with the endpoint behind it,"
-                " such as name.xyz.us-east-1.rds.amazonaws.com"
+                f"host {host!r} is {problem}: pass iam_host= with the endpoint behind it, such as {example}"
             )
     else:
         signed_host = endpoints.normalise(iam_host, "iam_host")

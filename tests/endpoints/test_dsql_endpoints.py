@@ -84,5 +84,6 @@ async def test_an_option_without_a_use_is_refused(driver: str, option: str, valu
 
 @pytest.mark.parametrize("host", ["vpce-0403-d849.dsql-fnh4.us-east-1.vpce.amazonaws.com", "10.0.0.7", "db.example"])
 async def test_a_host_that_names_no_cluster_needs_iam_host(host: str) -> None:
-    with pytest.raises(ConfigurationError, match="pass iam_host="):
+    example = r"CLUSTER\.dsql-fnh4\.us-east-1\.on\.aws" if "dsql" in host else r"name\.xyz\.us-east-1\.rds"
+    with pytest.raises(ConfigurationError, match=rf"pass iam_host= .*, such as {example}"):
         await aws_iam_async.connect(f"postgresql://admin@{host}/postgres")
