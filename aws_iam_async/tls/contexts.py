@@ -112,7 +112,7 @@ def build(key: Tls) -> SSLContext:
     file = RDS_CA_BUNDLE if key.root_cert is None else key.root_cert
     if file != SYSTEM:
         built.load_verify_locations(cafile=file)
-    if key.root_cert in {None, SYSTEM}:  # RDS Proxy has certificates of public authorities
+    if key.root_cert in {None, SYSTEM}:  # those of RDS Proxy and Aurora DSQL
         built.load_default_certs()
     return built
 
