@@ -1,6 +1,7 @@
 """Aurora DSQL with a real PostgreSQL behind it: the endpoint's name is all that it takes."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async import ConfigurationError, Credentials, PluginManager
+from aws_iam_async.sqlalchemy import create_async_engine
 from aws_iam_async.testing import CertificateKind, Emulator, PostgresServer, Reason
 
 HOST = "foo0bar1baz2quux3quuux4abc.dsql.us-east-1.on.aws"
@@ -81,6 +83,28 @@ async def test_the_endpoints_name_is_enough(dsql: Emulator, driver: str, monkeyp
     async with aws_iam_async.connect(dsn, **given) as connection:
         assert await user_of(connection) == "admin"
     assert [login.reason for login in dsql.logins] == [None]
+
+
+async def test_the_cluster_behind_an_alias_is_found(
+    dsql: Emulator, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def getaddrinfo(_host: Any, port: Any, *_: Any, flags: int = 0, **__: Any) -> list[Any]:
+        canonical = dsql.host if flags & socket.AI_CANONNAME else ""
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, canonical, (dsql.dial_host, port or 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    given = options(dsql, driver) | {"iam_host": "auto", "iam_region": None}
+    async with aws_iam_async.connect(**given, host="db.example.com") as connection:
+        assert await user_of(connection) == "app"
+    assert [login.reason for login in dsql.logins] == [None]
+
+
+async def test_an_engine_of_sqlalchemy(dsql: Emulator, driver: str) -> None:
+    url = dsql.iam_dsn("app", "postgres", scheme=f"postgresql+{driver}")
+    engine = create_async_engine(url, credentials=dsql.account.credentials)
+    async with engine.connect() as connection:
+        assert (await connection.exec_driver_sql("SELECT current_user")).scalar() == "app"
+    await engine.dispose()
 
 
 async def test_a_pool(dsql: Emulator, driver: str) -> None:
