@@ -1,4 +1,4 @@
-"""asyncio connection factory that logs asyncpg, aiomysql and psycopg in to Amazon RDS and Aurora.
+"""asyncio connection factory that logs asyncpg, aiomysql and psycopg in to Amazon RDS, Aurora and Aurora DSQL.
 
 PYTEST_DONT_REWRITE: pytest loads the fixtures of this package, and the program may have imported the package before.
 """
@@ -22,7 +22,7 @@ from aws_iam_async.plugins.registry import register_plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Statistics
 from aws_iam_async.tls.contexts import ssl_context
-from aws_iam_async.tokens.provider import RdsTokenProvider, TokenProvider
+from aws_iam_async.tokens.provider import DsqlTokenProvider, RdsTokenProvider, TokenProvider
 from aws_iam_async.tokens.token import Lifetime, Token
 
 __version__ = "0.1.0"
@@ -35,6 +35,7 @@ __all__ = [
     "Credentials",
     "CredentialsError",
     "DriverNotFoundError",
+    "DsqlTokenProvider",
     "InsecureTransportError",
     "Lifetime",
     "Opening",

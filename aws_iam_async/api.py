@@ -22,7 +22,7 @@ def connect(
     plugins: str | Iterable[str | Plugin] = "iam",
     **options: Any,
 ) -> Opening[Any]:
-    """Make one connection to an Amazon RDS or Aurora database.
+    """Make one connection to an Amazon RDS, Aurora or Aurora DSQL database.
 
     Args:
         dsn: For example ``postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop``. Schemes:

@@ -1,7 +1,7 @@
 """Host names, ports, regions, users and databases: parsing and validation. Pure.
 
 There is no list of regions: regions are recognised by the shape of their codes. The partitions' DNS suffixes are
-listed, because only the suffix distinguishes an RDS endpoint from a name that looks like one.
+listed, because only the suffix distinguishes an endpoint from a name that looks like one.
 
 Messages never repeat a whole host or port that was refused: it may be a misplaced DSN with a password.
 """
@@ -16,7 +16,7 @@ from aws_iam_async.errors import ConfigurationError, RegionError
 _REGION = r"[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,3}"
 
 # `<region>.rds.<suffix>` is the common order; China, GovCloud and the isolated partitions also have the other one.
-_ENDPOINT = rf"""
+_RDS_ENDPOINT = rf"""
     (?P<name>[a-z0-9][a-z0-9-]{{0,62}}) \.
     (?P<endpoint>endpoint\.(?=proxy-))?
     (?P<prefix>cluster-custom-|cluster-ro-|cluster-|proxy-|shardgrp-|global-)? [a-z0-9]{{1,48}} \.
@@ -24,12 +24,19 @@ _ENDPOINT = rf"""
     (?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu
         |c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)
     """
+# The label has a suffix in the private names of PrivateLink. After the region come the DNS suffixes that botocore 1.43
+# knows for dual-stack names in each partition, with "on" in place of "api".
+_DSQL_ENDPOINT = rf"""
+    [a-z0-9][a-z0-9-]{{0,62}} \. dsql[a-z0-9-]{{0,59}} \. (?P<region>{_REGION}) \. on \.
+    (?:aws|amazonwebservices\.com\.cn|amazonwebservices\.eu
+        |aws\.ic\.gov|aws\.scloud|aws\.hci\.ic\.gov|cloud-aws\.adc-e\.uk)
+    """
 # Other databases of AWS, by the start of a label in their hosts' names: "redshift-serverless", "docdb-elastic".
 _OTHER_SERVICE = r"""
-    .+ \. (?P<label>cache|docdb|dsql|memorydb|neptune|redshift) [a-z-]* \. (?:.+\.)?
+    .+ \. (?P<label>cache|docdb|memorydb|neptune|redshift) [a-z-]* \. (?:.+\.)?
     (?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|api\.aws) \.?
     """
-_OTHER_NAMES = {"cache": "ElastiCache", "docdb": "DocumentDB", "dsql": "Aurora DSQL", "memorydb": "MemoryDB"}
+_OTHER_NAMES = {"cache": "ElastiCache", "docdb": "DocumentDB", "memorydb": "MemoryDB"}
 
 # RFC 1035, section 2.3.4: the longest name in text form, and the longest label.
 _LONGEST_NAME = 253
@@ -41,7 +48,19 @@ _ZONE = r"[A-Za-z0-9._~-]{1,64}"
 _HIGHEST_PORT = 65535
 
 
-class RdsEndpoint(NamedTuple):
+# By the start of a region's code; the others are in "aws".
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+
+
+class Endpoint(NamedTuple):
     host: str  # lower-case, without a trailing dot
     # "instance", "cluster", "cluster-ro", "cluster-custom", "proxy", "proxy-endpoint", "shardgrp" or "global"
     kind: str
@@ -50,27 +69,35 @@ class RdsEndpoint(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def parse(host: str) -> RdsEndpoint | None:
-    """Parse a host name; ``None`` if it is not the name of an RDS endpoint."""
+def parse(host: str) -> Endpoint | None:
+    """Parse a host name; ``None`` if it is not the name of an endpoint of RDS or Aurora DSQL."""
     if not host.isascii() or len(host) > _LONGEST_NAME + 1:
         return None
     host = host.lower().removesuffix(".")
-    match = re.fullmatch(_ENDPOINT, host, re.VERBOSE)
+    if dsql := re.fullmatch(_DSQL_ENDPOINT, host, re.VERBOSE):
+        return Endpoint(host, "cluster", dsql["region"], service="dsql")
+    match = re.fullmatch(_RDS_ENDPOINT, host, re.VERBOSE)
     if match is None:
         return None
     kind = (match["prefix"] or "instance").removesuffix("-")
     region = match["region"] or match["region_last"]
     if (region == "global") is not (kind == "global"):
         return None
-    return RdsEndpoint(
+    return Endpoint(
         host=host,
         kind="proxy-endpoint" if match["endpoint"] else kind,
         region=None if region == "global" else region,
     )
 
 
+def privatelink_cluster(host: str) -> str | None:
+    """Return the form of a cluster's endpoint behind a PrivateLink endpoint of Aurora DSQL, which names no cluster."""
+    match = re.fullmatch(rf".+\.(dsql[a-z0-9-]*\.{_REGION})\.vpce\.amazonaws\.com", host)
+    return match and f"CLUSTER.{match[1]}.on.aws"
+
+
 def other_service(host: str) -> str | None:
-    """Return the name of the AWS service if this is a host of a database other than RDS and Aurora."""
+    """Return the name of the AWS service if this is a host of a database other than RDS, Aurora and Aurora DSQL."""
     match = None if parse(host) else re.fullmatch(_OTHER_SERVICE, host, re.VERBOSE | re.IGNORECASE)
     return match and _OTHER_NAMES.get(match["label"].lower(), match["label"].title())
 
@@ -105,7 +132,7 @@ def normalise(host: object, option: str = "host") -> str:
             f"{option} is too long: a host name has at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between dots"
         )
     if service := other_service(name):
-        remedy = "pass the endpoint of an RDS or Aurora database, or plugins='' to log in with a password"
+        remedy = "pass the endpoint of an RDS, Aurora or Aurora DSQL database, or plugins='' to log in with a password"
         raise ConfigurationError(f"{option} is a host of {service}, which accepts no token of RDS; {remedy}")
     return name
 
@@ -178,6 +205,11 @@ def signing_region(given: object, host: str, *, pattern: object = None, option: 
         f"{host!r} does not contain a region: pass {option}=, for example {option}='us-east-1', or the endpoint's own"
         " name, such as name.xyz.us-east-1.rds.amazonaws.com"
     )
+
+
+def partition(region: str) -> str:
+    """Return the name of the AWS partition that a region is in."""
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 def parse_port(port: object, option: str = "port") -> int:

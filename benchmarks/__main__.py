@@ -18,6 +18,7 @@ from benchmarks.line import Line
 LINES = (
     "warm_connect",
     "signature",
+    "dsql_token",
     "cold_storm",
     "cold_start",
     "imports",

@@ -63,6 +63,15 @@ async def by_hand_with_a_client_each() -> Any:
         return await by_hand(client)
 
 
+def dsql_connector_token(host: str) -> Callable[[str], Any]:
+    """Return what aurora-dsql-python-connector 0.2.7 calls in its connect with asyncpg: its options, with a token."""
+    from dsql_core.connection_utils import ConnectionUtilities  # noqa: PLC0415 - it imports boto3
+
+    return lambda user: ConnectionUtilities.parse_properties_and_set_token(
+        None, {"host": host, "user": user}, driver_name="asyncpg"
+    )
+
+
 @contextlib.asynccontextmanager
 async def cloud_sql() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
     """Yield the connect of cloud-sql-python-connector 1.23.0, which keeps a certificate where others keep a token.

@@ -18,7 +18,7 @@ OPTIONS = {
     "port": ("PORT", "Port to dial."),
     "user": ("NAME", "Database user."),
     "database": ("NAME", "Database."),
-    "iam_host": ("HOST", "RDS endpoint to sign for, if another host is dialled."),
+    "iam_host": ("HOST", "Endpoint to sign for, if another host is dialled."),
     "iam_default_port": ("PORT", "Port to sign for, if another port is dialled."),
     "iam_region": ("REGION", "Region to sign for."),
     "profile": ("NAME", "AWS profile; default: the SDK's default chain."),

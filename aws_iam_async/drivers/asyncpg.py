@@ -38,7 +38,7 @@ REFUSED = dict.fromkeys(
     **dict.fromkeys(("service", "servicefile"), "service files are not read; pass host, port, user and database"),
 }
 QUERY_KEYWORDS = frozenset({"passfile", "target_session_attrs", "krbsrvname", "gsslib"})
-INVALID_PASSWORD, INVALID_AUTHORIZATION = "28P01", "28000"
+INVALID_PASSWORD, INVALID_AUTHORIZATION, CONNECTION_FAILURE = "28P01", "28000", "08006"
 
 
 class AsyncpgDriver:
@@ -86,7 +86,8 @@ class AsyncpgDriver:
     def login_rejected(self, error: BaseException) -> bool:
         """``28P01``, or ``28000`` that names PAM or IAM authentication: RDS's answers to a wrong token.
 
-        A refused login is ``FATAL``. A statement's error is not, whatever its code.
+        Aurora DSQL answers ``08006``, which has other reasons as well. A refused login is ``FATAL``. The error of a
+        statement is not, whatever its code.
         """
         if not isinstance(error, asyncpg.PostgresError) or error.severity_en == "ERROR":
             return False
@@ -95,6 +96,8 @@ class AsyncpgDriver:
             names_method = error.server_source_function == "auth_failed"
             names = ("PAM", "IAM") if names_method else ("PAM authentication", "IAM authentication")
             return any(name in str(error) for name in names)
+        if error.sqlstate == CONNECTION_FAILURE:
+            return "unable to accept connection, access denied" in str(error)
         return bool(error.sqlstate == INVALID_PASSWORD)
 
     def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:

@@ -48,8 +48,13 @@ REFUSED = {
 # libpq 18's own words, which it translates only if the process calls setlocale().
 WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
 NO_TLS = ("server does not support SSL", "server does not support TLS")
-# What a server says about a wrong token: PostgreSQL's words for 28P01, and for 28000 on RDS.
-REJECTIONS = ("password authentication failed", "PAM authentication failed", "IAM authentication failed")
+# What a server says about a wrong token: PostgreSQL's words for 28P01, for 28000 on RDS, and for 08006 on Aurora DSQL.
+REJECTIONS = (
+    "password authentication failed",
+    "PAM authentication failed",
+    "IAM authentication failed",
+    "unable to accept connection, access denied",
+)
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
@@ -103,7 +108,7 @@ class PsycopgDriver:
             raise ConfigurationError("connect_timeout must be more than 0 seconds; pass None for no limit")
 
     def login_rejected(self, error: BaseException) -> bool:
-        """PostgreSQL's and RDS's words: psycopg 3.3 has no SQLSTATE for an error at login."""
+        """The words of PostgreSQL, RDS and Aurora DSQL: psycopg 3.3 has no SQLSTATE for an error at login."""
         if not isinstance(error, psycopg.OperationalError):
             return False
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)

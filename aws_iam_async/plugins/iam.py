@@ -16,7 +16,7 @@ from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tokens.service import TokenService
-from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, kind_for, parse_expiration
+from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, TokenKind, kind_for, parse_expiration
 
 AUTO = "auto"
 
@@ -82,21 +82,23 @@ def login_for(request: ConnectRequest) -> IamLogin:
     expiration = options.get("iam_token_expiration")
     credentials = credentials_source(options.get("profile"), options.get("credentials"))
     if not user:
-        raise ConfigurationError("user is missing: plugin 'iam' needs the database user that was granted rds_iam")
+        raise ConfigurationError("user is missing: plugin 'iam' needs the database user that logs in with IAM")
     if not host:
-        raise ConfigurationError("host is missing: plugin 'iam' needs the RDS endpoint to connect to")
+        raise ConfigurationError("host is missing: plugin 'iam' needs the endpoint to connect to")
     signed_host = endpoints.normalise(host, "host")
     if iam_host is None:
         if endpoints.parse(signed_host) is None:
-            kind = "an IP address" if endpoints.is_ip(signed_host) else "not an RDS endpoint"
+            example = endpoints.privatelink_cluster(signed_host) or "name.xyz.us-east-1.rds.amazonaws.com"
+            problem = "an IP address" if endpoints.is_ip(signed_host) else "not an endpoint of RDS or Aurora DSQL"
             raise ConfigurationError(
-                f"host {host!r} is {kind}: pass iam_host= with the endpoint behind it,"
-                " such as name.xyz.us-east-1.rds.amazonaws.com"
+                f"host {host!r} is {problem}: pass iam_host= with the endpoint behind it, such as {example}"
             )
     else:
         signed_host = endpoints.normalise(iam_host, "iam_host")
         if endpoints.is_ip(signed_host):
-            raise ConfigurationError(f"iam_host {iam_host!r} is an IP address: it must be the name of an RDS endpoint")
+            raise ConfigurationError(f"iam_host {iam_host!r} is an IP address: it must be the name of an endpoint")
+    kind = kind_for(signed_host)
+    _check_kind(kind, request, "host" if iam_host is None else "iam_host")
     port = request.port if iam_default_port is None else iam_default_port
     if port is None:
         raise ConfigurationError("iam_default_port is missing: there is no port to sign for")
@@ -111,13 +113,24 @@ def login_for(request: ConnectRequest) -> IamLogin:
         ),
         credentials,
         DEFAULT_EXPIRATION if expiration is None else parse_expiration(expiration, "iam_token_expiration"),
-        kind_for(signed_host),
+        kind,
     )
     return IamLogin(key, request.tls.secured(signed_host if signed_host != host else None))
 
 
+def _check_kind(kind: TokenKind, request: ConnectRequest, option: str) -> None:
+    if kind.only_system not in {None, request.system}:
+        raise ConfigurationError(
+            f"{option} is an endpoint of {kind.product}, which driver {request.driver!r} cannot connect to: pass a DSN"
+            f" that begins with {kind.only_system}://"
+        )
+    for name, reason in kind.refused.items():
+        if request.options.get(name) is not None:
+            raise ConfigurationError(f"{name}: {reason}; remove it")
+
+
 async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
-    """Replace the host by the RDS endpoint behind it, if ``iam_host="auto"``; else return the request unchanged.
+    """Replace the host by the endpoint behind it, if ``iam_host="auto"``; else return the request unchanged.
 
     The endpoint is the host's canonical name, at the end of a chain of CNAME records. The resolver is asked every time,
     off the loop. The endpoint is dialled by its own name, so that name is signed for and verified.
@@ -140,8 +153,8 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
             raise ConfigurationError(f"iam_host='auto': the canonical name of {name!r} is a host of {service}")
         if endpoint is None or endpoint.region is None:
             raise ConfigurationError(
-                f"iam_host='auto': the canonical name of {name!r} is {canonical!r}, which is not an RDS endpoint in a"
-                " region; pass iam_host= with the endpoint behind it"
+                f"iam_host='auto': the canonical name of {name!r} is {canonical!r}, which is not an endpoint of"
+                " RDS or Aurora DSQL in a region; pass iam_host= with the endpoint behind it"
             )
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
     return request.replace(host=endpoint.host, options=MappingProxyType(options))
@@ -149,7 +162,7 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
 
 def _add_login_notes(error: Exception, key: TokenKey, token: Token) -> None:
     error.add_note(
-        f"The IAM token was new. It was signed for user {key.user!r} at {key.host}:{key.port} in {key.region}"
+        f"The IAM token was new. It was signed for user {key.user!r} at {key.netloc} in {key.region}"
         f" with access key {token.access_key_id}."
     )
     endpoint = endpoints.parse(key.host)
@@ -159,9 +172,8 @@ def _add_login_notes(error: Exception, key: TokenKey, token: Token) -> None:
     if remedy := session_token_remedy(token.access_key_id, has_session_token=has_session_token):
         error.add_note(f"{remedy.text}: {remedy.command}")
     error.add_note(
-        "Check that the database user was granted rds_iam (PostgreSQL) or is identified with AWSAuthenticationPlugin"
-        " (MySQL). Check that the identity may do rds-db:connect on"
-        f" arn:aws:rds-db:{key.region}:<account>:dbuser:<resource id>/{key.user}. Check that host, port and region are"
-        " those of the database. Check that the access key is active, that the secret key belongs to it, and that the"
-        " clock of this machine is right. To find the cause, run aws-iam-async check (extra cli)."
+        f"Check that the database user {key.kind.user_setup}. Check that the identity may do {key.action} on"
+        f" {key.resource()}. Check that host, port and region are those of the database. Check that the access key is"
+        " active, that the secret key belongs to it, and that the clock of this machine is right. To find the cause,"
+        " run aws-iam-async check (extra cli)."
     )

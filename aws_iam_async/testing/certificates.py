@@ -1,8 +1,9 @@
-"""Server certificates for RDS host names, issued by a certificate authority that the emulator creates at start."""
+"""Server certificates for endpoints, issued by a certificate authority that the emulator creates at start."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import trustme
 
@@ -27,6 +28,7 @@ class Certificates:
         authority, untrusted_authority = trustme.CA(), trustme.CA()
         authority.cert_pem.write_to_path(str(ca_file))
         now = datetime.now(UTC)
+        self._server_names: WeakKeyDictionary[object, str | None] = WeakKeyDictionary()
         self._contexts = {
             CertificateKind.VALID: _server_context(authority.issue_cert(host)),
             CertificateKind.EXPIRED: _server_context(
@@ -38,10 +40,23 @@ class Certificates:
             CertificateKind.OTHER_HOST: _server_context(authority.issue_cert(_OTHER_HOST)),
             CertificateKind.UNTRUSTED: _server_context(untrusted_authority.issue_cert(host)),
         }
+        for context in self._contexts.values():
+            context.sni_callback = self._note_server_name
 
     def context(self, kind: CertificateKind) -> ssl.SSLContext:
         """Return the server's TLS context with this kind of certificate."""
         return self._contexts[kind]
+
+    def server_name(self, connection: object) -> str | None:
+        """Return the server's name that a client sent in the TLS handshake (SNI), or None.
+
+        Args:
+            connection: The ``ssl_object`` of the transport.
+        """
+        return self._server_names.get(connection)
+
+    def _note_server_name(self, connection: object, name: str | None, _context: ssl.SSLContext) -> None:
+        self._server_names[connection] = name
 
 
 def _server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""The emulator: an endpoint with the IAM login of RDS in front of a real server."""
+"""The emulator: an endpoint with the IAM login of RDS or Aurora DSQL in front of a real server."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.certificates import Certificates
+from aws_iam_async.testing.dsql import DsqlFront
 from aws_iam_async.testing.faults import Faults
 from aws_iam_async.testing.gatekeeper import Gatekeeper
 from aws_iam_async.testing.mysql import MysqlFront
@@ -35,18 +36,20 @@ _ACCEPT_PAUSE = 0.1
 
 
 class Emulator:
-    """An RDS endpoint with IAM login, without AWS: a context manager that serves from its own thread.
+    """An endpoint with IAM login, without AWS: a context manager that serves from its own thread.
+
+    It is an endpoint of RDS, or of Aurora DSQL if ``host`` is such a name.
 
     The emulator listens on a loopback address only. Tests can use it from any number of threads and event loops, and
     without an event loop. Entering and leaving the ``with`` block may block for seconds.
 
     Args:
         upstream: The real server. Its protocol is also the protocol of the clients.
-        host: The RDS host name. Tokens must be signed for it, and the certificate is issued for it. Default: a cluster
-            endpoint in us-east-1.
+        host: The endpoint's name. Tokens must be signed for it, and the certificate is issued for it. Default: a
+            cluster endpoint of RDS in us-east-1.
         region: The region that tokens must be signed for. Default: the region in ``host``.
         account: The account with the valid access keys. Default: a new account.
-        signed_port: The port that tokens must be signed for. Default: the listening port.
+        signed_port: The port that tokens must be signed for, with RDS. Default: the listening port.
         dial_host: The loopback address to listen on, ``"127.0.0.1"`` or ``"::1"``. Default: ``"127.0.0.1"``.
         port: The port to listen on. Default: 0, any free port.
 
@@ -54,14 +57,15 @@ class Emulator:
         upstream: The address of the real server.
         dial_host: The address that clients connect to.
         port: The port that clients connect to. Within the ``with`` block it is never 0.
-        host: The RDS host name, in lower case.
+        host: The endpoint's name, in lower case.
         region: The AWS region.
         account: The AWS account.
         faults: The fault switches.
         clock: The emulator's clock, a function that returns seconds since the epoch. It can be replaced at any time.
 
     Raises:
-        ValueError: ``region`` is missing and ``host`` contains no region.
+        ValueError: ``region`` is missing and ``host`` contains no region, or ``host`` is of Aurora DSQL and
+            ``upstream`` or ``signed_port`` do not go with it.
         OSError: On entering the ``with`` block, the emulator cannot listen on the port.
         RuntimeError: On leaving the ``with`` block, the emulator met an unexpected error or did not stop.
     """
@@ -85,6 +89,9 @@ class Emulator:
         self.account: Account = account or Account()
         self.faults: Faults = Faults()
         self.clock: Callable[[], float] = wall_clock
+        self._is_dsql = re.fullmatch(r"[^.]+\.dsql[^.]*\..+", self.host) is not None
+        if self._is_dsql and (self.upstream.protocol == "mysql" or signed_port is not None):
+            raise ValueError("Aurora DSQL has no protocol mysql, and its tokens are for no port: omit signed_port")
         self._signed_port = signed_port
         self.dial_host: str = dial_host
         self.port: int = port
@@ -103,9 +110,14 @@ class Emulator:
             raise
         self._listener.settimeout(0)
         self.port = self._listener.getsockname()[1]
-        endpoint = Endpoint(self.host, self._signed_port or self.port, self.region)
+        service = "dsql" if self._is_dsql else "rds-db"
+        endpoint = Endpoint(self.host, self._signed_port or self.port, self.region, service)
         self._gatekeeper = Gatekeeper(endpoint, self.account, self.faults, self._now)
-        front = MysqlFront if self.upstream.protocol == "mysql" else PostgresFront
+        front: type[MysqlFront | PostgresFront] = PostgresFront
+        if self._is_dsql:
+            front = DsqlFront
+        elif self.upstream.protocol == "mysql":
+            front = MysqlFront
         self._front = front(self.upstream, self._gatekeeper, certificates)
         self._loop = asyncio.new_event_loop()
         self._server_task = self._loop.create_task(self._serve())
@@ -203,12 +215,8 @@ class Emulator:
 
     @property
     def _options_without_credentials(self) -> dict[str, str]:
-        return {
-            "iam_host": self.host,
-            "iam_default_port": str(self._signed_port or self.port),
-            "iam_region": self.region,
-            "sslrootcert": str(self.ca_file),
-        }
+        port = {} if self._is_dsql else {"iam_default_port": str(self._signed_port or self.port)}
+        return {"iam_host": self.host, **port, "iam_region": self.region, "sslrootcert": str(self.ca_file)}
 
     def __repr__(self) -> str:
         return f"<Emulator of {self.host} in front of {self.upstream.protocol}>"

@@ -38,7 +38,7 @@ class Gatekeeper:
         self.logins = []
         self._throttle.reset()
 
-    def admit(self, token: Secret, *, protocol: str, user: str, database: str | None) -> bool:
+    def decide(self, token: Secret, *, protocol: str, user: str, database: str | None) -> LoginRecord:
         """Decide on a login with a token and record the decision."""
         now = self.clock()
         verdict = verify(
@@ -50,12 +50,11 @@ class Gatekeeper:
             max_age=self.faults.max_token_age,
         )
         reason = verdict.reason or self._reason_by_fault(token, now)
-        self._record(protocol, user, database, reason, verdict, now)
-        return reason is None
+        return self._record(protocol, user, database, reason, verdict, now)
 
-    def refuse(self, reason: Reason, *, protocol: str, user: str, database: str | None) -> None:
-        """Record the refusal of a client from which no token was requested."""
-        self._record(protocol, user, database, reason, Verdict(reason), self.clock())
+    def refuse(self, reason: Reason, *, protocol: str, user: str, database: str | None) -> LoginRecord:
+        """Record the refusal of a client without verifying a token."""
+        return self._record(protocol, user, database, reason, Verdict(reason), self.clock())
 
     def _reason_by_fault(self, token: Secret, now: float) -> Reason | None:
         if self.faults.take_rejection():
@@ -66,18 +65,18 @@ class Gatekeeper:
 
     def _record(
         self, protocol: str, user: str, database: str | None, reason: Reason | None, verdict: Verdict, now: float
-    ) -> None:
-        self.logins.append(
-            LoginRecord(
-                protocol=protocol,
-                user=user,
-                database=database,
-                reason=reason,
-                access_key_id=verdict.access_key_id,
-                issued_at=verdict.issued_at,
-                at=datetime.fromtimestamp(now, UTC),
-            )
+    ) -> LoginRecord:
+        record = LoginRecord(
+            protocol=protocol,
+            user=user,
+            database=database,
+            reason=reason,
+            access_key_id=verdict.access_key_id,
+            issued_at=verdict.issued_at,
+            at=datetime.fromtimestamp(now, UTC),
         )
+        self.logins.append(record)
+        return record
 
 
 class _Throttle:

@@ -107,7 +107,8 @@ class MysqlFront:
             await client.send(packets.packet(packets.cleartext_password_request(), sequence + 1))
             sequence, token = await _receive_token(client)
         await self._faults.reach(Stage.TOKEN_RECEIVED)
-        if not self._gatekeeper.admit(token, protocol="mysql", user=response.user, database=response.database):
+        record = self._gatekeeper.decide(token, protocol="mysql", user=response.user, database=response.database)
+        if not record.accepted:
             await client.send(packets.packet(packets.access_denied(response.user, address), sequence + 1))
             await client.close()
             return

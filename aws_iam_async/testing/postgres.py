@@ -9,7 +9,7 @@ from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.faults import Stage
 from aws_iam_async.testing.gatekeeper import Gatekeeper
 from aws_iam_async.testing.postgres_password import PasswordDialog
-from aws_iam_async.testing.record import Reason
+from aws_iam_async.testing.record import LoginRecord, Reason
 from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.streams import (
     Channel,
@@ -87,7 +87,9 @@ class PostgresFront:
         if code == messages.CANCEL_REQUEST:
             await self._cancel(packet)
             return
-        startup = messages.read_startup(packet)
+        await self._log_in_user(client, messages.read_startup(packet))
+
+    async def _log_in_user(self, client: Channel, startup: messages.Startup) -> None:
         try:
             server = await self._upstream.connect()
         except OSError:
@@ -111,23 +113,26 @@ class PostgresFront:
     async def _refuse_password(self, client: Channel, startup: messages.Startup, reason: Reason) -> None:
         self._refuse(reason, startup)
         await client.send(messages.scram_request())
-        await client.send(messages.scram_challenge(await _receive_password(client)))
-        await _receive_password(client)
+        await client.send(messages.scram_challenge(await receive_password(client)))
+        await receive_password(client)
         await client.send(messages.password_refused(startup.user))
         await client.close()
 
     async def _accept_token(self, client: Channel, startup: messages.Startup) -> bool:
         await client.send(messages.cleartext_password_request())
-        token = await _receive_password(client)
+        token = await receive_password(client)
         await self._faults.reach(Stage.TOKEN_RECEIVED)
-        if self._gatekeeper.admit(token, protocol="postgresql", user=startup.user, database=startup.database):
-            return True
-        await client.send(messages.authentication_refused(startup.user))
-        await client.close()
-        return False
+        record = self._gatekeeper.decide(token, protocol="postgresql", user=startup.user, database=startup.database)
+        if not record.accepted:
+            await client.send(self._answer_to_refused(record))
+            await client.close()
+        return record.accepted
 
-    def _refuse(self, reason: Reason, startup: messages.Startup) -> None:
-        self._gatekeeper.refuse(reason, protocol="postgresql", user=startup.user, database=startup.database)
+    def _answer_to_refused(self, record: LoginRecord) -> bytes:
+        return messages.authentication_refused(record.user)
+
+    def _refuse(self, reason: Reason, startup: messages.Startup) -> LoginRecord:
+        return self._gatekeeper.refuse(reason, protocol="postgresql", user=startup.user, database=startup.database)
 
     async def _log_in_to_server(self, server: Channel) -> tuple[bytes, bool]:
         """Log in to the real server. Return its answer for the client, and whether it accepts the login."""
@@ -152,7 +157,8 @@ class PostgresFront:
             await server.reader.read()
 
 
-async def _receive_password(client: Channel) -> Secret:
+async def receive_password(client: Channel) -> Secret:
+    """Return what a client answers to a request for a password."""
     kind, length = struct.unpack("!cI", await client.reader.readexactly(5))
     if kind != b"p" or length not in messages.PASSWORD_LENGTHS:
         raise MalformedMessageError("the client did not answer the password request with a PasswordMessage")

@@ -114,6 +114,16 @@ def authentication_refused(user: str) -> bytes:
     return _fatal("28000", f'PAM authentication failed for user "{user}"')  # invalid_authorization_specification
 
 
+def connection_refused(problem: str, hint: str | None = None) -> bytes:
+    """Return the error with which Aurora DSQL refuses a connection.
+
+    Args:
+        problem: Its reason, for example ``access denied``, which it says for every token that it refuses.
+        hint: What it adds to some reasons. Default: nothing.
+    """
+    return _fatal("08006", f"unable to accept connection, {problem}", hint)  # connection_failure
+
+
 def is_unknown_user(answer: bytes, user: str) -> bool:
     """Return whether an answer ends with the real server's error for a user that it does not know.
 
@@ -136,6 +146,6 @@ def starting_up() -> bytes:
     return _fatal("57P03", "the database system is starting up")  # cannot_connect_now
 
 
-def _fatal(sqlstate: str, text: str) -> bytes:
-    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": text}
+def _fatal(sqlstate: str, text: str, hint: str | None = None) -> bytes:
+    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": text} | ({} if hint is None else {"H": hint})
     return message(b"E", "".join(f"{key}{value}\0" for key, value in fields.items()).encode() + b"\0")

@@ -1,4 +1,4 @@
-"""Verification of tokens by the rules of RDS: pure functions of the token, the account and the time.
+"""Verification of tokens by the rules of RDS and Aurora DSQL: pure functions of the token, the account and the time.
 
 It follows AWS's description of Signature Version 4 ("Create a signed AWS API request", IAM User Guide). It shares no
 code with the signer of this package, because it exists to check that signer.
@@ -14,8 +14,9 @@ from urllib.parse import quote, unquote
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.record import Reason
 
-_MAX_LIFETIME = timedelta(seconds=900)
-""""Each token has a lifetime of 15 minutes", Amazon RDS User Guide."""
+_MAX_LIFETIMES = {"rds-db": timedelta(minutes=15), "dsql": timedelta(weeks=1)}
+"""By service. "Each token has a lifetime of 15 minutes", Amazon RDS User Guide; "the maximum duration you can set is 1
+week", Amazon Aurora DSQL User Guide."""
 
 _MAX_CLOCK_SKEW = timedelta(minutes=5)
 """The clock difference that Signature Version 4 allows."""
@@ -24,7 +25,6 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 _HTTPS_PORT = 443
 _REQUIRED_PARAMETERS = {
     "Action",
-    "DBUser",
     "X-Amz-Algorithm",
     "X-Amz-Credential",
     "X-Amz-Date",
@@ -40,14 +40,17 @@ class Endpoint:
     """The endpoint that a token must be signed for.
 
     Attributes:
-        host: The RDS host name, in lower case.
-        port: The port of the endpoint. It may differ from the port that clients connect to.
+        host: The host name, in lower case.
+        port: The port of the endpoint. It may differ from the port that clients connect to. Tokens of Aurora DSQL are
+            for every port.
         region: The AWS region of the endpoint.
+        service: The service in the signature, ``"rds-db"`` or ``"dsql"``.
     """
 
     host: str
     port: int
     region: str
+    service: str = "rds-db"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class _Claims:
     """The parsed, unverified content of a token."""
 
     host: str
-    port: int
+    port: int | None
     parameters: dict[str, str] = field(repr=False)
     access_key_id: str
     scope_date: str
@@ -130,24 +133,25 @@ def _refusal_of_key(claims: _Claims, account: Account) -> Reason | None:
 
 
 def _refusal_of_target(claims: _Claims, endpoint: Endpoint, user: str) -> Reason | None:
-    if claims.service != "rds-db":
+    if claims.service != endpoint.service:
         return Reason.WRONG_SERVICE
     if claims.region != endpoint.region:
         return Reason.WRONG_REGION
     if claims.host != endpoint.host:
         return Reason.WRONG_HOST
+    if claims.service == "dsql":
+        action = "DbConnectAdmin" if user == "admin" else "DbConnect"
+        return None if claims.parameters["Action"] == action else Reason.WRONG_ACTION
     if claims.port != endpoint.port:
         return Reason.WRONG_PORT
-    if claims.parameters["DBUser"] != user:
-        return Reason.WRONG_USER
-    return None
+    return None if claims.parameters["DBUser"] == user else Reason.WRONG_USER
 
 
 def _refusal_of_age(claims: _Claims, now: datetime, max_age: float | None) -> Reason | None:
     age = now - claims.issued_at
     if age < -_MAX_CLOCK_SKEW:
         return Reason.NOT_YET_VALID
-    if age > min(claims.lifetime, _MAX_LIFETIME):
+    if age > min(claims.lifetime, _MAX_LIFETIMES[claims.service]):
         return Reason.EXPIRED
     if max_age is not None and age > timedelta(seconds=max_age):
         return Reason.TOO_OLD
@@ -159,7 +163,7 @@ def _equal(expected: str, actual: str) -> bool:
 
 
 def _parse(token: str) -> _Claims:
-    target = re.fullmatch(r"([^/?#@:\s]+):([0-9]{1,5})/\?([!-~]+)", token)
+    target = re.fullmatch(r"([^/?#@:\s]+)(?::([0-9]{1,5}))?/\?([!-~]+)", token)
     if target is None:
         raise _MalformedTokenError
     parameters = _parse_query(target[3])
@@ -168,8 +172,9 @@ def _parse(token: str) -> _Claims:
             pass
         case _:
             raise _MalformedTokenError
+    port = None if target[2] is None else int(target[2])
     if (
-        parameters["Action"] != "connect"
+        not _has_form_of_service(service, port, parameters)
         or parameters["X-Amz-Algorithm"] != _ALGORITHM
         or parameters["X-Amz-SignedHeaders"] != "host"
         or not re.fullmatch("[0-9]{8}T[0-9]{6}Z", parameters["X-Amz-Date"])
@@ -183,7 +188,7 @@ def _parse(token: str) -> _Claims:
         raise _MalformedTokenError from None
     return _Claims(
         host=target[1],
-        port=int(target[2]),
+        port=port,
         parameters=parameters,
         access_key_id=access_key_id,
         scope_date=scope_date,
@@ -192,6 +197,12 @@ def _parse(token: str) -> _Claims:
         issued_at=issued_at,
         lifetime=timedelta(seconds=int(parameters["X-Amz-Expires"])),
     )
+
+
+def _has_form_of_service(service: str, port: int | None, parameters: dict[str, str]) -> bool:
+    if service == "dsql":
+        return port is None and parameters["Action"] in {"DbConnect", "DbConnectAdmin"}
+    return port is not None and parameters["Action"] == "connect" and "DBUser" in parameters
 
 
 def _parse_query(query: str) -> dict[str, str]:
@@ -215,6 +226,8 @@ def _signed_hosts(claims: _Claims) -> set[str]:
 
     botocore 1.43 writes it in lower case and without the port of https. The JavaScript SDK 3 writes both as they are.
     """
+    if claims.port is None:
+        return {claims.host, claims.host.lower()}
     without_port = {claims.host.lower()} if claims.port == _HTTPS_PORT else set()
     return {f"{claims.host}:{claims.port}", f"{claims.host.lower()}:{claims.port}"} | without_port
 

@@ -112,7 +112,7 @@ def build(key: Tls) -> SSLContext:
     file = RDS_CA_BUNDLE if key.root_cert is None else key.root_cert
     if file != SYSTEM:
         built.load_verify_locations(cafile=file)
-    if key.root_cert in {None, SYSTEM}:  # RDS Proxy has certificates of public authorities
+    if key.root_cert in {None, SYSTEM}:  # those of RDS Proxy and Aurora DSQL
         built.load_default_certs()
     return built
 
@@ -171,11 +171,13 @@ def trust_advice(tls: Tls, host: str | None) -> str:
     endpoint = endpoints.parse(tls.server_name or host or "")
     if endpoint is None or endpoint.region is None:
         return trusted if own else f"{trusted} For others, pass sslrootcert= with their PEM file."
+    remedy = f"omit {own} to trust them" if own else "another server may have answered, or a device that inspects TLS"
+    if endpoint.service == "dsql":
+        return f"{trusted if own else ''} Aurora DSQL has certificates of public authorities: {remedy}.".lstrip()
     place = f"{trusted} The endpoint is in {endpoint.region}, which the authorities of RDS in this package"
     # RDS Proxy has certificates of public authorities, which are in the bundle as well.
     if endpoint.region not in RDS_CA_REGIONS and not endpoint.kind.startswith("proxy"):
         return f"{place} do not cover: pass sslrootcert= with the bundle that AWS publishes for it."
-    remedy = f"omit {own} to trust them" if own else "another server may have answered, or a device that inspects TLS"
     return f"{place} cover: {remedy}."
 
 

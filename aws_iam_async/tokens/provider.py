@@ -1,16 +1,29 @@
 """Tokens without a connection."""
 
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from aws_iam_async import endpoints
 from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, credentials_source
+from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.statistics import Statistics
 from aws_iam_async.tokens.service import Refresh, TokenService, default_service
-from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, kind_for, parse_expiration
+from aws_iam_async.tokens.token import (
+    DEFAULT_EXPIRATION,
+    DSQL,
+    RDS,
+    TOKEN_KINDS,
+    Token,
+    TokenKey,
+    TokenKind,
+    parse_expiration,
+)
+
+# A token of Aurora DSQL is for no port.
+_ANY_PORT = 5432
 
 
 class TokenProvider(Protocol):
-    """The interface of ``RdsTokenProvider``, for code that accepts other providers."""
+    """The interface of the token providers, for code that accepts other providers."""
 
     async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
         """Return a token that lets ``user`` log in at ``host:port``.
@@ -24,19 +37,10 @@ class TokenProvider(Protocol):
         ...
 
 
-class RdsTokenProvider:
-    """Provides RDS IAM tokens, from the same cache as ``connect()`` and ``create_pool()``.
+class _CachedTokenProvider:
+    """What the providers of all kinds of tokens share."""
 
-    Args:
-        profile: The AWS profile to sign with; default: the SDK's default chain.
-        credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
-        expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
-        refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
-            with a cache of its own.
-
-    Raises:
-        ConfigurationError: An argument is invalid.
-    """
+    _kind: ClassVar[TokenKind]
 
     def __init__(
         self,
@@ -51,21 +55,14 @@ class RdsTokenProvider:
         self._owns_service = refresh != "on_use"
         self._service = TokenService(refresh=refresh) if self._owns_service else default_service()
 
-    async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
-        """Return a token that lets ``user`` log in at ``host:port``.
-
-        Args:
-            host: The endpoint's name, as the server knows it: not an address, an alias or a tunnel's name.
-            port: The endpoint's port.
-            user: The database user.
-            region: The region to sign for; default: the region in the host's name.
-
-        Raises:
-            ConfigurationError: An argument is invalid.
-            RegionError: The host contains no region, and none was given.
-            CredentialsError: There are no AWS credentials.
-        """
+    async def _get_token(self, host: str, port: int, user: str, region: str | None) -> Token:
         host = endpoints.endpoint_name(host)
+        endpoint = endpoints.parse(host)
+        if endpoint is not None and endpoint.service != self._kind.service:
+            raise ConfigurationError(
+                f"host is an endpoint of {TOKEN_KINDS[endpoint.service].product}, and this provider signs tokens of"
+                f" {self._kind.product}; use RdsTokenProvider for RDS and Aurora, DsqlTokenProvider for Aurora DSQL"
+            )
         key = TokenKey(
             host,
             endpoints.parse_port(port),
@@ -73,7 +70,7 @@ class RdsTokenProvider:
             endpoints.signing_region(region, host, option="region"),
             self._source,
             self._expiration,
-            kind_for(host),
+            self._kind,
         )
         token, _ = await self._service.get(key)
         return token
@@ -92,3 +89,69 @@ class RdsTokenProvider:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+class RdsTokenProvider(_CachedTokenProvider):
+    """Provides RDS IAM tokens, from the same cache as ``connect()`` and ``create_pool()``.
+
+    Args:
+        profile: The AWS profile to sign with; default: the SDK's default chain.
+        credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
+        expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
+        refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
+            with a cache of its own.
+
+    Raises:
+        ConfigurationError: An argument is invalid.
+    """
+
+    _kind = RDS
+
+    async def get_token(self, *, host: str, port: int, user: str, region: str | None = None) -> Token:
+        """Return a token that lets ``user`` log in at ``host:port``.
+
+        Args:
+            host: The endpoint's name, as the server knows it: not an address, an alias or a tunnel's name.
+            port: The endpoint's port.
+            user: The database user.
+            region: The region to sign for; default: the region in the host's name.
+
+        Raises:
+            ConfigurationError: An argument is invalid, or the host is an endpoint of Aurora DSQL.
+            RegionError: The host contains no region, and none was given.
+            CredentialsError: There are no AWS credentials.
+        """
+        return await self._get_token(host, port, user, region)
+
+
+class DsqlTokenProvider(_CachedTokenProvider):
+    """Provides IAM tokens for Aurora DSQL, from the same cache as ``connect()`` and ``create_pool()``.
+
+    Args:
+        profile: The AWS profile to sign with; default: the SDK's default chain.
+        credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
+        expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
+        refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
+            with a cache of its own.
+
+    Raises:
+        ConfigurationError: An argument is invalid.
+    """
+
+    _kind = DSQL
+
+    async def get_token(self, *, host: str, port: int = _ANY_PORT, user: str, region: str | None = None) -> Token:
+        """Return a token that lets ``user`` log in to a cluster.
+
+        Args:
+            host: The cluster's endpoint, as the server knows it: not an address, an alias or a tunnel's name.
+            port: Accepted as in :class:`TokenProvider`. The token is valid at every port.
+            user: The database user. For ``admin`` the token has the action ``DbConnectAdmin``, else ``DbConnect``.
+            region: The region to sign for; default: the region in the host's name.
+
+        Raises:
+            ConfigurationError: An argument is invalid, or the host is an endpoint of RDS or Aurora.
+            RegionError: The host contains no region, and none was given.
+            CredentialsError: There are no AWS credentials.
+        """
+        return await self._get_token(host, port, user, region)

@@ -113,8 +113,8 @@ class TokenService:
         if any(cache.credentials.renews_by_timer and not loop.is_closed() for loop, cache in caches):
             self._stop_all()
             warnings.warn(
-                'a PluginManager or RdsTokenProvider with refresh="background" was not closed; await its aclose() or'
-                " use async with",
+                'a PluginManager, RdsTokenProvider or DsqlTokenProvider with refresh="background" was not closed; await'
+                " its aclose() or use async with",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,

@@ -1,8 +1,9 @@
 """Sign a token: a presigned URL of AWS Signature Version 4, without its scheme. Pure.
 
 The rules are those of https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html. The result is byte
-for byte that of ``generate_db_auth_token`` in botocore 1.43. The signer of botocore takes twenty times as long. It also
-writes the canonical request and the signature, together a usable token, to its DEBUG log.
+for byte that of ``generate_db_auth_token`` and ``generate_db_connect_auth_token`` in botocore 1.43. The signer of
+botocore takes twenty times as long. It also writes the canonical request and the signature, together a usable token, to
+its DEBUG log.
 """
 
 import functools
@@ -24,6 +25,7 @@ def presign(
 ) -> Bearer:
     """Return the token's string, signed at ``issued`` seconds since the epoch."""
     host = host.lower()
+    netloc = kind.netloc(host, port)
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(issued))
     day = timestamp[:8]
     scope = f"{day}/{region}/{kind.service}/aws4_request"
@@ -40,14 +42,14 @@ def presign(
     # Secrets, because they contain the session token, and tracebacks may show local variables. In botocore's order.
     pairs = [Secret(f"{name}={quote(value, safe='')}") for name, value in parameters.items()]
     # Clients leave out the scheme's own port in the header: a database on port 443 is signed without it.
-    signed_host = host if port == _HTTPS_PORT else f"{host}:{port}"
+    signed_host = host if port == _HTTPS_PORT else netloc
     request = Secret(f"GET\n/\n{'&'.join(sorted(pairs))}\nhost:{signed_host}\n\nhost\n{_EMPTY_SHA256}")
     to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     # The key is not in a local variable, which tracebacks may show.
     signature = hmac.digest(
         _signing_key(credentials.secret_key, day, region, kind.service), to_sign.encode(), "sha256"
     ).hex()
-    return Bearer(f"{host}:{port}/?{'&'.join(pairs)}&X-Amz-Signature={signature}")
+    return Bearer(f"{netloc}/?{'&'.join(pairs)}&X-Amz-Signature={signature}")
 
 
 @functools.lru_cache(maxsize=64)

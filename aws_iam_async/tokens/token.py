@@ -12,17 +12,54 @@ from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.secret import Secret, redacted
 
 
-class TokenKind(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class TokenKind:
     """What distinguishes the tokens of one AWS service."""
 
-    service: str  # its name in the signature
+    service: str  # its name in the signature and in policies
+    product: str  # its name in messages
     query: Callable[[str], Mapping[str, str]]  # the parameters for a database user, without those of the signature
     longest_life: int  # the seconds for which AWS accepts a token
+    signs_port: bool  # whether a token is for one port of its host
+    only_system: str | None  # the only database system that has this login
+    refused: Mapping[str, str]  # options of the plugin that have no use, with the reason
+    resource: str  # the last part of the ARN in a policy, with the host's first label as {name}
+    user_setup: str  # what makes a database user one with this login
+
+    def netloc(self, host: str, port: int) -> str:
+        """Return what a token is for, in its own form."""
+        return f"{host}:{port}" if self.signs_port else host
 
 
-RDS = TokenKind("rds-db", query=lambda user: {"Action": "connect", "DBUser": user}, longest_life=900)
-
-TOKEN_KINDS: Mapping[str, TokenKind] = MappingProxyType({kind.service: kind for kind in (RDS,)})
+RDS = TokenKind(
+    service="rds-db",
+    product="RDS",
+    query=lambda user: {"Action": "connect", "DBUser": user},
+    longest_life=900,
+    signs_port=True,
+    only_system=None,
+    refused=MappingProxyType({}),
+    resource="dbuser:RESOURCE_ID/{user}",
+    user_setup="was granted rds_iam (PostgreSQL) or is identified with AWSAuthenticationPlugin (MySQL)",
+)
+# AWS accepts its tokens for up to a week, if they say so. These live no longer than those of RDS, as in botocore 1.43.
+DSQL = TokenKind(
+    service="dsql",
+    product="Aurora DSQL",
+    query=lambda user: {"Action": "DbConnectAdmin" if user == "admin" else "DbConnect"},
+    longest_life=900,
+    signs_port=False,
+    only_system="postgresql",
+    refused=MappingProxyType(
+        {
+            "iam_default_port": "tokens of Aurora DSQL are not for a port",
+            "cluster_instance_host_pattern": "clusters of Aurora DSQL have no instances",
+        }
+    ),
+    resource="cluster/{name}",
+    user_setup="is admin, or exists and was granted to the identity (AWS IAM GRANT)",
+)
+TOKEN_KINDS: Mapping[str, TokenKind] = MappingProxyType({kind.service: kind for kind in (RDS, DSQL)})
 
 
 def kind_for(host: str) -> TokenKind:
@@ -48,6 +85,20 @@ class TokenKey(NamedTuple):
     source: CredentialsSource
     expiration: float = DEFAULT_EXPIRATION  # seconds; 0 for not at all
     kind: TokenKind = RDS
+
+    @property
+    def netloc(self) -> str:
+        return self.kind.netloc(self.host, self.port)
+
+    @property
+    def action(self) -> str:
+        """What a policy must allow the identity to do."""
+        return f"{self.kind.service}:{self.kind.query(self.user)['Action']}"
+
+    def resource(self, account: str = "ACCOUNT") -> str:
+        """Return the ARN that a policy must allow the action on."""
+        part = self.kind.resource.format(name=self.host.partition(".")[0], user=self.user)
+        return f"arn:{endpoints.partition(self.region)}:{self.kind.service}:{self.region}:{account}:{part}"
 
 
 class Lifetime(NamedTuple):

@@ -92,3 +92,17 @@ def test_what_stops_it_is_said_on_stderr(program: Program, arguments: tuple[str,
     assert done.stderr.startswith("aws-iam-async token: ")
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("user", "action"), [("admin", "DbConnectAdmin"), ("app", "DbConnect")])
+def test_aurora_dsql_has_its_own_kind(program: Program, user: str, action: str) -> None:
+    host = "foo0bar1baz2quux3quuux4abc.dsql.us-east-1.on.aws"
+    done = program.run("token", f"postgresql://{user}@{host}/postgres", environment=EXAMPLE_KEY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{host}/?Action={action}&X-Amz-Algorithm=")
+    done = program.run("token", f"mysql://{user}@{host}/postgres", environment=EXAMPLE_KEY)
+    assert done.returncode != 0
+    assert "postgresql://" in done.stderr
+    done = program.run("token", f"postgresql://{user}@{host}/", "--iam-default-port", "5432", environment=EXAMPLE_KEY)
+    assert done.returncode != 0
+    assert "iam_default_port: " in done.stderr

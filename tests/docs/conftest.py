@@ -15,6 +15,7 @@ CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 READERS = "shop.cluster-ro-c9akciq32.us-east-1.rds.amazonaws.com"
 PROXY = "shop.proxy-c9akciq32.us-east-1.rds.amazonaws.com"
 MYSQL = "shop.c9akciq32.us-east-1.rds.amazonaws.com"
+DSQL = "foo0bar1baz2quux3quuux4abc.dsql.us-east-1.on.aws"
 BUNDLE = "global-bundle.pem"
 
 
@@ -63,12 +64,15 @@ def world() -> Iterator[World]:
             for user in ("app", "report"):
                 server.create_user(user)
             server.create_database("shop", owner="app")
+        postgres.create_user("admin")
+        postgres.execute("GRANT CREATE ON SCHEMA public TO admin")
 
-        def emulator(server: PostgresServer | MariadbServer, host: str, port: int) -> Emulator:
+        def emulator(server: PostgresServer | MariadbServer, host: str, port: int | None) -> Emulator:
             return stack.enter_context(Emulator(server, host=host, account=account, signed_port=port))
 
         cluster, readers = emulator(postgres, CLUSTER, 5432), emulator(postgres, READERS, 5432)
         mysql, proxy = emulator(mariadb, MYSQL, 3306), emulator(postgres, PROXY, 5432)
+        dsql = emulator(postgres, DSQL, None)
         yield World(
             {
                 f"{CLUSTER}:5432": cluster,
@@ -80,6 +84,8 @@ def world() -> Iterator[World]:
                 "db.example.com:5432": cluster,
                 "10.0.3.7:3306": mysql,
                 "localhost:15432": cluster,
+                f"{DSQL}:5432": dsql,
+                "localhost:15433": dsql,
             },
             account,
         )

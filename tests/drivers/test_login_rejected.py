@@ -31,6 +31,15 @@ def postgres(sqlstate: str, message: str, **fields: str) -> asyncpg.PostgresErro
         (postgres("28000", 'ユーザー"app"のPAM認証に失敗しました', R="auth_failed"), True),
         (postgres("28000", "kein pg_hba.conf-Eintrag für Host »10.0.0.7«", R="ClientAuthentication"), False),
         (postgres("28000", "Rolle »app« existiert nicht", R="InitializeSessionUserId"), False),
+        (postgres("08006", "unable to accept connection, access denied"), True),
+        (
+            postgres("08006", "unable to accept connection, access denied", H="Signature expired: 20270115T080000Z"),
+            True,
+        ),
+        (postgres("08006", "unable to accept connection, access denied", S="ERROR", V="ERROR"), False),
+        (postgres("08006", "unable to accept connection, sni was not received"), False),
+        (postgres("08006", "unable to accept connection, waking up cluster, please retry later"), False),
+        (postgres("53400", "Unable to accept connection, rate exceeded.", H="access denied"), False),
         (postgres("53300", "sorry, too many clients already"), False),
         (postgres("3D000", 'database "PAM authentication" does not exist'), False),
         (asyncpg.InterfaceError("PAM authentication"), False),
@@ -75,6 +84,13 @@ Multiple connection attempts failed. All failures were:
             ),
             True,
         ),
+        (
+            psycopg.OperationalError(
+                f"{FAILED}FATAL:  unable to accept connection, access denied\nHINT:  Wrong user to action mapping."
+            ),
+            True,
+        ),
+        (psycopg.OperationalError(f"{FAILED}FATAL:  unable to accept connection, invalid sni"), False),
         (psycopg.OperationalError(f'{FAILED}FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "app"'), False),
         (psycopg.OperationalError(f'{FAILED}FATAL:  role "app" is not permitted to log in'), False),
         (psycopg.OperationalError(f'{FAILED}FATAL:  Ident authentication failed for user "app"'), False),

@@ -32,6 +32,21 @@ def sign(
     at: float | None = None,
 ) -> str:
     """Sign a token as botocore's ``generate_db_auth_token`` does, with any detail another one."""
+    netloc = f"{host or emulator.host}:{port or emulator.port}"
+    parameters = {"Action": "connect", "DBUser": user}
+    return presign(key, netloc, parameters, service, region or emulator.region, expires_in, at)
+
+
+def presign(
+    key: AccessKey,
+    netloc: str,
+    parameters: dict[str, str],
+    service: str,
+    region: str,
+    expires_in: int = 900,
+    at: float | None = None,
+) -> str:
+    """Sign with botocore, at a moment or now."""
     if at is not None:
         now = datetime.fromtimestamp(at, UTC)
         with (
@@ -39,18 +54,15 @@ def sign(
             # With awscrt installed, that signs.
             unittest.mock.patch("botocore.crt.auth.get_current_datetime", return_value=now),
         ):
-            return sign(
-                key, emulator, user=user, host=host, port=port, region=region, service=service, expires_in=expires_in
-            )
+            return presign(key, netloc, parameters, service, region, expires_in)
     credentials = Credentials(key.access_key, key.secret_key, key.session_token)
-    region = region or emulator.region
     events = HierarchicalEmitter()  # the signer only has a weak reference
     signer = RequestSigner(ServiceId("rds"), region, service, "v4", credentials, events)
     request = {
         "method": "GET",
-        "url": f"https://{host or emulator.host}:{port or emulator.port}/",
+        "url": f"https://{netloc}/",
         "headers": {},
-        "body": {"Action": "connect", "DBUser": user},
+        "body": parameters,
         "url_path": "/",
         "query_string": "",
         "context": {},

@@ -18,6 +18,16 @@ KEY = ACCOUNT.create_access_key()
 TEMPORARY = ACCOUNT.create_access_key(session=True)
 
 
+DSQL = Endpoint("foo0bar1baz2quux3quuux4abc.dsql.us-east-1.on.aws", 5432, "us-east-1", "dsql")
+
+
+def _sign_dsql(action: str = "DbConnect") -> str:
+    request = AWSRequest("GET", f"https://{DSQL.host}/", params={"Action": action})
+    credentials = Credentials(TEMPORARY.access_key, TEMPORARY.secret_key, TEMPORARY.session_token)
+    SigV4QueryAuth(credentials, "dsql", DSQL.region, expires=900).add_auth(request)
+    return str(request.url).removeprefix("https://")
+
+
 def _sign(key: AccessKey = KEY, user: str = "app", port: int = ENDPOINT.port) -> str:
     request = AWSRequest("GET", f"https://{ENDPOINT.host}:{port}/", params={"Action": "connect", "DBUser": user})
     credentials = Credentials(key.access_key, key.secret_key, key.session_token)
@@ -46,19 +56,23 @@ def test_every_user_name_is_verified_as_it_is(user: str) -> None:
     assert _verify(token, user=user + "x").reason is Reason.WRONG_USER
 
 
-TOKENS = {"lasting": _sign(), "temporary": _sign(TEMPORARY)}
+TOKENS = {
+    "lasting": (_sign(), ENDPOINT),
+    "temporary": (_sign(TEMPORARY), ENDPOINT),
+    "dsql": (_sign_dsql(), DSQL),
+}
 
 
 @settings(deadline=None)
 @given(data=st.data())
-@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
-def test_a_token_with_any_one_character_changed_is_refused(token: str, data: st.DataObject) -> None:
+@pytest.mark.parametrize(("token", "endpoint"), TOKENS.values(), ids=TOKENS)
+def test_a_token_with_any_one_character_changed_is_refused(token: str, endpoint: Endpoint, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda other: other != token[at]))
     changed = token[:at] + other + token[at + 1 :]
     # In a percent-encoded byte, upper and lower case mean the same.
     same = changed.lower() == token.lower() and "%" in token[at - 2 : at]
-    assert (_verify(changed).reason is None) == same
+    assert (_verify(changed, endpoint=endpoint).reason is None) == same
 
 
 @settings(deadline=None)
@@ -144,3 +158,12 @@ def test_a_token_may_be_too_old_before_it_expires() -> None:
     for max_age, reason in ((90.0, Reason.TOO_OLD), (110.0, None)):
         verdict = verify(token, endpoint=ENDPOINT, user="app", account=ACCOUNT, now=later, max_age=max_age)
         assert verdict.reason is reason
+
+
+@pytest.mark.parametrize("user", ["admin", "app", "Admin"])
+def test_a_token_of_dsql_is_for_the_kind_of_user(user: str) -> None:
+    right, wrong = ("DbConnectAdmin", "DbConnect") if user == "admin" else ("DbConnect", "DbConnectAdmin")
+    assert _verify(_sign_dsql(right), user=user, endpoint=DSQL).reason is None
+    assert _verify(_sign_dsql(wrong), user=user, endpoint=DSQL).reason is Reason.WRONG_ACTION
+    assert _verify(_sign_dsql(right), user=user).reason is Reason.WRONG_SERVICE
+    assert _verify(_sign(), endpoint=DSQL).reason is Reason.WRONG_SERVICE

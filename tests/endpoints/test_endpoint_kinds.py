@@ -1,6 +1,6 @@
 import pytest
 
-from aws_iam_async.endpoints import RdsEndpoint, parse
+from aws_iam_async.endpoints import Endpoint, parse
 
 KINDS = {
     "shop.c9akciq32": "instance",
@@ -22,7 +22,7 @@ KINDS = {
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
 def test_the_name_says_what_it_stands_for(name: str, kind: str) -> None:
     host = f"{name}.us-east-1.rds.amazonaws.com"
-    assert parse(host) == RdsEndpoint(host, kind, "us-east-1")
+    assert parse(host) == Endpoint(host, kind, "us-east-1")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -33,7 +33,7 @@ def test_case_and_a_trailing_dot_do_not_matter(name: str) -> None:
 
 def test_a_global_database_has_no_region() -> None:
     host = "shop.global-c9akciq32.global.rds.amazonaws.com"
-    assert parse(host) == RdsEndpoint(host, "global", None)
+    assert parse(host) == Endpoint(host, "global", None)
 
 
 @pytest.mark.parametrize(

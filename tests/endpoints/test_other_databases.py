@@ -18,7 +18,6 @@ OTHERS = {
     "red-abc.serverless.use1.cache.amazonaws.com": "ElastiCache",
     "clustercfg.m.abc123.memorydb.us-east-1.amazonaws.com": "MemoryDB",
     "graph.cluster-c9akciq32.us-east-1.neptune.amazonaws.com": "Neptune",
-    "abc123.dsql.us-east-1.on.aws": "Aurora DSQL",
 }
 NOT_OTHERS = [
     "redshift.c9akciq32.us-east-1.rds.amazonaws.com",

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aws_iam_async import AwsIamError, ConfigurationError
-from aws_iam_async.endpoints import RdsEndpoint, is_ip, normalise, parse, parse_port, region_of_pattern
+from aws_iam_async.endpoints import Endpoint, is_ip, normalise, parse, parse_port, region_of_pattern
 from aws_iam_async.plugins.iam import login_for
 from aws_iam_async.testing import Account, mysql_packets, postgres_messages
 from aws_iam_async.testing.streams import MalformedMessageError
-from aws_iam_async.testing.verification import Endpoint, verify
+from aws_iam_async.testing.verification import Endpoint as SignedEndpoint
+from aws_iam_async.testing.verification import verify
 from tests.options.reader import DRIVERS, OPTION_NAMES, Options
 
 pytestmark = pytest.mark.long
@@ -61,6 +62,19 @@ def test_hosts_that_resemble_endpoints() -> None:
         check_host(f"{text}." if labels[-1] is None else text)
 
 
+def test_hosts_that_resemble_endpoints_of_dsql() -> None:
+    for labels in product(
+        ["foo0bar1", "FOO-1", "-foo", "", "a" * 64],
+        ["dsql", "dsql-fnh4", "DSQLx", "xdsql", "dsq", "dsql" * 16, ""],
+        ["us-east-1", "us-gov-west-1", "global", "us-east", "us-east-1a", "vpce"],
+        ["on", "api", "xon", ""],
+        ["aws", "amazonwebservices.com.cn", "aws.ic.gov", "cloud-aws.adc-e.uk", "amazonaws.com", "aws.evil.example"],
+        ["", None],
+    ):
+        text = ".".join(label for label in labels if label)
+        check_host(text if labels[-1] is None else f"{text}.")
+
+
 def check_host(text: str) -> None:
     endpoint = parse(text)
     assert endpoint == parse_by_labels(text)
@@ -81,13 +95,17 @@ SUFFIXES = [
     "csp.hci.ic.gov",
     "cloud.adc-e.uk",
 ]
+DSQL_SUFFIXES = ["on.aws", "on.amazonwebservices.com.cn", "on.amazonwebservices.eu", "on.aws.ic.gov", "on.aws.scloud"]
+DSQL_SUFFIXES += ["on.aws.hci.ic.gov", "on.cloud-aws.adc-e.uk"]
 
 
-def parse_by_labels(text: str) -> RdsEndpoint | None:
+def parse_by_labels(text: str) -> Endpoint | None:
     """The rules of the host names, written another way: label by label, from the right."""
     if not text.isascii() or len(text) > 254:
         return None
     host = text.lower().removesuffix(".")
+    if (dsql := parse_dsql_by_labels(host)) is not None:
+        return dsql
     for suffix in SUFFIXES:
         if not host.endswith(f".{suffix}"):
             continue
@@ -102,11 +120,21 @@ def parse_by_labels(text: str) -> RdsEndpoint | None:
             continue
         if not identifier.isalnum() or len(identifier) > 48 or (kind == "global") != (region == "global"):
             continue
-        if not name.replace("-", "").isalnum() or name.startswith("-") or len(name) > 63:
+        if not is_label(name):
             continue
         kind = "proxy-endpoint" if between else kind
-        return RdsEndpoint(host, kind, None if region == "global" else region)
+        return Endpoint(host, kind, None if region == "global" else region)
     return None
+
+
+def parse_dsql_by_labels(host: str) -> Endpoint | None:
+    name, label, region, suffix = (*host.split(".", 3), "", "", "")[:4]
+    known = is_label(name) and is_label(label) and is_region(region) and suffix in DSQL_SUFFIXES
+    return Endpoint(host, "cluster", region, "dsql") if known and label.startswith("dsql") else None
+
+
+def is_label(text: str) -> bool:
+    return text.strip("-").replace("-", "").isalnum() and not text.startswith("-") and len(text) <= 63
 
 
 def is_region(text: str) -> bool:
@@ -226,7 +254,7 @@ parameters = st.lists(
 @cases(1_150)
 @given(st.lists(parameters, min_size=3, max_size=3))
 def test_tokens(several: list[str]) -> None:
-    endpoint = Endpoint(ENDPOINT, 5432, "us-east-1")
+    endpoint = SignedEndpoint(ENDPOINT, 5432, "us-east-1")
     for one, other in product(several, repeat=2):
         token = f"{ENDPOINT}:5432/?{one}&{other}"
         assert verify(token, endpoint=endpoint, user="app", account=ACCOUNT, now=NOW).reason is not None

@@ -1,17 +1,19 @@
 """Advice on a refused login and a failed query, with the SQL and the IAM policy that a login needs.
 
-RDS gives the same reason for most problems with a token. So there are several likely causes: first those with evidence.
+RDS and Aurora DSQL give the same reason for most problems with a token. So there are several likely causes: first those
+with evidence.
 """
 
 import json
 import re
 from dataclasses import replace
 
-from aws_iam_async import drivers
+from aws_iam_async import drivers, endpoints
 from aws_iam_async.cli.doctor import advice_setup
 from aws_iam_async.cli.doctor.findings import Advice, Findings
 from aws_iam_async.cli.doctor.refusal import REFUSALS, Refusal
-from aws_iam_async.endpoints import RdsEndpoint
+from aws_iam_async.endpoints import Endpoint
+from aws_iam_async.tokens.token import DSQL, RDS
 
 QUERY_FAILED = Advice(
     "query-failed",
@@ -63,10 +65,11 @@ def refused_before_login(code: int | str | None) -> Advice:
 def likely_causes(refusal: Refusal, findings: Findings, message: str) -> tuple[Advice, ...]:
     """Return the likely causes of a refused login with a message of the server, most likely first."""
     match refusal:
-        case Refusal.TOKEN:
-            return (*_causes_with_evidence(findings), *_causes_without_evidence(findings))
-        case Refusal.NOT_IAM:
+        case Refusal.NOT_IAM if findings.signing_target.kind is RDS:
             return (_password_required(findings), _iam_not_enabled(findings))
+        case Refusal.TOKEN | Refusal.NOT_IAM:
+            causes = (*_causes_by_hint(findings, message), *_causes_with_evidence(findings))
+            return (*causes, *_causes_without_evidence(findings))
         case Refusal.NO_DATABASE:
             return (_no_database(findings),)
         case Refusal.NO_ACCESS_TO_DATABASE:
@@ -75,6 +78,16 @@ def likely_causes(refusal: Refusal, findings: Findings, message: str) -> tuple[A
             return (_wrong_setting(findings, message),)
         case _:
             return (ADVICE[refusal],)
+
+
+def _causes_by_hint(findings: Findings, message: str) -> list[Advice]:
+    """Return the causes that Aurora DSQL names in a hint; RDS never does."""
+    causes = []
+    if "is not authorized to" in message:
+        causes.append(replace(missing_policy(findings), certain=True))
+    if "Signature expired: " in message:
+        causes.append(advice_setup.CLOCK_BEHIND)
+    return causes
 
 
 def _causes_with_evidence(findings: Findings) -> list[Advice]:
@@ -86,37 +99,39 @@ def _causes_with_evidence(findings: Findings) -> list[Advice]:
     if mismatch is not None:
         causes.append(replace(mismatch, certain=True))
     if endpoint is None:
-        causes.append(advice_setup.not_an_rds_name("The host that was signed for"))
+        causes.append(advice_setup.not_an_endpoint("The host that was signed for"))
     elif endpoint.region is not None and endpoint.region != target.region:
         causes.append(advice_setup.wrong_region(target.region, endpoint.region))
-    dialled, default = findings.request.port, drivers.loaded(findings.driver).default_port
+    return [*causes, *_causes_in_the_port(findings)] if target.kind.signs_port else causes
+
+
+def _causes_in_the_port(findings: Findings) -> list[Advice]:
+    signed, dialled = findings.signing_target.port, findings.request.port
+    default = drivers.loaded(findings.driver).default_port
     if findings.tls.server_name is None:  # the endpoint itself is dialled
-        if dialled is not None and dialled != target.port:
-            causes.append(advice_setup.signed_port(target.port, dialled))
-    elif "iam_default_port" not in findings.request.options and target.port != default:
-        causes.append(advice_setup.tunnel_port(target.port, dialled, default))
-    return causes
+        return [advice_setup.signed_port(signed, dialled)] if dialled not in {None, signed} else []
+    if "iam_default_port" not in findings.request.options and signed != default:
+        return [advice_setup.tunnel_port(signed, dialled, default)]
+    return []
 
 
 def _causes_without_evidence(findings: Findings) -> list[Advice]:
     target, dialled = findings.signing_target, findings.request.port
-    causes = [
-        missing_policy(findings),
-        Advice(
-            "not-granted",
+    causes = [missing_policy(findings)]
+    if (sql := _grant_of(findings)) is not None:
+        text = (
             f"The database user {target.user} does not exist, or is not set up for IAM. As an administrator of the "
-            "database, create or grant it:",
-            grant(findings.system, target.user),
-        ),
-    ]
+            "database, create or grant it:"
+        )
+        causes.append(Advice("not-granted", text, sql))
     default = drivers.loaded(findings.driver).default_port
-    if findings.tls.server_name is not None and target.port != dialled:
+    if target.kind.signs_port and findings.tls.server_name is not None and target.port != dialled:
         causes.append(advice_setup.tunnel_port(target.port, dialled, default))
     if findings.identity is None:
         causes.append(advice_setup.CREDENTIALS_UNKNOWN)
     if findings.identity is None or findings.identity.skew is None:
         causes.append(advice_setup.CLOCK_UNKNOWN)
-    return [*causes, THROTTLED]
+    return [*causes, THROTTLED] if target.kind is RDS else causes
 
 
 def _password_required(findings: Findings) -> Advice:
@@ -157,6 +172,8 @@ def _no_database(findings: Findings) -> Advice:
             "The DSN names no database, so the driver requested the database with the user's name. Add a name: "
             ".../DATABASE",
         )
+    if findings.signing_target.kind is DSQL:
+        return Advice("no-database", "Aurora DSQL has one database, postgres. Pass that name.", "--database postgres")
     return Advice(
         "no-database",
         "The login works, but the database does not exist. Correct its name, or create it:",
@@ -195,6 +212,21 @@ RESERVED_WORDS = frozenset(
 )
 
 
+def _grant_of(findings: Findings) -> str | None:
+    """Return the SQL that lets the user log in with IAM; ``None`` if that is always so."""
+    target, identity = findings.signing_target, findings.identity
+    if target.kind is RDS:
+        return grant(findings.system, target.user)
+    if target.user == "admin":
+        return None
+    name = quoted_user(findings.system, target.user)
+    arn = f"arn:{endpoints.partition(target.region)}:iam::ACCOUNT:role/NAME"
+    if identity is not None and identity.arn is not None:
+        # A role's session; the role's path is not in its ARN.
+        arn = re.sub(r":sts::(\d+):assumed-role/([^/]+)/.*", r":iam::\1:role/\2", identity.arn)
+    return f"CREATE ROLE {name} WITH LOGIN;  -- if there is none yet\nAWS IAM GRANT {name} TO '{arn}';"
+
+
 def grant(system: str, user: str) -> str:
     """Return the SQL that lets a user log in with IAM."""
     name = quoted_user(system, user)
@@ -223,23 +255,6 @@ def quoted_user(system: str, user: str) -> str:
     return f"'{name}'@'%'"
 
 
-PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-    "eusc-": "aws-eusc",
-}
-
-
-def user_arn(*, region: str, account: str | None, user: str) -> str:
-    """Return the ARN of a database user, with placeholders in capitals for what is not known."""
-    partition = next((name for prefix, name in PARTITIONS.items() if region.startswith(prefix)), "aws")
-    return f"arn:{partition}:rds-db:{region}:{account or 'ACCOUNT'}:dbuser:RESOURCE_ID/{user}"
-
-
 def missing_policy(findings: Findings) -> Advice:
     """No policy allows the identity to connect as this user.
 
@@ -248,18 +263,16 @@ def missing_policy(findings: Findings) -> Advice:
     target, identity = findings.signing_target, findings.identity
     arn = None if identity is None else identity.arn
     account = None if identity is None else identity.account
-    statement = {
-        "Effect": "Allow",
-        "Action": "rds-db:connect",
-        "Resource": user_arn(region=target.region, account=account, user=target.user),
-    }
-    return Advice(
-        "missing-policy",
-        f"The policies of {'the identity' if arn is None else policy_owner(arn)} do not allow rds-db:connect to this "
-        "user of this database. Attach a statement that does. In it, RESOURCE_ID is "
-        f"{resource_id(findings.endpoint)}, not a name:",
-        json.dumps(statement, indent=2),
-    )
+    statement = {"Effect": "Allow", "Action": target.action, "Resource": target.resource(account or "ACCOUNT")}
+    owner = "the identity" if arn is None else policy_owner(arn)
+    if target.kind is RDS:
+        text = (
+            f"The policies of {owner} do not allow {target.action} to this user of this database. Attach a statement "
+            f"that does. In it, RESOURCE_ID is {resource_id(findings.endpoint)}, not a name:"
+        )
+    else:
+        text = f"The policies of {owner} do not allow {target.action} to this cluster. Attach a statement that does:"
+    return Advice("missing-policy", text, json.dumps(statement, indent=2))
 
 
 def policy_owner(arn: str) -> str:
@@ -268,7 +281,7 @@ def policy_owner(arn: str) -> str:
     return f"role {role[1]}" if role else arn
 
 
-def resource_id(endpoint: RdsEndpoint | None) -> str:
+def resource_id(endpoint: Endpoint | None) -> str:
     """Describe the resource id in a policy for an endpoint."""
     match None if endpoint is None else endpoint.kind:
         case "instance":

@@ -20,7 +20,7 @@ RESOLVER_SILENT = Advice("dns", "The resolver does not answer. Check /etc/resolv
 NO_ROUTE = Advice("no-route", "There is no route to this address. Check the network, the VPN and the routing table.")
 NO_TLS = Advice(
     "no-tls",
-    "The token is never sent without TLS, which every RDS endpoint offers. Look for a proxy, a pooler or another "
+    "The token is never sent without TLS, which every endpoint offers. Look for a proxy, a pooler or another "
     "server that answers here and does not pass TLS through. On a server of your own, turn ssl on.",
 )
 HANDSHAKE_FAILED = Advice(
@@ -40,12 +40,15 @@ def name_not_found(host: str) -> Advice:
     endpoint = endpoints.parse(host)
     if endpoint is None:
         return Advice("dns", "The resolver does not know this name. Check its spelling, and that the network is right.")
+    name = endpoint.host.partition(".")[0]
     kind = "cluster" if endpoint.kind in {"cluster", "cluster-ro"} else "instance"
     return Advice(
         "dns",
-        "The resolver does not know this name. Compare it with the endpoint in the RDS console, since the database may "
+        "The resolver does not know this name. Compare it with the endpoint in the AWS console, since the database may "
         "have been deleted or renamed. In a VPC, enable DNS resolution.",
-        f"aws rds describe-db-{kind}s --db-{kind}-identifier {host.partition('.')[0]}",
+        f"aws dsql get-cluster --identifier {name} --region {endpoint.region}"
+        if endpoint.service == "dsql"
+        else f"aws rds describe-db-{kind}s --db-{kind}-identifier {name}",
     )
 
 
@@ -54,10 +57,10 @@ def port_refused(host: str, port: int | None, default: int) -> Advice:
     if host == "localhost" or (endpoints.is_ip(host) and ipaddress.ip_address(host).is_loopback):
         text = f"Nothing listens on port {port} of this machine. Check that the tunnel, proxy or server is running."
     elif port == default:
-        text = "Nothing listens on this port. In the RDS console, check the endpoint's port and that it is available."
+        text = "Nothing listens on this port. In the AWS console, check the endpoint's port and that it is available."
     else:
         text = (
-            f"Nothing listens on port {port}. Compare it with the endpoint's port in the RDS console. The usual port "
+            f"Nothing listens on port {port}. Compare it with the endpoint's port in the AWS console. The usual port "
             f"is {default}."
         )
     return Advice("port-refused", text)
@@ -132,7 +135,7 @@ def refused_certificate(
 
 def _wrong_name(name: str, chain: Sequence[Certificate]) -> Advice:
     names = chain[0].names if chain else ()
-    # An attacker chooses the contents of a certificate, so only the name of an RDS endpoint is offered for copying.
+    # An attacker chooses the contents of a certificate, so only the name of an endpoint is offered for copying.
     is_endpoint = bool(names) and endpoints.parse(names[0]) is not None
     return Advice(
         "tls-name",

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import replace
 
+from aws_iam_async import endpoints
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, SOURCE_FAILED, Remedy, session_token_remedy
@@ -49,6 +50,13 @@ CLOCK_UNKNOWN = Advice(
     "invalid.",
     "date -u",
 )
+CLOCK_BEHIND = Advice(
+    "clock-skew",
+    "The server takes the new token for an expired one, so this machine's clock is behind. Set the clock, and keep it "
+    "synchronised with NTP (Amazon's server is 169.254.169.123).",
+    "timedatectl set-ntp true",
+    certain=True,
+)
 
 
 def driver_not_installed(driver: str) -> Advice:
@@ -66,29 +74,29 @@ def not_verified(sslmode: str) -> Advice:
     )
 
 
-def iam_host_missing(endpoint_name: str | None) -> Advice:
-    """The host is no RDS endpoint, perhaps an alias of one, and there is no ``iam_host``."""
+def iam_host_missing(host: str, endpoint_name: str | None) -> Advice:
+    """The host is no endpoint, perhaps an alias of one, and there is no ``iam_host``."""
     if endpoint_name is None:
         return Advice(
             "iam-host-missing",
-            "RDS accepts tokens only for its own endpoint names. Pass the endpoint that this host, address or tunnel "
-            "leads to, as the RDS console shows it.",
-            "--iam-host NAME.XYZ.REGION.rds.amazonaws.com",
+            "Databases accept tokens only for their own endpoint names. Pass the endpoint that this host, address or "
+            "tunnel leads to, as the AWS console shows it.",
+            f"--iam-host {endpoints.privatelink_cluster(host.lower()) or 'NAME.XYZ.REGION.rds.amazonaws.com'}",
         )
     return Advice(
         "iam-host-missing",
-        "RDS accepts tokens only for its own endpoint names, and this host is an alias of an endpoint. Pass that "
-        "endpoint, or --iam-host auto to look it up for each connection.",
+        "Databases accept tokens only for their own endpoint names, and this host is an alias of an endpoint. Pass "
+        "that endpoint, or --iam-host auto to look it up for each connection.",
         f"--iam-host {endpoint_name}",
     )
 
 
-def not_an_rds_name(name: str) -> Advice:
-    """The signed host is no RDS endpoint."""
+def not_an_endpoint(name: str) -> Advice:
+    """The signed host is no endpoint of RDS or Aurora DSQL."""
     return Advice(
         "not-an-rds-endpoint",
-        f"{name} is not the name of an RDS endpoint, and RDS accepts tokens only for its own endpoint names. Pass the "
-        "endpoint's name, as the RDS console shows it.",
+        f"{name} is not the name of an endpoint of RDS or Aurora DSQL, and databases accept tokens only for their own "
+        "endpoint names. Pass the endpoint's name, as the AWS console shows it.",
         "--iam-host NAME.XYZ.REGION.rds.amazonaws.com",
     )
 

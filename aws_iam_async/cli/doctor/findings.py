@@ -11,7 +11,7 @@ from typing import Any
 from aws_iam_async import drivers
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.credentials import Snapshot
-from aws_iam_async.endpoints import RdsEndpoint
+from aws_iam_async.endpoints import Endpoint
 from aws_iam_async.errors import RegionError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tls import Tls
@@ -36,7 +36,7 @@ class Findings:
 
     driver: str  # driver
     request: ConnectRequest  # options; endpoint, if it resolves an alias
-    endpoint: RdsEndpoint | None  # endpoint: the signed host, parsed
+    endpoint: Endpoint | None  # endpoint: the signed host, parsed
     region_error: RegionError | None  # endpoint
     signing_target: TokenKey  # endpoint, unless there is a region_error
     tls: Tls  # the same

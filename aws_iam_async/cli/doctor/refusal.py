@@ -52,7 +52,7 @@ PHRASES = {
     'database ".*" does not exist': Refusal.NO_DATABASE,
     "permission denied for database": Refusal.NO_ACCESS_TO_DATABASE,
     "unrecognized configuration parameter|invalid value for parameter": Refusal.SETTING,
-    "the database system is": Refusal.NOT_READY,
+    "the database system is|waking up cluster": Refusal.NOT_READY,
     "no pg_hba.conf entry": Refusal.NO_ENTRY,
     # The server requires a password, so the account is not set up for IAM.
     "password authentication failed": Refusal.NOT_IAM,

@@ -32,6 +32,7 @@ from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins.iam import login_for, resolve_endpoint
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import default_service
+from aws_iam_async.tokens.token import kind_for
 
 # The names of the credentials sources in botocore 1.43.
 SOURCES = {
@@ -94,7 +95,7 @@ async def check_options(findings: Findings) -> Passed:
 
 
 async def check_endpoint(findings: Findings) -> Passed:
-    """Find the RDS endpoint to sign for, which is not always the host to dial."""
+    """Find the endpoint to sign for, which is not always the host to dial."""
     host = str(findings.request.host)
     try:
         async with _time_limit(findings, f"{host}: no answer", advice_network.RESOLVER_SILENT):
@@ -109,16 +110,17 @@ async def check_endpoint(findings: Findings) -> Passed:
     except ConfigurationError as error:
         if not _may_be_an_alias(request):
             raise
-        advice = advice_setup.iam_host_missing(await _endpoint_behind_alias(request, findings.target.timeout))
+        behind = await _endpoint_behind_alias(request, findings.target.timeout)
+        advice = advice_setup.iam_host_missing(host, behind)
         raise StepFailedError(keywords_as_flags(str(error)), advice) from error
     name = request.options.get("iam_host", request.host)
     endpoint = findings.endpoint = endpoints.parse(name)
     port = endpoints.parse_port(request.options.get("iam_default_port", request.port))
     if endpoint is None:
-        warning = advice_setup.not_an_rds_name(name)
+        warning = advice_setup.not_an_endpoint(name)
         return Passed(f"{name}:{port}, dialled as {request.host}:{request.port}", (warning,))
     dialled = (request.host or "").lower().removesuffix(".")
-    detail = f"{endpoint.kind} endpoint {endpoint.host}:{port}"
+    detail = f"{endpoint.kind} endpoint {kind_for(endpoint.host).netloc(endpoint.host, port)}"
     if (dialled, request.port) != (endpoint.host, port):
         detail += f", dialled as {dialled}:{request.port}"
     return Passed(detail)
@@ -213,7 +215,7 @@ async def check_token(findings: Findings) -> Passed:
     signed = findings.signing_target
     findings.token, _ = await default_service().get(signed)
     seconds = findings.token.lifetime.accepted_until - time.time()
-    return Passed(f"for {signed.user} at {signed.host}:{signed.port}, valid for {seconds / 60:.0f} min")
+    return Passed(f"for {signed.user} at {signed.netloc}, valid for {seconds / 60:.0f} min")
 
 
 @contextlib.asynccontextmanager
@@ -322,7 +324,8 @@ async def _tls_connection(findings: Findings, context: ssl.SSLContext) -> AsyncI
             reader, writer = await asyncio.open_connection(findings.address, port)
             if not tls_probe.starts_with_tls(findings.system, findings.request):
                 await tls_probe.request_tls(findings.system, reader, writer)
-            await writer.start_tls(context, server_hostname=host)
+            # Aurora DSQL needs the name, and closes connections without it.
+            await writer.start_tls(context, server_hostname=findings.tls.server_name or host)
         yield writer.get_extra_info("ssl_object")
     except ssl.SSLCertVerificationError:
         raise

@@ -7,11 +7,13 @@ import asyncpg
 import psycopg
 import pytest
 
-from aws_iam_async import drivers, endpoints
+from aws_iam_async import Credentials, drivers, endpoints
 from aws_iam_async.cli.doctor import advice_login, advice_network, sts
 from aws_iam_async.cli.doctor.advice_setup import wrong_clock
 from aws_iam_async.cli.doctor.findings import Certificate
 from aws_iam_async.cli.doctor.refusal import Refusal, login_refusal
+from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.tokens.token import TokenKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -52,7 +54,10 @@ def test_names_in_mysql(name: str, quoted: str) -> None:
     ],
 )
 def test_the_arn_is_of_the_regions_partition(region: str, arn: str) -> None:
-    assert advice_login.user_arn(region=region, account=None, user="app") == arn
+    async def load() -> Credentials:
+        return Credentials("ASIAEXAMPLE", "unused")
+
+    assert TokenKey("unused", 5432, "app", region, credentials_source(None, load)).resource() == arn
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from aws_iam_async.cli.doctor.examination import redacted
 from aws_iam_async.secret import Secret
 from aws_iam_async.testing import Emulator, postgres_messages
 from aws_iam_async.testing.gatekeeper import Gatekeeper
+from aws_iam_async.testing.record import LoginRecord
 from tests.cli.doctor.conftest import Doctor
 from tests.cli.doctor.sts_double import Sts
 
@@ -32,17 +33,17 @@ def test_a_server_that_repeats_the_token_is_not_believed(
     doctor: Doctor, postgresql: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    admit = Gatekeeper.admit
+    decide = Gatekeeper.decide
 
-    def listening(self: Gatekeeper, token: Secret, **login: str) -> bool:
+    def listening(self: Gatekeeper, token: Secret, **login: str) -> LoginRecord:
         heard.append(str(token))
-        return admit(self, token, **login)
+        return decide(self, token, **login)
 
     def blabbing(user: str) -> bytes:
         text = f"PAM authentication failed for {user} with {heard[-1]}\x1b[2J"
         return postgres_messages.message(b"E", b"SFATAL\0VFATAL\0C28000\0M" + text.encode() + b"\0\0")
 
-    monkeypatch.setattr(Gatekeeper, "admit", listening)
+    monkeypatch.setattr(Gatekeeper, "decide", listening)
     monkeypatch.setattr(postgres_messages, "authentication_refused", blabbing)
     doctor.secrets.clear()
     for arguments in (["--json"], []):

@@ -31,5 +31,5 @@ async def test_an_unknown_one_is_refused(charset: Any, hint: str) -> None:
 
 @pytest.mark.parametrize("charset", ["utf8mb4", "UTF8", "latin1", "", None])
 async def test_a_known_one_gets_as_far_as_the_dial(charset: Any) -> None:
-    with pytest.raises(aws_iam_async.ConfigurationError, match="not an RDS endpoint"):
+    with pytest.raises(aws_iam_async.ConfigurationError, match="not an endpoint of RDS"):
         await aws_iam_async.connect(driver="aiomysql", host="db.example", user="app", charset=charset)
