@@ -13,6 +13,7 @@ from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.refresh_ahead import log_in
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tokens.service import TokenService
@@ -50,8 +51,7 @@ class IamPlugin:
         """Log in with a token.
 
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
-        that they are read again, at most once in 10 s. Otherwise, and the second time, the driver's own exception is
-        raised, with notes on what was signed and what to check.
+        that they are read again, at most once in 10 s.
         """
         request = await resolve_endpoint(request)
         login = self._logins.get(request)
@@ -60,18 +60,13 @@ class IamPlugin:
             # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
             # and many callers may connect in this pass of the loop.
             asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
-        repeated = False
-        while True:
-            token, just_read = await self._tokens.get(login.key)
-            try:
-                return await call_next(request.replace(password=token.value, tls=login.tls))
-            except Exception as error:
-                if not request.login_rejected(error):
-                    raise
-                if repeated or just_read or not self._tokens.reject(login.key, token):
-                    _add_login_notes(error, login.key, token)
-                    raise
-            repeated = True
+        return await log_in(
+            partial(self._tokens.get, login.key),
+            lambda token: call_next(request.replace(password=token.value, tls=login.tls)),
+            request.login_rejected,
+            reject=partial(self._tokens.reject, login.key),
+            explain=partial(_add_login_notes, login.key),
+        )
 
 
 def login_for(request: ConnectRequest) -> IamLogin:
@@ -146,7 +141,7 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
     return request.replace(host=endpoint.host, options=MappingProxyType(options))
 
 
-def _add_login_notes(error: Exception, key: TokenKey, token: Token) -> None:
+def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:
     error.add_note(
         f"The IAM token was new. It was signed for user {key.user!r} at {key.host}:{key.port} in {key.region}"
         f" with access key {token.access_key_id}."
