@@ -5,24 +5,19 @@ from collections.abc import Iterable, Mapping
 
 from aws_iam_async.errors import ConfigurationError
 
+CREDENTIALS_OPTIONS = frozenset({"credentials", "external_id", "profile", "role_arn", "role_session_name"})
+"""The options that name a source of AWS credentials."""
+
 PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
-    "iam": frozenset(
-        {
-            "cluster_instance_host_pattern",
-            "credentials",
-            "iam_default_port",
-            "iam_host",
-            "iam_region",
-            "iam_token_expiration",
-            "profile",
-        }
-    ),
+    "iam": CREDENTIALS_OPTIONS
+    | {"cluster_instance_host_pattern", "iam_default_port", "iam_host", "iam_region", "iam_token_expiration"},
 }
 """The options that the built-in plugins own, by plugin code."""
 
 # Foreign names and ours, in lower case and without underscores. The foreign ones are those of the AWS Advanced NodeJS,
 # JDBC and Python wrappers, of libpq, of SQLAlchemy and of other drivers. Some of ours are no options of a connection.
 _FOREIGN_NAMES = {
+    "assumerolearn": "rolearn",
     "iamport": "iamdefaultport",
     "enabletelemetry": 'plugins="otel,iam"',
     "refresh": "PluginManager(refresh=...)",
@@ -43,7 +38,10 @@ _FOREIGN_NAMES = {
 # settings: for TLS they begin with "ssl_". A custom setting has a dot in its name.
 _NEVER_SETTINGS = {
     "iam_region": r"iam(?!\.)|[^.]*region",
-    "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|role[^.]|external[_-]?id",
+    "role_arn": r"role[^.]|assume|[^.]*role[_-]?arn",
+    "external_id": r"[^.]*external[_-]?id",
+    "role_session_name": r"[^.]*session[_-]?name",
+    "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|sts[_-]",
     "password": r".*(passw(or)?d|passphrase|pwd)$|pass$",
     "sslmode": r"ssl(?![_.])",
 }

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterator
 
 from aws_iam_async import refresh_ahead
-from aws_iam_async.credentials import callers, sdk
+from aws_iam_async.credentials import callers, roles, sdk
 from aws_iam_async.credentials.credentials import Snapshot, from_environment
-from aws_iam_async.credentials.failures import EXPIRED
-from aws_iam_async.credentials.source import DEFAULT_CHAIN, CredentialsSource, SdkChain
+from aws_iam_async.credentials.failures import EXPIRED, REFUSED_KEYS
+from aws_iam_async.credentials.source import DEFAULT_CHAIN, AssumedRole, CredentialsSource, SdkChain
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.refresh_ahead import LoopCache, Reading
 from aws_iam_async.statistics import Counters, Hooks
@@ -89,20 +89,32 @@ class CredentialsCache:
         return Reading(snapshot, snapshot.expires)
 
     async def _read_source(self, source: CredentialsSource) -> Snapshot:
+        if isinstance(source, AssumedRole):
+            return await self._assume_role(source)
         if isinstance(source, SdkChain):
             if source == DEFAULT_CHAIN and (snapshot := from_environment(os.environ)) is not None:
                 self.counters.credentials_loads += 1
                 return snapshot
-            return await self._cache.run_in_thread(
-                source, functools.partial(self._read_chain, source), name="credentials"
-            )
+            return await self._read_in_thread(source, functools.partial(sdk.read_chain, source))
         self.counters.credentials_loads += 1
         return await callers.read_callers_source(source)
 
-    def _read_chain(self, source: SdkChain) -> Snapshot:
-        self.counters.credentials_loads += 1
-        # It ends before its callers give up, so that the next call starts another.
-        return sdk.read_chain(source, refresh_ahead.READ_TIMEOUT - 1)
+    async def _assume_role(self, role: AssumedRole) -> Snapshot:
+        base = await self.get(role.base)
+        try:
+            return await self._read_in_thread(role, functools.partial(roles.assume_role, role, base.credentials))
+        except CredentialsError as error:
+            if error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}:
+                self.reread(role.base)
+            raise
+
+    async def _read_in_thread(self, source: CredentialsSource, read: Callable[[float], Snapshot]) -> Snapshot:
+        def counted_read() -> Snapshot:
+            self.counters.credentials_loads += 1
+            # It ends before its callers give up, so that the next call starts another.
+            return read(refresh_ahead.READ_TIMEOUT - 1)
+
+        return await self._cache.run_in_thread(source, counted_read, name="credentials")
 
     def _renewal_failed(self, source: CredentialsSource, error: Exception, failures: int) -> None:
         self.counters.refresh_failures += 1

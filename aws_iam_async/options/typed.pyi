@@ -40,6 +40,9 @@ class IamOptions(TypedDict, total=False):
     cluster_instance_host_pattern: str | None
     profile: str | None
     credentials: AwsSession | CredentialsCallable | None
+    role_arn: str | None
+    external_id: str | None
+    role_session_name: str | None
 
 class _Common(IamOptions, total=False):
     plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins
