@@ -1,13 +1,12 @@
 """Credentials of an assumed role: one call to AWS STS, signed with the credentials of another source."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from aws_iam_async.credentials.credentials import Credentials, Snapshot
 from aws_iam_async.credentials.failures import credentials_error
 from aws_iam_async.credentials.sdk import call_api
 from aws_iam_async.credentials.source import AssumedRole, SdkChain
-from aws_iam_async.errors import AwsIamError, ConfigurationError, CredentialsError
+from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.secret import redacted
 
 # By partition: the region to call if the SDK's settings name none. Every account may use it, and any region of the
@@ -32,32 +31,22 @@ def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -
         TimeoutError: There was no answer in time.
     """
     profile = source.base.profile if isinstance(source.base, SdkChain) else None
-    parameters = {"RoleArn": source.role_arn, "RoleSessionName": source.role_session_name}
+    parameters: dict[str, Any] = {"RoleArn": source.role_arn, "RoleSessionName": source.role_session_name}
     if source.external_id is not None:
         parameters["ExternalId"] = source.external_id
-    try:
-        answer = call_api(
-            "sts",
-            "assume_role",
-            credentials=credentials,
-            region=None,
-            default_region=_REGIONS.get(source.role_arn.split(":")[1]),
-            profile=profile,
-            timeout=timeout,
-            **parameters,
-        )
-        # Redacted here: the frames that raise errors hold it.
-        answer = {name: redacted(value) for name, value in answer.get("Credentials", {}).items()}
-    except (AwsIamError, TimeoutError):
-        raise
-    except Exception as error:  # noqa: BLE001 - the SDK raises anything
-        failure = credentials_error(error, repr(source), profile)
-    else:
-        return _snapshot(answer, source)
-    raise failure
-
-
-def _snapshot(answer: Mapping[str, Any], source: AssumedRole) -> Snapshot:
+    answer = call_api(
+        "sts",
+        "assume_role",
+        credentials=credentials,
+        region=None,
+        default_region=_REGIONS.get(source.role_arn.split(":")[1]),
+        profile=profile,
+        timeout=timeout,
+        convert=lambda error: credentials_error(error, repr(source), profile),
+        **parameters,
+    )
+    # Redacted first, because a traceback with locals shows what a frame holds.
+    answer = {name: redacted(value) for name, value in answer.get("Credentials", {}).items()}
     keys: list[Any] = [answer.get(name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")]
     try:
         return Snapshot(Credentials(*keys), "assume-role")

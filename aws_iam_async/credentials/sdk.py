@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar, cast
 from weakref import WeakSet
@@ -52,6 +52,8 @@ def call_api(
     endpoint: str | None = None,
     profile: str | None = None,
     timeout: float,
+    attempts: int = 3,
+    convert: Callable[[Exception], Exception] = lambda error: error,
     **parameters: Any,
 ) -> dict[str, Any]:
     """Call one operation of an AWS service with a new client, and return the answer. Blocks: call it in a thread.
@@ -62,32 +64,25 @@ def call_api(
         credentials: What signs the call.
         region: The region to call, or ``None`` for that of the SDK's settings.
         default_region: The region if these settings name none.
-        endpoint: The URL to call. The default is that of the SDK's settings (``AWS_ENDPOINT_URL`` and the like), or the
-            service's own.
+        endpoint: The URL to call; default: that of the SDK's settings (``AWS_ENDPOINT_URL`` and others), or AWS's own.
         profile: The profile that holds the SDK's settings: region, endpoint, certificates, and more.
-        timeout: Seconds for the whole call. An attempt takes at most a quarter. There are three, unless the SDK's
-            settings say otherwise.
+        timeout: Seconds for the whole call. Each attempt has so little of it that the error of the last one is raised.
+        attempts: How often to try, unless the SDK's settings say it.
+        convert: Returns what is raised for an error of the SDK, such as by ``credentials_error()``.
         parameters: Those of the operation.
 
     Raises:
         TimeoutError: There was no answer in time.
         AwsIamError: The SDK cannot be imported, or there is no such profile.
-        Exception: The SDK's own error, without frames, because their locals hold secrets, and without other errors. Its
-            text may quote the answer: show it by ``failures.safe_text()``.
+        Exception: What ``convert`` returns. The SDK's own error has no frames, because their locals hold secrets, but
+            its text may quote the answer: show it by ``safe_text()``.
     """
 
     async def call() -> dict[str, Any]:
         session = _new_session(profile)
-        configured = session.get_config_variable("region") or os.environ.get("AWS_REGION")
-        async with session.create_client(
-            service,
-            region_name=region or configured or default_region,
-            endpoint_url=endpoint,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.session_token,
-            config=_limits(session, timeout / 4),
-        ) as client:
+        configured = session.get_config_variable("region") or os.environ.get("AWS_REGION")  # unknown to botocore 1.43
+        options = {"region_name": region or configured or default_region, "endpoint_url": endpoint}
+        async with _client(session, service, credentials, attempts, timeout / (attempts + 1), **options) as client:
             answer: dict[str, Any] = await getattr(client, operation)(**parameters)
             return answer
 
@@ -96,16 +91,23 @@ def call_api(
     except AwsIamError:
         raise
     except Exception as error:  # noqa: BLE001 - the SDK raises anything
-        failure = error.with_traceback(None)
-    failure.__cause__ = failure.__context__ = None
+        failure = error if isinstance(error, TimeoutError) else convert(error)
+        error.__cause__ = error.__context__ = error.__traceback__ = None
     raise failure
 
 
-def _limits(session: Any, seconds: float) -> Any:
+def _client(session: Any, service: str, credentials: Credentials, attempts: int, seconds: float, **options: Any) -> Any:
     from aiobotocore.config import AioConfig  # noqa: PLC0415 - imported in this thread, like the session
 
-    retries = {"total_max_attempts": 3} if session.get_config_variable("max_attempts") is None else None
-    return AioConfig(connect_timeout=seconds, read_timeout=seconds, retries=retries)
+    retries = {"total_max_attempts": attempts} if session.get_config_variable("max_attempts") is None else None
+    return session.create_client(
+        service,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
+        config=AioConfig(connect_timeout=seconds, read_timeout=seconds, retries=retries),
+        **options,
+    )
 
 
 def _run(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:

@@ -71,7 +71,7 @@ class AssumedRole(NamedTuple):
     role_session_name: str = "aws_iam_async"
 
     def __repr__(self) -> str:
-        return f"role {self.role_arn} (assumed with {self.base!r})"
+        return f"{self.base!r} -> role {self.role_arn}"
 
 
 CredentialsSource: TypeAlias = SdkChain | CallersSource | AssumedRole
@@ -107,7 +107,7 @@ def credentials_source(
     if role and role_arn is None:
         name = next(iter(role))
         raise ConfigurationError(
-            f"{name} needs role_arn: pass the ARN of the role as well. A role in an AWS profile has its {name} there"
+            f"{name} needs role_arn: pass role_arn= as well. For the role of an AWS profile, set {name} in the profile"
         )
     return AssumedRole(base, **role) if role else base
 

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,8 +130,9 @@ def serving() -> Iterator[AwsDouble]:
                 status, answer = (double.get if self.command == "GET" else double.put)(self.path, headers)
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer.encode())
+            with suppress(ConnectionError):  # the client may have left
+                self.end_headers()
+                self.wfile.write(answer.encode())
 
         do_GET = do_PUT = do_POST = respond  # noqa: N815 - http.server's own way to name handlers
 

@@ -98,7 +98,7 @@ async def test_what_sts_refuses(
 ) -> None:
     sts.refusal = (code, message)
     error = await failure()
-    assert error.problem.startswith(f"no AWS credentials from role {ROLE} (assumed with the function passed as creden")
+    assert error.problem.startswith(f"no AWS credentials from the function passed as credentials= -> role {ROLE}: ")
     assert error.cause == cause
     for word in [code, *words]:
         assert word in str(error)

@@ -122,7 +122,7 @@ def test_texts_of_an_enum_are_their_values() -> None:
 
 def test_an_external_id_is_not_shown() -> None:
     source = credentials_source(role_arn=ROLE, external_id="EXTERNAL-MARK", profile="prod")
-    assert repr(source) == f"role {ROLE} (assumed with profile 'prod')"
+    assert repr(source) == f"profile 'prod' -> role {ROLE}"
 
 
 NAMES = {
