@@ -44,6 +44,7 @@ class Sts:
         role_key: What it gives out for a role.
         refused_role: The code and the message to refuse a role with, if any.
         asked: The access key ids that it was asked about.
+        forms: What it was asked, in the same order.
     """
 
     url: str = ""
@@ -54,6 +55,7 @@ class Sts:
     role_key: AccessKey | None = None
     refused_role: tuple[str, str] | None = None
     asked: list[str] = field(default_factory=list)
+    forms: list[dict[str, str]] = field(default_factory=list)
 
     def answer(self, action: str) -> tuple[int, str]:
         if action == "AssumeRole" and self.refused_role is not None:
@@ -76,6 +78,7 @@ def serving() -> Iterator[Sts]:
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
             sts.asked.append(self.headers["Authorization"].partition("Credential=")[2].partition("/")[0])
+            sts.forms.append({name: value for name, (value,) in form.items()})
             status, body = sts.answer(form["Action"][0])
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
