@@ -41,7 +41,17 @@ class IamOptions(TypedDict, total=False):
     profile: str | None
     credentials: AwsSession | CredentialsCallable | None
 
-class _Common(IamOptions, total=False):
+class SecretOptions(TypedDict, total=False):
+    secret_id: str | None
+    secret_region: str | None
+    secret_endpoint: str | None
+    secret_username_property: str | None
+    secret_password_property: str | None
+    secret_expiration: float | None
+
+class PluginOptions(IamOptions, SecretOptions, total=False): ...
+
+class _Common(PluginOptions, total=False):
     plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins
     user: str | None
     database: str | None
