@@ -11,6 +11,9 @@ CREDENTIALS_OPTIONS = frozenset({"credentials", "external_id", "profile", "role_
 PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
     "iam": CREDENTIALS_OPTIONS
     | {"cluster_instance_host_pattern", "iam_default_port", "iam_host", "iam_region", "iam_token_expiration"},
+    "secrets_manager": CREDENTIALS_OPTIONS
+    | {"iam_region", "secret_endpoint", "secret_expiration", "secret_id", "secret_password_property"}
+    | {"secret_region", "secret_username_property"},
 }
 """The options that the built-in plugins own, by plugin code."""
 
@@ -19,6 +22,15 @@ PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
 _FOREIGN_NAMES = {
     "assumerolearn": "rolearn",
     "iamport": "iamdefaultport",
+    "awssecretsmanager": "secretsmanager",
+    "secretsmanagersecretid": "secretid",
+    "secretsmanagerregion": "secretregion",
+    "secretsmanagerendpoint": "secretendpoint",
+    "secretsmanagersecretusernameproperty": "secretusernameproperty",
+    "secretsmanagersecretpasswordproperty": "secretpasswordproperty",
+    "secretsmanagersecretusernamekey": "secretusernameproperty",
+    "secretsmanagersecretpasswordkey": "secretpasswordproperty",
+    "secretsmanagerexpiration": "secretexpiration",
     "enabletelemetry": 'plugins="otel,iam"',
     "refresh": "PluginManager(refresh=...)",
     "wrapperplugins": "plugins",
@@ -61,7 +73,7 @@ def shown(word: str) -> str:
 def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str | None:
     """Return the known name that was probably meant by a name in any spelling: ``iamRegion``, ``iam-region``."""
     plain = {option.replace("_", ""): option for option in known}
-    wanted = name.replace("_", "").replace("-", "").lower()
+    wanted = _plain(name)
     meant = _FOREIGN_NAMES.get(wanted)
     if meant and (meant in plain or not meant.isalpha()):
         return plain.get(meant, meant)
@@ -69,6 +81,10 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
 
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=likeness)
     return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def refuse_unknown(
@@ -82,9 +98,12 @@ def refuse_unknown(
         if name in known:
             continue
         problem = f"unknown option {name!r} {where}"
-        plugin = next((code for code, options in PLUGIN_OPTIONS.items() if name in options), None)
-        if plugin is not None:
-            raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
+        meant_name = _FOREIGN_NAMES.get(_plain(name), _plain(name))
+        for code, options in PLUGIN_OPTIONS.items():
+            for option in options - known:
+                if option.replace("_", "") == meant_name:
+                    guess = " it" if option == name else f" did you mean {option}? It"
+                    raise ConfigurationError(f"{problem}:{guess} needs the plugin {code!r} in plugins=")
         known |= {"plugins"}
         instead = meant_instead_of_setting(name)
         meant = nearest(name, known) or (instead if instead in known else None)

@@ -91,6 +91,9 @@ def _log_failed_renewal(key: object, error: Exception, failures: int) -> None:
     _log.log(level, "%r could not be read again; the last value stays in use: %s", key, error)
 
 
+def _do_nothing(_error: Exception, _value: object) -> None: ...
+
+
 class LoopCache(Generic[Key, Value]):
     """The cache of one event loop, by key. With ``background`` a timer renews its values until ``stop()``.
 
@@ -111,7 +114,8 @@ class LoopCache(Generic[Key, Value]):
     ) -> None:
         self.clock = clock
         self.random = random
-        self.background = background
+        self._background = background
+        self._stopped = False
         self._read_value = read
         self._error = error
         self._watch = watch
@@ -158,13 +162,36 @@ class LoopCache(Generic[Key, Value]):
     def reread(self, key: Key) -> bool:
         """Make the next caller wait for a new read, because a login with the present value was rejected.
 
-        Return whether there will be one.
+        Return whether there will be one: not from a stopped cache.
         """
+        if self._stopped:
+            return False
         entry, now = self._entry(key), self.clock()
         if not 0 <= now - entry.reread_at < REREAD_INTERVAL:
             entry.rereads_wanted += 1
             entry.reread_at = now
         return entry.rereads_wanted != entry.rereads_done
+
+    async def log_in(
+        self,
+        key: Key,
+        dial: Callable[[Value], Awaitable[Result]],
+        login_rejected: Callable[[BaseException], bool],
+        *,
+        explain: Callable[[Exception, Value], object] = _do_nothing,
+    ) -> Result:
+        async def get() -> tuple[Reading[Value], bool]:
+            before = self.latest(key)
+            reading = await self.get(key)
+            return reading, reading is not before
+
+        return await log_in(
+            get,
+            lambda reading: dial(reading.value),
+            login_rejected,
+            reject=lambda reading: self.latest(key) is not reading or self.reread(key),
+            explain=lambda error, reading: explain(error, reading.value),
+        )
 
     async def run_in_thread(self, key: Key, read: Callable[[], Result], *, name: str) -> Result:
         """Run a blocking read of a key in its thread, or join it. A key never has two threads.
@@ -187,7 +214,7 @@ class LoopCache(Generic[Key, Value]):
 
     def stop(self) -> None:
         """Cancel timers and background renewals. Only on this loop's thread."""
-        self.background = False
+        self._stopped = True
         for entry in self._entries.values():
             for pending in (entry.renewal, entry.timer):
                 if pending is not None:
@@ -204,7 +231,7 @@ class LoopCache(Generic[Key, Value]):
 
     @property
     def renews_by_timer(self) -> bool:
-        return self.background and any(entry.timer for entry in list(dict.values(self._entries)))
+        return not self._stopped and any(entry.timer for entry in list(dict.values(self._entries)))
 
     def _ready(self, entry: _Entry[Key, Value]) -> Reading[Value] | None:
         fails = entry.failures > 0  # then callers use what they have until it expires, and a renewal tries again
@@ -289,7 +316,7 @@ class LoopCache(Generic[Key, Value]):
             entry.timer.cancel()
             entry.timer = None
         is_kept = self._entries.get(entry.key) is entry
-        if not self.background or entry.renew_at == math.inf or not is_kept:
+        if not self._background or self._stopped or entry.renew_at == math.inf or not is_kept:
             return
         due = max(entry.renew_at, entry.retry_at) - self.clock()
         delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
@@ -350,7 +377,7 @@ class RefreshAheadCache(Generic[Key, Value]):
         dial: Callable[[Value], Awaitable[Result]],
         login_rejected: Callable[[BaseException], bool],
         *,
-        explain: Callable[[Exception, Value], object] = lambda _error, _value: None,
+        explain: Callable[[Exception, Value], object] = _do_nothing,
     ) -> Result:
         """Connect with the value of a key. If the server rejects an old value, read it again and connect once more.
 
@@ -367,23 +394,7 @@ class RefreshAheadCache(Generic[Key, Value]):
             AwsIamError: The value could not be read, or this cache is closed.
             Exception: An error of ``dial``.
         """
-
-        async def get() -> tuple[Reading[Value], bool]:
-            cache = self._cache()
-            before = cache.latest(key)
-            reading = await cache.get(key)
-            return reading, reading is not before
-
-        def reject(reading: Reading[Value]) -> bool:
-            return not self._closed and (self._cache().latest(key) is not reading or self._cache().reread(key))
-
-        return await log_in(
-            get,
-            lambda reading: dial(reading.value),
-            login_rejected,
-            reject=reject,
-            explain=lambda error, reading: explain(error, reading.value),
-        )
+        return await self._cache().log_in(key, dial, login_rejected, explain=explain)
 
     async def run_in_thread(self, key: Key, read: Callable[[], Result]) -> Result:
         """Run a blocking function for the read of a key in a thread. A key never has two threads on one event loop.

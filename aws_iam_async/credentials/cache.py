@@ -42,6 +42,7 @@ class CredentialsCache:
             renewal_failed=self._renewal_failed,
             background=background,
         )
+        self.log_in = self._cache.log_in
         self.reread = self._cache.reread
         self.stop = self._cache.stop
         self.aclose = self._cache.aclose

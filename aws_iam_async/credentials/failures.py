@@ -99,7 +99,7 @@ def credentials_error(error: Exception, source: str, profile: str | None = None)
     details = getattr(error, "kwargs", {})
     shown = {str(detail).rstrip("/") for detail in (getattr(error, "filename", None), *details.values())} - {""}
     variables = [name for name, value in os.environ.items() if name.startswith("AWS_") and value.rstrip("/") in shown]
-    keys = [_error_code(error), *(base.__name__ for base in type(error).__mro__), details.get("provider")]
+    keys = [error_code(error), *(base.__name__ for base in type(error).__mro__), details.get("provider")]
     remedy = next((_REMEDIES[key] for key in keys if key in _REMEDIES), SOURCE_FAILED)
     named = f" ({', '.join(variables)})" if variables else ""
     problem = f"no AWS credentials from {source}: {safe_text(error)}{named}"
@@ -152,7 +152,7 @@ def _safe_part(error: BaseException) -> str | None:
 
 def _part_of_botocore(error: Any) -> str:
     if not hasattr(error, "kwargs"):  # a ClientError; without an error message of AWS, botocore 1.43 quotes the answer
-        code = _error_code(error)
+        code = error_code(error)
         if code.isdigit() or _QUOTED_REQUEST.search(str(error)):
             return f"HTTP status {code}" if code.isdigit() else code
         return code and str(error)
@@ -173,6 +173,6 @@ def _is_of_botocore(error: BaseException | None) -> bool:
     return any(base.__module__ == "botocore.exceptions" for base in type(error).__mro__)
 
 
-def _error_code(error: BaseException) -> str:
+def error_code(error: BaseException) -> str:
     response = getattr(error, "response", None)  # botocore.exceptions.ClientError
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""

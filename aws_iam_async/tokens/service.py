@@ -3,10 +3,10 @@
 import asyncio
 import functools
 import warnings
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from random import random as random_number
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from aws_iam_async.credentials.cache import CredentialsCache
 from aws_iam_async.credentials.credentials import Snapshot
@@ -18,6 +18,7 @@ from aws_iam_async.threads import LoopLocal
 from aws_iam_async.tokens.cache import TokenCache
 from aws_iam_async.tokens.token import Token, TokenKey
 
+T = TypeVar("T")
 Refresh: TypeAlias = Literal["on_use", "background"]
 
 
@@ -68,6 +69,15 @@ class TokenService:
 
     async def credentials(self, source: CredentialsSource) -> Snapshot:
         return await self._cache().credentials.get(source)
+
+    async def call(
+        self,
+        source: CredentialsSource,
+        call: Callable[[Snapshot], Awaitable[T]],
+        refused: Callable[[BaseException], bool],
+    ) -> T:
+        """Call AWS with credentials. If AWS refuses cached ones, they are read again, and the call is repeated once."""
+        return await self._cache().credentials.log_in(source, call, refused)
 
     def live(self) -> int:
         """Return the number of cached tokens, on all loops. Safe to call from any thread."""
