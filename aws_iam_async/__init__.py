@@ -19,6 +19,7 @@ from aws_iam_async.manager import PluginManager
 from aws_iam_async.opening import Opening
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.plugins.registry import register_plugin
+from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Statistics
 from aws_iam_async.tls.contexts import ssl_context
@@ -43,6 +44,8 @@ __all__ = [
     "PluginManager",
     "PluginNotFoundError",
     "RdsTokenProvider",
+    "Reading",
+    "RefreshAheadCache",
     "RegionError",
     "Statistics",
     "Token",

@@ -5,7 +5,7 @@
     │   ├── RegionError               the signing region is missing or malformed
     │   ├── PluginNotFoundError       a plugin code that is not registered
     │   └── DriverNotFoundError       a driver that is not installed (also an ImportError)
-    ├── CredentialsError              no AWS credentials found, or their source fails
+    ├── CredentialsError              no AWS credentials or no secret found, or their source fails
     ├── TokenError                    any other reason why no token can be made
     └── InsecureTransportError        the connection lacks the TLS that a secret needs
 
@@ -40,6 +40,8 @@ class DriverNotFoundError(ConfigurationError, ImportError):
 
 class CredentialsError(AwsIamError):
     """No AWS credentials were found, or their source failed. The cause, if any, is chained.
+
+    So are the errors of a secret in Secrets Manager: it cannot be read, or lacks what a login needs.
 
     Attributes:
         problem: The message without the remedy.

@@ -20,7 +20,7 @@ from aws_iam_async.tokens.service import Refresh, TokenService
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from aws_iam_async.options.typed import IamOptions
+    from aws_iam_async.options.typed import PluginOptions
 
 
 class PluginManager:
@@ -50,7 +50,7 @@ class PluginManager:
         plugins: str | Iterable[str | Plugin] = "iam",
         *,
         refresh: Refresh = "on_use",
-        **options: "Unpack[IamOptions]",
+        **options: "Unpack[PluginOptions]",
     ) -> None: ...
     @overload
     def __init__(

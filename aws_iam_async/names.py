@@ -5,25 +5,32 @@ from collections.abc import Iterable, Mapping
 
 from aws_iam_async.errors import ConfigurationError
 
+CREDENTIALS_OPTIONS = frozenset({"credentials", "external_id", "profile", "role_arn", "role_session_name"})
+"""The options that name a source of AWS credentials."""
+
 PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
-    "iam": frozenset(
-        {
-            "cluster_instance_host_pattern",
-            "credentials",
-            "iam_default_port",
-            "iam_host",
-            "iam_region",
-            "iam_token_expiration",
-            "profile",
-        }
-    ),
+    "iam": CREDENTIALS_OPTIONS
+    | {"cluster_instance_host_pattern", "iam_default_port", "iam_host", "iam_region", "iam_token_expiration"},
+    "secrets_manager": CREDENTIALS_OPTIONS
+    | {"iam_region", "secret_endpoint", "secret_expiration", "secret_id", "secret_password_property"}
+    | {"secret_region", "secret_username_property"},
 }
 """The options that the built-in plugins own, by plugin code."""
 
 # Foreign names and ours, in lower case and without underscores. The foreign ones are those of the AWS Advanced NodeJS,
 # JDBC and Python wrappers, of libpq, of SQLAlchemy and of other drivers. Some of ours are no options of a connection.
 _FOREIGN_NAMES = {
+    "assumerolearn": "rolearn",
     "iamport": "iamdefaultport",
+    "awssecretsmanager": "secretsmanager",
+    "secretsmanagersecretid": "secretid",
+    "secretsmanagerregion": "secretregion",
+    "secretsmanagerendpoint": "secretendpoint",
+    "secretsmanagersecretusernameproperty": "secretusernameproperty",
+    "secretsmanagersecretpasswordproperty": "secretpasswordproperty",
+    "secretsmanagersecretusernamekey": "secretusernameproperty",
+    "secretsmanagersecretpasswordkey": "secretpasswordproperty",
+    "secretsmanagerexpiration": "secretexpiration",
     "enabletelemetry": 'plugins="otel,iam"',
     "refresh": "PluginManager(refresh=...)",
     "wrapperplugins": "plugins",
@@ -43,7 +50,10 @@ _FOREIGN_NAMES = {
 # settings: for TLS they begin with "ssl_". A custom setting has a dot in its name.
 _NEVER_SETTINGS = {
     "iam_region": r"iam(?!\.)|[^.]*region",
-    "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|role[^.]|external[_-]?id",
+    "role_arn": r"role[^.]|assume|[^.]*role[_-]?arn",
+    "external_id": r"[^.]*external[_-]?id",
+    "role_session_name": r"[^.]*session[_-]?name",
+    "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|sts[_-]",
     "password": r".*(passw(or)?d|passphrase|pwd)$|pass$",
     "sslmode": r"ssl(?![_.])",
 }
@@ -63,7 +73,7 @@ def shown(word: str) -> str:
 def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str | None:
     """Return the known name that was probably meant by a name in any spelling: ``iamRegion``, ``iam-region``."""
     plain = {option.replace("_", ""): option for option in known}
-    wanted = name.replace("_", "").replace("-", "").lower()
+    wanted = _plain(name)
     meant = _FOREIGN_NAMES.get(wanted)
     if meant and (meant in plain or not meant.isalpha()):
         return plain.get(meant, meant)
@@ -71,6 +81,10 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
 
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=likeness)
     return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def refuse_unknown(
@@ -84,9 +98,12 @@ def refuse_unknown(
         if name in known:
             continue
         problem = f"unknown option {name!r} {where}"
-        plugin = next((code for code, options in PLUGIN_OPTIONS.items() if name in options), None)
-        if plugin is not None:
-            raise ConfigurationError(f"{problem}: it needs the plugin {plugin!r} in plugins=")
+        meant_name = _FOREIGN_NAMES.get(_plain(name), _plain(name))
+        for code, options in PLUGIN_OPTIONS.items():
+            for option in options - known:
+                if option.replace("_", "") == meant_name:
+                    guess = " it" if option == name else f" did you mean {option}? It"
+                    raise ConfigurationError(f"{problem}:{guess} needs the plugin {code!r} in plugins=")
         known |= {"plugins"}
         instead = meant_instead_of_setting(name)
         meant = nearest(name, known) or (instead if instead in known else None)

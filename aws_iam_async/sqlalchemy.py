@@ -116,7 +116,8 @@ def arm(
 
     _, from_url = engine.dialect.create_connect_args(engine.url)
 
-    def connect(**keywords: Any) -> Any:
+    # For a URL without host, user and database, psycopg's dialect in SQLAlchemy 2.0 passes an empty string.
+    def connect(*_empty: str, **keywords: Any) -> Any:
         # The dialect passes strings of the URL on as they are, settings for the server among them: they are read from
         # the URL again. What it converted or added, and connect_args, are keywords. What is missing was for itself.
         arguments = {

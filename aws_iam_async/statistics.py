@@ -41,7 +41,7 @@ class Statistics(NamedTuple):
         waits: Calls that had to wait for credentials.
         wait_seconds: The total time of these waits, in seconds.
         refreshes: Tokens replaced ahead of their expiry.
-        refresh_failures: Background renewals of credentials that failed; the present credentials stayed in use.
+        refresh_failures: Reads of credentials that failed while the present credentials stayed in use.
         rejections: Tokens dropped because a server rejected them.
         credentials_loads: Times credentials were read.
         credentials_failures: Reads that failed.

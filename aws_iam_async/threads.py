@@ -147,3 +147,10 @@ class LoopLocal(dict[AbstractEventLoop, T]):
             self.pop(other, None)
         state = self[loop] = self._factory()
         return state
+
+    def stop_all(self, stop: Callable[[T], object]) -> None:
+        """Drop all states, and have each one stopped in the thread of its loop."""
+        for loop, state in list(self.items()):
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and what it ran with it
+                loop.call_soon_threadsafe(stop, state)
+        self.clear()

@@ -22,6 +22,9 @@ OPTIONS = {
     "iam_default_port": ("PORT", "Port to sign for, if another port is dialled."),
     "iam_region": ("REGION", "Region to sign for."),
     "profile": ("NAME", "AWS profile; default: the SDK's default chain."),
+    "role_arn": ("ARN", "IAM role to assume with these credentials."),
+    "external_id": ("ID", "External ID that the role's trust policy requires."),
+    "role_session_name": ("NAME", "Name of the role's session in AWS CloudTrail."),
     "sslmode": ("MODE", "verify-full (default), verify-ca or require."),
     "sslrootcert": ("FILE", "The only certificates to trust, in PEM."),
 }

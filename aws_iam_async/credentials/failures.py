@@ -33,21 +33,39 @@ REFUSED_KEYS = {  # by AWS's error code
     ),
     "SignatureDoesNotMatch": Remedy(
         "credentials-invalid",
-        "The secret key does not belong to this access key id. Check that both were copied completely",
+        "The secret key does not belong to this access key id, or this machine's clock is wrong. Check that both keys"
+        " were copied completely",
     ),
 }
 NO_CREDENTIALS = Remedy("no-credentials", "Configure one of them, or pass profile= or credentials=")
 _MORE = "To see more, use the AWS CLI with the same profile and environment"
 SOURCE_FAILED = Remedy("credentials-source-failed", _MORE, "aws sts get-caller-identity")
-_DENIED = Remedy("access-denied", "Allow this call, and let the role's trust policy name its caller")
+_DENIED = Remedy(
+    "access-denied",
+    "Allow its caller this call, such as sts:AssumeRole. Let the role's trust policy name the caller, and pass the"
+    " external_id that it requires",
+)
 _LOGIN = Remedy("credentials-expired", "Sign in again", "aws login{profile}")
 _SSO = Remedy("credentials-expired", "Sign in again", "aws sso login{profile}")
 _REGION = Remedy("region-of-source", "Set region in the profile, or AWS_DEFAULT_REGION, such as to us-east-1")
+_UNREACHABLE = Remedy(
+    "endpoint-unreachable",
+    "Allow HTTPS to this endpoint. In a VPC without internet access, create an interface endpoint of the service, and"
+    " set AWS_DEFAULT_REGION to its region",
+)
 _CONTAINER = "Check AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and its endpoint"
 _PROCESS = "The credential_process runs without a terminal here, so it cannot ask. To see its output, run it in a shell"
 # By AWS's error code, by the class or a base of an error of botocore 1.43, or by botocore's name of a source.
 _REMEDIES = REFUSED_KEYS | {
     "AccessDenied": _DENIED,
+    "ValidationError": Remedy("configuration", "Correct role_arn, external_id or role_session_name"),
+    "RegionDisabledException": Remedy(
+        "region-of-source",
+        "Activate STS for this region in the settings of the account (IAM), or set AWS_DEFAULT_REGION to another one",
+    ),
+    "ConnectTimeoutError": _UNREACHABLE,
+    "EndpointConnectionError": _UNREACHABLE,
+    "ReadTimeoutError": _UNREACHABLE,
     "InvalidRegionError": _REGION,
     "NoRegionError": _REGION,
     "SSOError": _SSO,
@@ -66,6 +84,8 @@ _OWN_TEXT = (
     "Missing required key|Unsupported version|No credentials found in credential_source|Credential refresh failed|"
     r"Received non 200 response \d{3}|Unable to (parse JSON|retrieve token for use in IMDSv2 call)"
 )
+# Some messages of AWS about wrong signatures quote the signed request, and with it the session token.
+_QUOTED_REQUEST = re.compile(r"\n|canonical|authorization|X-Amz-", re.IGNORECASE)
 # The SDK's own texts of a ValueError about its configuration.
 _OF_CONFIGURATION = ("Unsupported host", "No closing quotation", "Auth token value is not", "invalid literal for int()")
 _LONGEST_NAME = 32  # a secret key has 40 characters
@@ -77,9 +97,9 @@ def credentials_error(error: Exception, source: str, profile: str | None = None)
     The SDK's error becomes its cause only if its whole text is shown. ``profile`` is the profile to sign in with.
     """
     details = getattr(error, "kwargs", {})
-    shown = [getattr(error, "filename", None), *details.values()]
-    variables = [name for name, value in os.environ.items() if name.startswith("AWS_") and value and value in shown]
-    keys = [_error_code(error), *(base.__name__ for base in type(error).__mro__), details.get("provider")]
+    shown = {str(detail).rstrip("/") for detail in (getattr(error, "filename", None), *details.values())} - {""}
+    variables = [name for name, value in os.environ.items() if name.startswith("AWS_") and value.rstrip("/") in shown]
+    keys = [error_code(error), *(base.__name__ for base in type(error).__mro__), details.get("provider")]
     remedy = next((_REMEDIES[key] for key in keys if key in _REMEDIES), SOURCE_FAILED)
     named = f" ({', '.join(variables)})" if variables else ""
     problem = f"no AWS credentials from {source}: {safe_text(error)}{named}"
@@ -132,8 +152,10 @@ def _safe_part(error: BaseException) -> str | None:
 
 def _part_of_botocore(error: Any) -> str:
     if not hasattr(error, "kwargs"):  # a ClientError; without an error message of AWS, botocore 1.43 quotes the answer
-        code = _error_code(error)
-        return f"HTTP status {code}" if code.isdigit() else code and str(error)
+        code = error_code(error)
+        if code.isdigit() or _QUOTED_REQUEST.search(str(error)):
+            return f"HTTP status {code}" if code.isdigit() else code
+        return code and str(error)
     fields = {name: safe_text(value) if isinstance(value, Exception) else value for name, value in error.kwargs.items()}
     if "report" in fields:
         fields["report"] = re.sub(r"value: .*?, (?=type|valid)", "", fields["report"])
@@ -151,6 +173,6 @@ def _is_of_botocore(error: BaseException | None) -> bool:
     return any(base.__module__ == "botocore.exceptions" for base in type(error).__mro__)
 
 
-def _error_code(error: BaseException) -> str:
+def error_code(error: BaseException) -> str:
     response = getattr(error, "response", None)  # botocore.exceptions.ClientError
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""

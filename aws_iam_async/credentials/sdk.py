@@ -1,7 +1,7 @@
-"""Credentials from aiobotocore's own chain, read in a thread that has an event loop of its own.
+"""The AWS SDK (aiobotocore) in a thread that has an event loop of its own: its credentials chain, and its clients.
 
-All of it happens there: importing the SDK (about 0.3 s), reading files, building an STS client, waiting for endpoints.
-The caller's loop only waits.
+All of it happens there: importing the SDK (about 0.3 s), reading files, building clients, waiting for endpoints. The
+caller's loop only waits.
 """
 
 import asyncio
@@ -11,17 +11,18 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import ContextVar
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 from weakref import WeakSet
 
-from aws_iam_async.credentials.credentials import Snapshot, from_sdk
+from aws_iam_async.credentials.credentials import Credentials, Snapshot, from_sdk
 from aws_iam_async.credentials.failures import NO_CREDENTIALS, Remedy, credentials_error
 from aws_iam_async.credentials.source import SdkChain
 from aws_iam_async.errors import AwsIamError, ConfigurationError, CredentialsError
 from aws_iam_async.threads import garbage_collection_paused
 
+T = TypeVar("T")
 _LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "botocore", "urllib3")
 _reading = ContextVar("aws_iam_async_reading_credentials", default=False)
 _reads: WeakSet[asyncio.Task[Any]] = WeakSet()
@@ -35,14 +36,92 @@ def read_chain(source: SdkChain, timeout: float) -> Snapshot:
     """
 
     async def read() -> Snapshot:
-        _reads.add(cast("asyncio.Task[Any]", asyncio.current_task()))
-        async with asyncio.timeout(timeout), _processes_ended():
+        async with _processes_ended():
             return await _read_chain(source)
+
+    return _run(read(), timeout)
+
+
+def call_api(
+    service: str,
+    operation: str,
+    *,
+    credentials: Credentials,
+    region: str | None,
+    default_region: str | None = None,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    timeout: float,
+    attempts: int = 3,
+    convert: Callable[[Exception], Exception] = lambda error: error,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """Call one operation of an AWS service with a new client, and return the answer. Blocks: call it in a thread.
+
+    Args:
+        service: The SDK's name of the service, such as ``sts``.
+        operation: The name of the client's method, such as ``assume_role``.
+        credentials: What signs the call.
+        region: The region to call, or ``None`` for that of the SDK's settings.
+        default_region: The region if these settings name none.
+        endpoint: The URL to call; default: that of the SDK's settings (``AWS_ENDPOINT_URL`` and others), or AWS's own.
+        profile: The profile that holds the SDK's settings: region, endpoint, certificates, and more.
+        timeout: Seconds for the whole call. Each attempt has so little of it that the error of the last one is raised.
+        attempts: How often to try, unless the SDK's settings say it.
+        convert: Returns what is raised for an error of the SDK, such as by ``credentials_error()``.
+        parameters: Those of the operation.
+
+    Raises:
+        TimeoutError: There was no answer in time.
+        AwsIamError: The SDK cannot be imported, or there is no such profile.
+        Exception: What ``convert`` returns. The SDK's own error has no frames, because their locals hold secrets, but
+            its text may quote the answer: show it by ``safe_text()``.
+    """
+
+    async def call() -> dict[str, Any]:
+        session = _new_session(profile)
+        configured = session.get_config_variable("region") or os.environ.get("AWS_REGION")  # unknown to botocore 1.43
+        options = {"region_name": region or configured or default_region, "endpoint_url": endpoint}
+        async with _client(session, service, credentials, attempts, timeout / (attempts + 1), **options) as client:
+            answer: dict[str, Any] = await getattr(client, operation)(**parameters)
+            return answer
+
+    try:
+        return _run(call(), timeout)
+    except AwsIamError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the SDK raises anything
+        failure = error if isinstance(error, TimeoutError) else convert(error)
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    raise failure
+
+
+def _client(session: Any, service: str, credentials: Credentials, attempts: int, seconds: float, **options: Any) -> Any:
+    from aiobotocore.config import AioConfig  # noqa: PLC0415 - imported in this thread, like the session
+
+    retries = {"total_max_attempts": attempts} if session.get_config_variable("max_attempts") is None else None
+    return session.create_client(
+        service,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
+        config=AioConfig(connect_timeout=seconds, read_timeout=seconds, retries=retries),
+        **options,
+    )
+
+
+def _run(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
+    """Run a coroutine on a loop of its own, for ``timeout`` seconds at most, or until the program ends."""
+
+    async def run() -> T:
+        _reads.add(cast("asyncio.Task[Any]", asyncio.current_task()))
+        async with asyncio.timeout(timeout):
+            return await coroutine
 
     # The loop of the policy in force: under uvloop's policy asyncio's (3.11) cannot start a credential_process. Without
     # debug mode, which would report every step as slow.
     with logs_without_secrets(), asyncio.Runner(debug=False) as runner:
-        return runner.run(read())
+        return runner.run(run())
 
 
 @atexit.register

@@ -1,11 +1,23 @@
 """The identity of a credentials source: part of cache keys, and the owner of the caller's object."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from types import MethodType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.names import CREDENTIALS_OPTIONS
+
+# What AWS STS accepts (AssumeRole, version 2011-06-15 of its API), and what to say otherwise.
+_ROLE_OPTIONS = {
+    "role_arn": (
+        r"arn:aws[a-z-]*:iam::\d{12}:role/([!-~]+/)?[\w+=,.@-]{1,64}",
+        "must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/app",
+    ),
+    "external_id": (r"[\w+=,.@:/-]{2,1224}", "must consist of 2 to 1224 letters, digits and _+=,.@:/-"),
+    "role_session_name": (r"[\w+=,.@-]{2,64}", "must consist of 2 to 64 letters, digits and _+=,.@-"),
+}
 
 
 class AwsSession(Protocol):
@@ -50,7 +62,19 @@ class CallersSource:
         return f"the {type(self.provider).__name__} passed as credentials="
 
 
-CredentialsSource: TypeAlias = SdkChain | CallersSource
+class AssumedRole(NamedTuple):
+    """A role, assumed with the credentials of another source. Equal values are one identity."""
+
+    base: SdkChain | CallersSource
+    role_arn: str
+    external_id: str | None = None
+    role_session_name: str = "aws_iam_async"
+
+    def __repr__(self) -> str:
+        return f"{self.base!r} -> role {self.role_arn}"
+
+
+CredentialsSource: TypeAlias = SdkChain | CallersSource | AssumedRole
 
 DEFAULT_CHAIN = SdkChain(None)
 
@@ -60,12 +84,35 @@ def is_session(provider: object) -> bool:
     return callable(getattr(provider, "get_credentials", None))
 
 
-def credentials_source(profile: object = None, credentials: object = None) -> CredentialsSource:
-    """Read the options ``profile`` and ``credentials``.
+def source_of(options: Mapping[str, object]) -> CredentialsSource:
+    """Read the options that name a source of credentials; see :func:`credentials_source`."""
+    return credentials_source(**{name: value for name, value in options.items() if name in CREDENTIALS_OPTIONS})
+
+
+def credentials_source(
+    profile: object = None,
+    credentials: object = None,
+    role_arn: object = None,
+    external_id: object = None,
+    role_session_name: object = None,
+) -> CredentialsSource:
+    """Read the options that name a source of credentials.
 
     Raises:
-        ConfigurationError: Both were given, or one of them is not usable.
+        ConfigurationError: Options exclude each other, one is missing, or one is not usable.
     """
+    base = _base(profile, credentials)
+    options = {"role_arn": role_arn, "external_id": external_id, "role_session_name": role_session_name}
+    role = {name: _role_option(name, value) for name, value in options.items() if value is not None}
+    if role and role_arn is None:
+        name = next(iter(role))
+        raise ConfigurationError(
+            f"{name} needs role_arn: pass role_arn= as well. For the role of an AWS profile, set {name} in the profile"
+        )
+    return AssumedRole(base, **role) if role else base
+
+
+def _base(profile: object, credentials: object) -> SdkChain | CallersSource:
     if credentials is not None:
         if profile is not None:
             raise ConfigurationError("profile and credentials exclude each other; pass one of them")
@@ -75,6 +122,16 @@ def credentials_source(profile: object = None, credentials: object = None) -> Cr
     if not isinstance(profile, str) or not profile.strip():
         raise ConfigurationError(f"profile must be the name of an AWS profile, not {_describe(profile)}")
     return SdkChain(str.__str__(profile))  # str() of a member of a `class Profile(str, Enum)` is the member's name
+
+
+def _role_option(name: str, value: object) -> str:
+    pattern, rule = _ROLE_OPTIONS[name]
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} {rule}, not {_describe(value)}")
+    if not re.fullmatch(pattern, value, re.ASCII):
+        found = f", not {str.__str__(value)!r}" if re.fullmatch(r"arn:[ -~]{,200}", value) else ""
+        raise ConfigurationError(f"{name} {rule}{found}")
+    return str.__str__(value)
 
 
 def _provider(credentials: object) -> "AwsSession | CredentialsCallable":

@@ -116,16 +116,17 @@ class AsyncpgDriver:
             "host": request.host,
             "port": request.port,
             "user": request.user,
-            "password": _password(request),
             "database": request.database,
             # With a context asyncpg 0.32 never falls back to plaintext (SSLMode.require).
             "ssl": await contexts.context(request.tls, unix_socket=unix_socket) or request.tls.mode,
             "timeout": None,  # the pipeline's limit covers what comes before the dialling as well
         }
         try:
-            return await asyncpg.connect(**keywords)
+            return await asyncpg.connect(**keywords, password=_password(request))
         except BaseException as error:
             _abort_leftovers(error)
+            if request.tls.required:  # the locals of asyncpg's frames hold the plain copy of a plugin's password
+                traceback.clear_frames(error.__traceback__)
             if refusal := _not_sent(request, error):
                 raise refusal from error
             contexts.add_certificate_note(error, request.tls, request.host, request.port)
@@ -191,7 +192,7 @@ class Unhashed(Bearer):
         raise TypeError("a token is not hashed")
 
 
-def _password(request: ConnectRequest) -> object:
+def _password(request: ConnectRequest) -> Any:
     if isinstance(request.password, Bearer):
         return Unhashed(request.password)
     # A plain copy of a string, for SCRAM. asyncpg calls a function.

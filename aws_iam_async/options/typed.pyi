@@ -40,8 +40,21 @@ class IamOptions(TypedDict, total=False):
     cluster_instance_host_pattern: str | None
     profile: str | None
     credentials: AwsSession | CredentialsCallable | None
+    role_arn: str | None
+    external_id: str | None
+    role_session_name: str | None
 
-class _Common(IamOptions, total=False):
+class SecretOptions(TypedDict, total=False):
+    secret_id: str | None
+    secret_region: str | None
+    secret_endpoint: str | None
+    secret_username_property: str | None
+    secret_password_property: str | None
+    secret_expiration: float | None
+
+class PluginOptions(IamOptions, SecretOptions, total=False): ...
+
+class _Common(PluginOptions, total=False):
     plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins
     user: str | None
     database: str | None

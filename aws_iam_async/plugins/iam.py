@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.failures import session_token_remedy
-from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.credentials.source import source_of
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.refresh_ahead import log_in
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tokens.service import TokenService
@@ -44,14 +45,13 @@ class IamPlugin:
             except OSError:
                 continue  # the name may be resolvable when the first connection is made
             await contexts.context(login_for(resolved).tls)
-        credentials_source(request.options.get("profile"), request.options.get("credentials"))
+        source_of(request.options)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with a token.
 
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
-        that they are read again, at most once in 10 s. Otherwise, and the second time, the driver's own exception is
-        raised, with notes on what was signed and what to check.
+        that they are read again, at most once in 10 s.
         """
         if request.options.get("iam_host") == AUTO:
             request = await resolve_endpoint(request)
@@ -61,18 +61,13 @@ class IamPlugin:
             # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
             # and many callers may connect in this pass of the loop.
             asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
-        repeated = False
-        while True:
-            token, just_read = await self._tokens.get(login.key)
-            try:
-                return await call_next(request.replace(password=token.value, tls=login.tls))
-            except Exception as error:
-                if not request.login_rejected(error):
-                    raise
-                if repeated or just_read or not self._tokens.reject(login.key, token):
-                    _add_login_notes(error, login.key, token)
-                    raise
-            repeated = True
+        return await log_in(
+            partial(self._tokens.get, login.key),
+            lambda token: call_next(request.replace(password=token.value, tls=login.tls)),
+            request.login_rejected,
+            reject=partial(self._tokens.reject, login.key),
+            explain=partial(_add_login_notes, login.key),
+        )
 
 
 def login_for(request: ConnectRequest) -> IamLogin:
@@ -80,7 +75,7 @@ def login_for(request: ConnectRequest) -> IamLogin:
     host, user, options = request.host, request.user, request.options
     iam_host, iam_default_port = options.get("iam_host"), options.get("iam_default_port")
     expiration = options.get("iam_token_expiration")
-    credentials = credentials_source(options.get("profile"), options.get("credentials"))
+    credentials = source_of(options)
     if not user:
         raise ConfigurationError("user is missing: plugin 'iam' needs the database user that logs in with IAM")
     if not host:
@@ -160,7 +155,7 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
     return request.replace(host=endpoint.host, options=MappingProxyType(options))
 
 
-def _add_login_notes(error: Exception, key: TokenKey, token: Token) -> None:
+def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:
     error.add_note(
         f"The IAM token was new. It was signed for user {key.user!r} at {key.netloc} in {key.region}"
         f" with access key {token.access_key_id}."

@@ -9,6 +9,7 @@ from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
 from aws_iam_async.names import nearest, shown
 from aws_iam_async.plugins.iam import IamPlugin
 from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin
 from aws_iam_async.tokens.service import TokenService
 
 ENTRY_POINT_GROUP = "aws_iam_async.plugins"
@@ -30,7 +31,11 @@ def _otel() -> Callable[[TokenService], Plugin]:
     return OtelPlugin
 
 
-_BUILT_IN: Mapping[str, Callable[[], Callable[[TokenService], Plugin]]] = {"iam": lambda: IamPlugin, "otel": _otel}
+_BUILT_IN: Mapping[str, Callable[[], Callable[[TokenService], Plugin]]] = {
+    "iam": lambda: IamPlugin,
+    "secrets_manager": lambda: SecretsManagerPlugin,
+    "otel": _otel,
+}
 
 
 def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
@@ -39,7 +44,7 @@ def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
     A code that was registered before is replaced. Existing managers keep their plugins.
 
     Args:
-        code: One word without commas. ``iam`` and ``otel`` are taken.
+        code: One word without commas. ``iam``, ``secrets_manager`` and ``otel`` are taken.
         factory: Called without arguments, once for each manager that names the code.
 
     Raises:
@@ -95,7 +100,11 @@ def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugi
     """Replace codes by plugins. Each code makes one plugin; instances stay as they are."""
     codes = dict.fromkeys(plugin for plugin in plugins if isinstance(plugin, str))
     created = {code: _create(code, tokens) for code in codes}
-    return tuple(created[plugin] if isinstance(plugin, str) else plugin for plugin in plugins)
+    chain = tuple(created[plugin] if isinstance(plugin, str) else plugin for plugin in plugins)
+    logins = dict.fromkeys(login for plugin in chain if (login := getattr(plugin, "own_login", None)))
+    if len(logins) > 1:
+        raise ConfigurationError(f"plugins: {' and '.join(logins)}; keep one of them")
+    return chain
 
 
 def _create(code: str, tokens: TokenService) -> Plugin:

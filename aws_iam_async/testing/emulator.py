@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
+from aws_iam_async.refresh_ahead import wall_clock
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.certificates import Certificates
 from aws_iam_async.testing.dsql import DsqlFront
@@ -25,7 +26,6 @@ from aws_iam_async.testing.servers import Upstream
 from aws_iam_async.testing.servers.process import ServerProcess
 from aws_iam_async.testing.streams import MalformedMessageError, hang_up
 from aws_iam_async.testing.verification import Endpoint
-from aws_iam_async.tokens.service import wall_clock
 
 _logger = logging.getLogger(__name__)
 

@@ -47,10 +47,13 @@ class _CachedTokenProvider:
         *,
         profile: str | None = None,
         credentials: AwsSession | CredentialsCallable | None = None,
+        role_arn: str | None = None,
+        external_id: str | None = None,
+        role_session_name: str | None = None,
         expiration: float = DEFAULT_EXPIRATION,
         refresh: Refresh = "on_use",
     ) -> None:
-        self._source = credentials_source(profile, credentials)
+        self._source = credentials_source(profile, credentials, role_arn, external_id, role_session_name)
         self._expiration = parse_expiration(expiration, "expiration")
         self._owns_service = refresh != "on_use"
         self._service = TokenService(refresh=refresh) if self._owns_service else default_service()
@@ -97,6 +100,9 @@ class RdsTokenProvider(_CachedTokenProvider):
     Args:
         profile: The AWS profile to sign with; default: the SDK's default chain.
         credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
+        role_arn: The ARN of an IAM role to assume with these credentials.
+        external_id: The external ID that the role's trust policy requires.
+        role_session_name: The name of the role's session in AWS CloudTrail; default: ``"aws_iam_async"``.
         expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
         refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
             with a cache of its own.
@@ -130,6 +136,9 @@ class DsqlTokenProvider(_CachedTokenProvider):
     Args:
         profile: The AWS profile to sign with; default: the SDK's default chain.
         credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
+        role_arn: The ARN of an IAM role to assume with these credentials.
+        external_id: The external ID that the role's trust policy requires.
+        role_session_name: The name of the role's session in AWS CloudTrail; default: ``"aws_iam_async"``.
         expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
         refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
             with a cache of its own.

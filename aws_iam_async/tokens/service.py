@@ -1,30 +1,25 @@
 """Tokens on any number of event loops, each with a cache and credentials of its own."""
 
 import asyncio
-import contextlib
 import functools
-import time
 import warnings
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from random import random as random_number
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from aws_iam_async.credentials.cache import CredentialsCache
 from aws_iam_async.credentials.credentials import Snapshot
 from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
+from aws_iam_async.refresh_ahead import wall_clock
 from aws_iam_async.statistics import Counters, Hooks, Statistics
 from aws_iam_async.threads import LoopLocal
 from aws_iam_async.tokens.cache import TokenCache
 from aws_iam_async.tokens.token import Token, TokenKey
 
+T = TypeVar("T")
 Refresh: TypeAlias = Literal["on_use", "background"]
-
-
-def wall_clock() -> float:
-    """Return the seconds since the epoch. Use it as a default: freezegun replaces ``time.time``, not its references."""
-    return time.time()
 
 
 class TokenService:
@@ -75,6 +70,15 @@ class TokenService:
     async def credentials(self, source: CredentialsSource) -> Snapshot:
         return await self._cache().credentials.get(source)
 
+    async def call(
+        self,
+        source: CredentialsSource,
+        call: Callable[[Snapshot], Awaitable[T]],
+        refused: Callable[[BaseException], bool],
+    ) -> T:
+        """Call AWS with credentials. If AWS refuses cached ones, they are read again, and the call is repeated once."""
+        return await self._cache().credentials.log_in(source, call, refused)
+
     def live(self) -> int:
         """Return the number of cached tokens, on all loops. Safe to call from any thread."""
         return sum(map(len, list(self._caches.values())))
@@ -93,7 +97,7 @@ class TokenService:
         """Stop timers and background renewals. Callers that wait for a token still get it."""
         self._closed = True
         here = self._caches.pop(asyncio.get_running_loop(), None)
-        self._stop_all()
+        self._caches.stop_all(_stop)
         if here is not None:
             await here.credentials.aclose()
 
@@ -102,16 +106,10 @@ class TokenService:
             raise TokenError("this token service is closed; create a new manager or provider")
         return self._caches[asyncio.get_running_loop()]
 
-    def _stop_all(self) -> None:
-        for loop, cache in list(self._caches.items()):
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and its timers with it
-                loop.call_soon_threadsafe(cache.credentials.stop)
-        self._caches.clear()
-
     def __del__(self) -> None:
         caches = list(self._caches.items())
         if any(cache.credentials.renews_by_timer and not loop.is_closed() for loop, cache in caches):
-            self._stop_all()
+            self._caches.stop_all(_stop)
             warnings.warn(
                 'a PluginManager, RdsTokenProvider or DsqlTokenProvider with refresh="background" was not closed; await'
                 " its aclose() or use async with",
@@ -125,6 +123,10 @@ class TokenService:
 def default_service() -> TokenService:
     """Return the service that ``connect()``, ``create_pool()``, SQLAlchemy engines and providers share."""
     return TokenService()
+
+
+def _stop(cache: TokenCache) -> None:
+    cache.credentials.stop()
 
 
 def _first(times: Iterable[float | None]) -> datetime | None:

@@ -24,7 +24,7 @@ LAYERS = [
     ["plugins", "options"],
     ["tokens"],
     ["credentials"],
-    ["drivers"],
+    ["drivers", "refresh_ahead"],
     ["request"],
     ["tls"],
     ["endpoints", "names"],

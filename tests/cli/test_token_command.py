@@ -1,15 +1,24 @@
 """``token`` prints a token that logs other clients in."""
 
 import ssl
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
 
 from aws_iam_async.testing import Emulator
 from tests.cli.conftest import Program
+from tests.cli.doctor import sts_double
+from tests.cli.doctor.sts_double import Sts
 
 RDS_DSN = "postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop"
 EXAMPLE_KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+
+
+@pytest.fixture
+def sts() -> Iterator[Sts]:
+    with sts_double.serving() as double:
+        yield double
 
 
 async def test_a_server_accepts_it(program: Program, rds_postgres: Emulator) -> None:
@@ -28,6 +37,20 @@ async def test_a_server_accepts_it(program: Program, rds_postgres: Emulator) -> 
         assert await connection.fetchval("SELECT current_user") == "app"
     finally:
         await connection.close()
+
+
+def test_it_is_signed_by_a_role(program: Program, sts: Sts, rds_postgres: Emulator) -> None:
+    sts.role_key = rds_postgres.account.create_access_key(session=True)
+    options = ("--role-arn", "arn:aws:iam::123456789012:role/app", "--external-id", "shop:12")
+    done = program.run("token", RDS_DSN, *options, environment=EXAMPLE_KEY | {"AWS_ENDPOINT_URL_STS": sts.url})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"X-Amz-Credential={sts.role_key.access_key}%2F" in done.stdout
+    assert sts.asked == ["AKIAIOSFODNN7EXAMPLE"]
+    sts.refused_role = ("AccessDenied", "User: arn:aws:iam::210987654321:user/deploy may not")
+    done = program.run("token", RDS_DSN, *options, environment=EXAMPLE_KEY | {"AWS_ENDPOINT_URL_STS": sts.url})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "user/deploy may not" in done.stderr
+    assert "trust policy" in done.stderr
 
 
 def test_nothing_but_the_token_is_on_stdout(program: Program) -> None:
@@ -83,6 +106,8 @@ def test_the_environment_variables_of_postgresql_are_read(program: Program) -> N
         ((f"{RDS_DSN}?iamRegion=us-east-1",), "did you mean iam_region?"),
         ((f"{RDS_DSN}?sslmode=disable",), "plaintext"),
         (("oracle://app@db.example/shop",), "unknown scheme 'oracle'"),
+        ((RDS_DSN, "--role-arn", "app"), "role_arn must be the ARN of an IAM role"),
+        ((RDS_DSN, "--external-id", "shop:12"), "external_id needs role_arn: pass --role-arn as well"),
         ((RDS_DSN, "--driver", "aiomysql"), "contradicts the DSN's scheme"),
     ],
 )

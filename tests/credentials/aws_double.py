@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,12 @@ METADATA_TOKEN = "METADATA-TOKEN-MARK"
 METADATA = "/latest/meta-data/iam/security-credentials/"
 PORTAL = "/federation/credentials"
 
+REFUSAL = """
+<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>
+  <Type>Sender</Type><Code>{}</Code><Message>{}</Message>
+</Error></ErrorResponse>
+"""
+
 
 @dataclass
 class AwsDouble:
@@ -27,6 +33,8 @@ class AwsDouble:
         expires: Until when.
         mode: ``down`` answers 500, ``garbled`` breaks the answer off in the middle of a secret.
         caller_tokens: What callers proved themselves with: authorization, web identity or SSO tokens.
+        refusal: The code and the message with which STS refuses, if it does.
+        assumed: What STS was asked, each with the access key id that signed it, and the region.
         given: How often credentials were given out.
         metadata_tokens: Whether the instance's metadata asks for a token, as version 2 of its protocol does.
     """
@@ -39,6 +47,8 @@ class AwsDouble:
     metadata_tokens_arrive: bool = True
     caller_tokens: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    refusal: tuple[str, str] | None = None
+    assumed: list[dict[str, str]] = field(default_factory=list)
     given: int = 0
     open: threading.Event = field(default_factory=threading.Event)
 
@@ -64,9 +74,14 @@ class AwsDouble:
         self.caller_tokens.append(headers.get("authorization", ""))
         return self.answer(self.keys())
 
-    def post(self, body: str) -> tuple[int, str]:
+    def post(self, body: str, headers: dict[str, str]) -> tuple[int, str]:
         form = parse_qs(body)
         self.caller_tokens += form.get("WebIdentityToken", [])
+        key, _, region, *_ = (headers.get("authorization", "").partition("Credential=")[2] or "//").split("/")
+        self.assumed.append({name: value for name, (value,) in form.items()} | {"key": key, "region": region})
+        if self.refusal is not None:
+            self.open.wait(30)
+            return 403, REFUSAL.format(*self.refusal)
         return self.answer(self.sts(form["Action"][0]))
 
     def answer(self, body: str) -> tuple[int, str]:
@@ -110,13 +125,14 @@ def serving() -> Iterator[AwsDouble]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             double.requests.append(f"{self.command} {self.path.partition('?')[0]}")
             if self.command == "POST":
-                status, answer = double.post(body)
+                status, answer = double.post(body, headers)
             else:
                 status, answer = (double.get if self.command == "GET" else double.put)(self.path, headers)
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer.encode())
+            with suppress(ConnectionError):  # the client may have left
+                self.end_headers()
+                self.wfile.write(answer.encode())
 
         do_GET = do_PUT = do_POST = respond  # noqa: N815 - http.server's own way to name handlers
 

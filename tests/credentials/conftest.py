@@ -1,6 +1,7 @@
 """An AWS setup that is empty but for what a test puts there, and endpoints that hand out credentials."""
 
 import asyncio
+import contextlib
 import json
 import os
 import threading
@@ -110,8 +111,9 @@ def endpoint() -> Iterator[Endpoint]:
             body = served.answer.body.encode()
             self.send_response(served.answer.status)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the client may have left
+                self.end_headers()
+                self.wfile.write(body)
 
         do_POST = do_GET  # noqa: N815 - http.server's own way to name handlers
 

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from aws_iam_async import Credentials, CredentialsError, Token
-from aws_iam_async.credentials.cache import renewal_times, with_first_expiry
+from aws_iam_async.credentials.cache import with_first_expiry
 from aws_iam_async.credentials.credentials import Snapshot
 from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+from aws_iam_async.refresh_ahead import renewal_times
 from aws_iam_async.tokens.service import TokenService
 from tests.tokens.keys import make_key
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aws_iam_async import Credentials, CredentialsError
-from aws_iam_async.credentials import cache
+from aws_iam_async import Credentials, CredentialsError, refresh_ahead
 from aws_iam_async.credentials.source import CredentialsSource, credentials_source
 from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import AwsHome
@@ -112,7 +111,7 @@ def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[None]
 
 @pytest.mark.usefixtures("imported", "process_that_hangs_once")
 def test_a_credential_process_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "READ_TIMEOUT", 6.0)
+    monkeypatch.setattr(refresh_ahead, "READ_TIMEOUT", 6.0)
 
     async def main() -> None:
         service, profile, start = TokenService(), credentials_source(profile="slow"), time.monotonic()
@@ -131,7 +130,7 @@ def test_a_credential_process_that_hangs(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_a_source_that_swallows_its_cancellation_does_not_block_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "CLOSE_TIMEOUT", 0.5)
+    monkeypatch.setattr(refresh_ahead, "CLOSE_TIMEOUT", 0.5)
     released = asyncio.Event()
 
     async def stubborn() -> Credentials:
@@ -195,7 +194,7 @@ def credentials_threads() -> list[threading.Thread]:
 
 @pytest.mark.usefixtures("imported")
 def test_neither_processes_nor_threads_pile_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "READ_TIMEOUT", 4.0)
+    monkeypatch.setattr(refresh_ahead, "READ_TIMEOUT", 4.0)
     before = len(credentials_threads())
 
     async def main() -> None:
@@ -214,7 +213,7 @@ def test_neither_processes_nor_threads_pile_up(hanging: Hanging, monkeypatch: py
 
 
 def test_a_read_that_its_callers_have_left_is_given_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "READ_TIMEOUT", 4.0)
+    monkeypatch.setattr(refresh_ahead, "READ_TIMEOUT", 4.0)
 
     async def leave() -> None:
         with pytest.raises(TimeoutError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aws_iam_async.testing import Account, Emulator, MariadbServer, PostgresServer
+from tests.cli.doctor.sts_double import Sts, serving
 from tests.docs.built_site import build
 
 CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
@@ -25,11 +26,13 @@ class World:
     Args:
         emulators: By the addresses under which the docs reach them.
         account: The AWS account.
+        sts: Gives out a key of the account for any role.
     """
 
-    def __init__(self, emulators: dict[str, Emulator], account: Account) -> None:
+    def __init__(self, emulators: dict[str, Emulator], account: Account, sts: Sts) -> None:
         self.emulators = emulators
         self._account = account
+        self._sts = sts
 
     def environment(self, home: Path) -> dict[str, str]:
         """Furnish a home directory, and return the environment variables that go with it."""
@@ -49,6 +52,7 @@ class World:
             "AWS_SHARED_CREDENTIALS_FILE": str(home / "credentials"),
             "AWS_CONFIG_FILE": str(home / "config"),
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL_STS": self._sts.url,
             "SSL_CERT_FILE": str(bundle),
             "DOCS_PORTS": json.dumps({address: emulator.port for address, emulator in self.emulators.items()}),
         }
@@ -58,6 +62,8 @@ class World:
 def world() -> Iterator[World]:
     account = Account()
     with ExitStack() as stack:
+        sts = stack.enter_context(serving())
+        sts.role_key = account.create_access_key(session=True)
         postgres = stack.enter_context(PostgresServer())
         mariadb = stack.enter_context(MariadbServer())
         for server in (postgres, mariadb):
@@ -88,6 +94,7 @@ def world() -> Iterator[World]:
                 "localhost:15433": dsql,
             },
             account,
+            sts,
         )
 
 

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aws_iam_async import PluginManager
-from aws_iam_async.credentials import cache
+from aws_iam_async import PluginManager, refresh_ahead
 from aws_iam_async.testing import AccessKey
 from tests.credentials.conftest import Answer, AwsHome, Endpoint
 from tests.faults.container import answer, serve
@@ -86,7 +85,7 @@ async def test_of_a_revoked_key(
     place: Site, served: Endpoint, load: Load, key: AccessKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pool would be back after this interval, which is 10 s in earnest."""
-    monkeypatch.setattr(cache, "REREAD_INTERVAL", 1.0)
+    monkeypatch.setattr(refresh_ahead, "REREAD_INTERVAL", 1.0)
     served.answer = answer(key)
     place.emulator.account.revoke(key.access_key)
     await reconnect_for(place, 1)

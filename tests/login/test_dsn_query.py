@@ -128,8 +128,8 @@ async def test_settings_of_a_dsn_are_set(postgresql: Rds, aws_home: AwsHome) -> 
         ("my_secret", "with plugins 'iam'"),
         ("api_token", "with plugins 'iam'"),
         ("pwd", "with plugins 'iam'"),
-        ("role_arn", "with plugins 'iam'"),
-        ("external_id", "with plugins 'iam'"),
+        ("roleArn", "did you mean role_arn?"),
+        ("role_arn", "role_arn must be the ARN of an IAM role"),
         ("region_name", "with plugins 'iam'"),
     ],
 )

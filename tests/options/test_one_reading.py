@@ -21,7 +21,7 @@ class SeenError(Exception):
 class Witness:
     """Takes the options of plugin ``iam``, and keeps the requests."""
 
-    option_names = frozenset({"iam_region", "iam_host", "profile", "credentials"})
+    option_names = frozenset({"iam_region", "iam_host", "profile", "credentials", "role_arn", "external_id"})
 
     def __init__(self) -> None:
         self.requests: list[ConnectRequest] = []
@@ -164,9 +164,7 @@ SECRETS = [
     "user_pwd",
     "passwd",
     "dbPassword",
-    "role_arn",
     "roleArn",
-    "external_id",
     "externalId",
     "region",
     "region_name",

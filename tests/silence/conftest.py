@@ -76,6 +76,17 @@ class Sources:
         self.home.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.endpoint.url}/creds")
 
     def role(self) -> dict[str, Any]:
+        """Set up a profile with a role."""
+        self._set_up_sts()
+        return {"profile": "mine"}
+
+    def assumed_role(self) -> dict[str, Any]:
+        """Set up a role as an option, and the profile that assumes it."""
+        self._set_up_sts()
+        role = "arn:aws:iam::123456789012:role/reader"
+        return {"profile": "base", "role_arn": role, "external_id": "shop-12", "role_session_name": "job"}
+
+    def _set_up_sts(self) -> None:
         self.endpoint.answer = Answer(f"""
             <AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
             <AccessKeyId>{self.key.access_key}</AccessKeyId><SecretAccessKey>{self.key.secret_key!s}</SecretAccessKey>
@@ -87,7 +98,6 @@ class Sources:
             "[profile mine]\nregion=us-east-1\nrole_arn=arn:aws:iam::123456789012:role/reader\nsource_profile=base\n"
             "[profile base]\naws_access_key_id=AKIABASE\naws_secret_access_key=of-no-interest-here\n"
         )
-        return {"profile": "mine"}
 
     def callable(self) -> dict[str, Any]:
         async def credentials() -> Credentials:
@@ -122,7 +132,17 @@ class Sources:
         }
 
 
-SOURCES = ("environment", "profile", "process", "container", "role", "callable", "callable_of_botocores", "session")
+SOURCES = (
+    "environment",
+    "profile",
+    "process",
+    "container",
+    "role",
+    "assumed_role",
+    "callable",
+    "callable_of_botocores",
+    "session",
+)
 
 
 @pytest.fixture(params=["asyncpg", "aiomysql", "psycopg"])

@@ -173,7 +173,7 @@ def test_wherever_credentials_come_from(
     assert ear.told() == []
 
 
-@pytest.mark.parametrize("source", ["container", "role", "process"])
+@pytest.mark.parametrize("source", ["container", "role", "assumed_role", "process"])
 @pytest.mark.parametrize("damage", ["truncated", "without a key", "of another kind"])
 def test_when_the_source_answers_nonsense_around_a_secret(
     source: str, damage: str, rds: Rds, ear: Ear, sources: Sources

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aws_iam_async import ConfigurationError, Credentials, Token, TokenError
-from aws_iam_async.credentials.cache import MAX_IDENTITIES
+from aws_iam_async.refresh_ahead import MAX_KEYS
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import TokenKey
 from benchmarks.virtual_loop import VirtualLoop
@@ -323,7 +323,7 @@ def test_an_identity_that_was_dropped_while_it_was_read_gets_no_timer() -> None:
             return read
 
         service, _ = make()
-        asking = [asyncio.create_task(service.get(make_key(load=reader()))) for _ in range(MAX_IDENTITIES + 10)]
+        asking = [asyncio.create_task(service.get(make_key(load=reader()))) for _ in range(MAX_KEYS + 10)]
         await asyncio.sleep(1)
         gate.set()
         await asyncio.gather(*asking)
@@ -331,4 +331,4 @@ def test_an_identity_that_was_dropped_while_it_was_read_gets_no_timer() -> None:
         await asyncio.sleep(24 * 3600)
 
     run(main)
-    assert reads == MAX_IDENTITIES + 10
+    assert reads == MAX_KEYS + 10

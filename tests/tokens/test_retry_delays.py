@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_iam_async.credentials.cache import is_retry_due, retry_delay
+from aws_iam_async.refresh_ahead import is_retry_due, retry_delay
 
 draws = st.floats(min_value=0, max_value=1, exclude_max=True)
 

@@ -14,6 +14,9 @@ from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.drivers.psycopg import PsycopgDriver
 from aws_iam_async.plugins.iam import IamPlugin
+from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin
+
+PLUGIN_OPTIONS = IamPlugin.option_names | SecretsManagerPlugin.option_names
 
 STUB = Path(options.__file__).with_name("typed.pyi")
 typed_options: Any = ModuleType("typed")
@@ -26,7 +29,7 @@ APART = {
 
 
 def accepted(driver: type[Driver], *, pool: bool) -> set[str]:
-    names = options.FIELDS | options.TLS_OPTIONS | IamPlugin.option_names | driver.connect_options
+    names = options.FIELDS | options.TLS_OPTIONS | PLUGIN_OPTIONS | driver.connect_options
     return {"plugins", *names, *driver.aliases, *(driver.pool_options if pool else ())}
 
 
@@ -52,5 +55,5 @@ def test_options_where_the_dsn_names_the_driver(typed: type, *, pool: bool) -> N
     )
 
 
-def test_options_of_the_plugin() -> None:
-    assert typed_options.IamOptions.__annotations__.keys() == IamPlugin.option_names
+def test_options_of_the_plugins() -> None:
+    assert typed_options.PluginOptions.__annotations__.keys() == PLUGIN_OPTIONS

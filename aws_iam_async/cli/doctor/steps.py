@@ -23,7 +23,7 @@ from aws_iam_async.cli.doctor.advice_login import QUERY_FAILED, likely_causes
 from aws_iam_async.cli.doctor.findings import Advice, Certificate, Findings, Passed, StepFailedError
 from aws_iam_async.cli.doctor.refusal import login_refusal
 from aws_iam_async.credentials.credentials import is_temporary
-from aws_iam_async.credentials.source import credentials_source
+from aws_iam_async.credentials.source import AssumedRole, source_of
 from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.errors import ConfigurationError, CredentialsError, DriverNotFoundError, RegionError
 from aws_iam_async.names import PLUGIN_OPTIONS
@@ -81,6 +81,7 @@ async def check_options(findings: Findings) -> Passed:
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
+    source_of(request.options)  # refuses a role that cannot be one
     secured = request.tls.secured()  # refuses modes that allow plaintext
     async with _time_limit(findings, f"{secured.root_cert}: cannot be read", advice_setup.FILE_SILENT):
         await contexts.context(secured)  # refuses a file that cannot be read
@@ -159,18 +160,22 @@ async def check_region(findings: Findings) -> Passed:
 
 
 async def check_credentials(findings: Findings) -> Passed:
-    """Read the AWS credentials."""
-    profile = findings.request.options.get("profile")
+    """Read the AWS credentials, and assume the role if there is one."""
+    profile, source = findings.request.options.get("profile"), source_of(findings.request.options)
+    base = source.base if isinstance(source, AssumedRole) else source
     try:
         async with _time_limit(findings, "the credentials source does not answer", advice_setup.source_silent(profile)):
-            findings.snapshot = await default_service().credentials(credentials_source(profile=profile))
+            first = await default_service().credentials(base)
+            findings.snapshot = await default_service().credentials(source)
     except ConfigurationError as error:
         raise StepFailedError(keywords_as_flags(str(error)), advice_setup.PROFILE_NOT_FOUND) from error
     except CredentialsError as error:
         advice = advice_setup.no_credentials(error, profile)
         raise StepFailedError(keywords_as_flags(error.problem), advice) from error
-    credentials, method = findings.snapshot
-    origin = SOURCES.get(method, method) + (f" (profile {profile})" if profile else "")
+    credentials, _ = findings.snapshot
+    origin = SOURCES.get(first.method, first.method) + (f" (profile {profile})" if profile else "")
+    if isinstance(source, AssumedRole):
+        origin = f"{origin} -> role {source.role_arn}, assumed with {first.credentials.access_key}"
     mismatch = advice_setup.session_token_mismatch(credentials.access_key, credentials.session_token)
     detail = f"{credentials.access_key} from {origin}, {_expiry(credentials.access_key, findings.snapshot.expires)}"
     return Passed(detail, () if mismatch is None else (mismatch,))
@@ -187,18 +192,20 @@ async def check_identity(findings: Findings) -> Passed:
     """Ask STS for the identity and the time. The answer is evidence for the login, and never a failure by itself."""
     if not findings.target.asks_sts:
         return Passed("skipped (--no-sts)")
-    timeout = min(findings.target.timeout, STS_TIMEOUT)
+    timeout, profile = min(findings.target.timeout, STS_TIMEOUT), findings.request.options.get("profile")
     ask_sts = functools.partial(
         sts.caller_identity,
         findings.snapshot.credentials,
         region=findings.signing_target.region,
-        profile=findings.request.options.get("profile"),
+        profile=profile,
         timeout=timeout,
     )
     try:
         # The SDK's own time limits do not cover the name resolution.
         async with asyncio.timeout(timeout):
             identity = findings.identity = await threads.run(ask_sts, name="STS")
+    except CredentialsError as error:
+        return Passed(f"STS is not asked: {error.problem}", (advice_setup.no_credentials(error, profile),))
     except (sts.StsUnreachableError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         detail = f"STS does not answer ({reason}), so identity and clock are not checked"

@@ -9,7 +9,8 @@ from typing import Any
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failures import safe_text
-from aws_iam_async.credentials.sdk import logs_without_secrets
+from aws_iam_async.credentials.sdk import call_api
+from aws_iam_async.errors import CredentialsError
 
 __all__ = ["Identity", "StsUnreachableError", "caller_identity", "clock_skew"]
 
@@ -35,35 +36,34 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
         credentials: The credentials to identify.
         region: The region of the STS endpoint.
         profile: The profile that configures the call (a proxy's certificates, other endpoints).
-        timeout: Seconds to connect, and again to wait for the answer.
+        timeout: Seconds for the call.
 
     Raises:
         StsUnreachableError: There was no answer.
+        TimeoutError: There was no answer in time.
+        CredentialsError: The call could not be made, such as without the SDK.
     """
-    from botocore import config, exceptions, session  # noqa: PLC0415 - takes 0.3 s, and --no-sts does without
-
-    # botocore 1.43 logs the headers of its requests, which include the session token. Its loggers exist only after the
-    # import.
-    with logs_without_secrets():
-        try:
-            client: Any = session.Session(profile=profile).create_client(
-                "sts",
-                region_name=region,
-                aws_access_key_id=credentials.access_key,
-                aws_secret_access_key=str(credentials.secret_key),
-                aws_session_token=None if credentials.session_token is None else str(credentials.session_token),
-                config=config.Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1}),
-            )
-            sent_at = time.time()
-            answer = client.get_caller_identity()
-            skew = clock_skew(_date(answer), sent_at, time.time())
-            return Identity(arn=answer["Arn"], account=answer["Account"], skew=skew)
-        except exceptions.ClientError as error:
-            refusal = str(error.response.get("Error", {}).get("Code", "unknown"))
-            return Identity(refusal=refusal, skew=clock_skew(_date(error.response), sent_at, time.time()))
-        except Exception as error:
-            # botocore raises exceptions of any type, for example if a captive portal answers.
+    sent_at = time.time()
+    try:
+        answer = call_api(
+            "sts",
+            "get_caller_identity",
+            credentials=credentials,
+            region=region,
+            profile=profile,
+            timeout=timeout,
+            attempts=1,
+        )
+    except (CredentialsError, TimeoutError):
+        raise
+    except Exception as error:
+        # botocore raises exceptions of any type, for example if a captive portal answers.
+        response = getattr(error, "response", None)  # of a ClientError
+        if not isinstance(response, dict):
             raise StsUnreachableError(safe_text(error)) from error
+        refusal = str(response.get("Error", {}).get("Code", "unknown"))
+        return Identity(refusal=refusal, skew=clock_skew(_date(response), sent_at, time.time()))
+    return Identity(arn=answer["Arn"], account=answer["Account"], skew=clock_skew(_date(answer), sent_at, time.time()))
 
 
 def clock_skew(date: str | None, sent_at: float, received_at: float) -> float | None:

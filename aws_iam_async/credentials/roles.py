@@ -1,0 +1,54 @@
+"""Credentials of an assumed role: one call to AWS STS, signed with the credentials of another source."""
+
+from typing import Any
+
+from aws_iam_async.credentials.credentials import Credentials, Snapshot
+from aws_iam_async.credentials.failures import credentials_error
+from aws_iam_async.credentials.sdk import call_api
+from aws_iam_async.credentials.source import AssumedRole, SdkChain
+from aws_iam_async.errors import ConfigurationError, CredentialsError
+from aws_iam_async.secret import redacted
+
+# By partition: the region to call if the SDK's settings name none. Every account may use it, and any region of the
+# partition will do.
+_REGIONS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+    "aws-eusc": "eusc-de-east-1",
+}
+
+
+def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -> Snapshot:
+    """Assume a role with the credentials of its base. Blocks: call it in a thread.
+
+    Raises:
+        CredentialsError: STS refuses, cannot be reached, or gives an unusable answer.
+        TimeoutError: There was no answer in time.
+    """
+    profile = source.base.profile if isinstance(source.base, SdkChain) else None
+    parameters: dict[str, Any] = {"RoleArn": source.role_arn, "RoleSessionName": source.role_session_name}
+    if source.external_id is not None:
+        parameters["ExternalId"] = source.external_id
+    answer = call_api(
+        "sts",
+        "assume_role",
+        credentials=credentials,
+        region=None,
+        default_region=_REGIONS.get(source.role_arn.split(":")[1]),
+        profile=profile,
+        timeout=timeout,
+        convert=lambda error: credentials_error(error, repr(source), profile),
+        **parameters,
+    )
+    # Redacted first, because a traceback with locals shows what a frame holds.
+    answer = {name: redacted(value) for name, value in answer.get("Credentials", {}).items()}
+    keys: list[Any] = [answer.get(name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")]
+    try:
+        return Snapshot(Credentials(*keys), "assume-role")
+    except ConfigurationError as error:
+        raise CredentialsError(f"{source!r} returned unusable credentials: {error}") from None

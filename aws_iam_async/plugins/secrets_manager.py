@@ -1,0 +1,313 @@
+"""The ``secrets_manager`` plugin: log in with the user and the password of a secret in AWS Secrets Manager."""
+
+import json
+import math
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from aws_iam_async import endpoints
+from aws_iam_async.credentials import sdk
+from aws_iam_async.credentials.credentials import Credentials, Snapshot
+from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code, safe_text
+from aws_iam_async.credentials.source import CredentialsSource, source_of
+from aws_iam_async.errors import AwsIamError, ConfigurationError, CredentialsError, RegionError
+from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache, wall_clock
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Secret, redacted
+from aws_iam_async.tls import contexts
+from aws_iam_async.tokens.service import TokenService
+
+DEFAULT_EXPIRATION = 870.0  # seconds, as in the AWS wrappers
+CALL_TIMEOUT = 20.0  # seconds
+
+_ARN = r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):[0-9]{12}:secret:\S+"
+# By AWS's error code. {secret} is the id, and {region} the region.
+_REMEDIES = REFUSED_KEYS | {
+    "UnrecognizedClientException": REFUSED_KEYS["InvalidClientTokenId"],
+    "InvalidSignatureException": REFUSED_KEYS["SignatureDoesNotMatch"],
+    "AccessDeniedException": Remedy(
+        "access-denied",
+        "Allow the identity secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key unless that is"
+        " aws/secretsmanager",
+    ),
+    "DecryptionFailure": Remedy(
+        "access-denied", "Allow the identity kms:Decrypt on the secret's key, and enable the key"
+    ),
+    "ResourceNotFoundException": Remedy(
+        "secret-not-found",
+        "Check secret_id, the account of the credentials, and the region: pass secret_region= if it is in another one",
+    ),
+    "InvalidRequestException": Remedy(
+        "secret-not-readable",
+        "If it was deleted, restore it",
+        "aws secretsmanager restore-secret --secret-id '{secret}' --region {region}",
+    ),
+}
+_REFUSED_CREDENTIALS = {*REFUSED_KEYS, "UnrecognizedClientException", "InvalidSignatureException"}
+_UNREACHABLE = Remedy(
+    "secret-not-readable", "Check that Secrets Manager, or the VPC endpoint in secret_endpoint, is reachable from here"
+)
+_SYSTEMS = {"postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql", "aurora": "mysql"}
+
+
+class SecretKey(NamedTuple):
+    """All that decides on what is read. Its ``repr`` is shown in messages."""
+
+    secret_id: str
+    region: str
+    endpoint: str | None
+    source: CredentialsSource
+    profile: str | None
+    username_property: str
+    password_property: str
+    expiration: float  # seconds
+
+    def __repr__(self) -> str:
+        return f"secret {self.secret_id!r} in {self.region}"
+
+    def error(self, problem: str, remedy: Remedy) -> CredentialsError:
+        command = remedy.command and remedy.command.format(secret=self.secret_id, region=self.region)
+        return CredentialsError(f"{self!r} {problem}", *remedy._replace(command=command))
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a secret holds. All but the password may be missing."""
+
+    password: Secret
+    user: str | None = None
+    host: str | None = None
+    port: int | None = None
+    database: str | None = None
+    system: str | None = None
+
+
+class SecretsManagerPlugin:
+    """Logs in with a secret of AWS Secrets Manager."""
+
+    option_names = PLUGIN_OPTIONS["secrets_manager"]
+    own_login = "plugin 'secrets_manager' logs in with the password of the secret"
+
+    def __init__(self, tokens: TokenService) -> None:
+        self._tokens = tokens
+        self._logins: RefreshAheadCache[SecretKey, Login] = RefreshAheadCache(self._read)
+
+    async def check(self, request: ConnectRequest) -> None:
+        secret_key(request)
+        await contexts.context(request.tls.secured())
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        """Log in with the secret. If the server rejects a cached one, it is read again, and the login repeated once."""
+        key = secret_key(request)
+        request = request.replace(tls=request.tls.secured())
+
+        async def dial(login: Login) -> Any:
+            return await call_next(with_login(request, key, login))
+
+        explain = partial(_add_login_notes, key)
+        return await self._logins.log_in(key, dial, request.login_rejected, explain=explain)
+
+    async def aclose(self) -> None:
+        await self._logins.aclose()
+
+    async def read(self, request: ConnectRequest) -> Login:
+        return await self._logins.get(secret_key(request))
+
+    async def _read(self, key: SecretKey) -> Reading[Login]:
+        async def call(snapshot: Snapshot) -> Secret | None:
+            return await self._logins.run_in_thread(key, partial(_secret_string, key, snapshot.credentials))
+
+        failure = None
+        try:
+            text = await self._tokens.call(key.source, call, _refuses_credentials)
+        except AwsIamError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the SDK raises anything
+            text, failure = None, _secret_error(key, error)
+        if failure:
+            raise failure
+        return Reading(parse(key, text), stale=wall_clock() + key.expiration)
+
+
+def secret_key(request: ConnectRequest) -> SecretKey:
+    """Read the plugin's options."""
+    options = request.options
+    secret_id, endpoint, region = (options.get(f"secret_{name}") for name in ("id", "endpoint", "region"))
+    if not isinstance(secret_id, str) or not re.fullmatch(r"[!-~]{1,512}", secret_id):
+        raise ConfigurationError(
+            "secret_id is missing: plugin 'secrets_manager' needs the name or the ARN of a secret, without spaces"
+            if secret_id is None
+            else "secret_id must be the name or the ARN of a secret, without spaces"
+        )
+    if endpoint is not None and not (isinstance(endpoint, str) and re.fullmatch(r"https?://[^\s@/]+/?", endpoint)):
+        raise ConfigurationError(
+            "secret_endpoint must be a URL such as https://vpce-1a2b.secretsmanager.eu-west-1.vpce.amazonaws.com"
+        )
+    return SecretKey(
+        secret_id,
+        _region(region, secret_id, request),
+        endpoint,
+        source_of(options),
+        options.get("profile"),
+        _property(options, "secret_username_property", "username"),
+        _property(options, "secret_password_property", "password"),
+        _expiration(options.get("secret_expiration")),
+    )
+
+
+def _region(given: object, secret_id: str, request: ConnectRequest) -> str:
+    """Return the region to ask: the given one, else that of the ARN, else by the rule for tokens."""
+    arn = re.fullmatch(_ARN, secret_id)
+    if secret_id.startswith("arn:") and arn is None:
+        raise ConfigurationError(
+            "secret_id is no ARN of a secret, such as arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-AbCdEf"
+        )
+    if given is None and arn is None:
+        given = request.options.get("iam_region")
+        if given is None and request.host is None:
+            raise RegionError("secret_region is missing: pass secret_region=, or the secret's ARN as secret_id=")
+        return endpoints.signing_region(given, request.host or "", option="secret_region")
+    region = endpoints.normalise_region(arn["region"] if given is None and arn else given, "secret_region")
+    if arn and arn["region"] != region:
+        raise RegionError(f"secret_region={region!r} contradicts the secret's ARN: omit secret_region")
+    return region
+
+
+def _property(options: Mapping[str, Any], option: str, default: str) -> str:
+    name = options.get(option, default)
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"{option} must be the name of a property in the secret, such as {default!r}")
+    return name
+
+
+def _expiration(value: object) -> float:
+    if value is None:
+        return DEFAULT_EXPIRATION
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ConfigurationError("secret_expiration must be a number of seconds, 0 for a read with each connection")
+    return float(value)
+
+
+def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
+    """Ask for the secret. Blocks. ``None``: it is binary."""
+    return redacted(  # type: ignore[no-any-return]  # the SDK's answer is untyped
+        sdk.call_api(
+            "secretsmanager",
+            "get_secret_value",
+            credentials=credentials,
+            region=key.region,
+            endpoint=key.endpoint,
+            profile=key.profile,
+            timeout=CALL_TIMEOUT,
+            SecretId=key.secret_id,
+        ).get("SecretString")
+    )
+
+
+def _refuses_credentials(error: BaseException) -> bool:
+    return error_code(error) in _REFUSED_CREDENTIALS
+
+
+def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:
+    if isinstance(error, TimeoutError):
+        return key.error(f"could not be read: no answer within {CALL_TIMEOUT:.0f} s", _UNREACHABLE)
+    return key.error(f"could not be read: {safe_text(error)}", _REMEDIES.get(error_code(error), _UNREACHABLE))
+
+
+def parse(key: SecretKey, text: Secret | None) -> Login:
+    """Read a secret: a JSON object as AWS writes it for databases, or else the password itself. Messages quote nothing.
+
+    Raises:
+        CredentialsError: The secret is binary or lacks what is needed.
+    """
+    if not text:
+        problem = "is binary" if text is None else "is empty"
+        raise key.error(
+            problem, Remedy("secret-unusable", "Store JSON with user and password, or the password as text")
+        )
+    properties = _properties(text)
+    if properties is None:
+        return Login(text)
+    user, password = (_needed(key, properties, option) for option in ("username", "password"))
+    engine = properties.get("engine", "").lower()
+    try:
+        return Login(
+            password,
+            user=endpoints.parse_name(user, "user"),
+            host=endpoints.parse_name(properties["host"], "host") if properties.get("host") else None,
+            port=endpoints.parse_port(properties["port"]) if properties.get("port") else None,
+            database=endpoints.parse_name(properties["dbname"], "dbname") if properties.get("dbname") else None,
+            system=next((system for name, system in _SYSTEMS.items() if name in engine), None),
+        )
+    except ConfigurationError as error:
+        failure = key.error(f"is unusable: {error}", Remedy("secret-unusable", "Correct this property of the secret"))
+    raise failure
+
+
+def _properties(text: Secret) -> dict[str, Secret] | None:
+    """Return the properties of a JSON object, all of them redacted; ``None`` if the text is something else."""
+
+    def redact(properties: dict[str, Any]) -> dict[str, Secret]:
+        return {
+            name: Secret(value if isinstance(value, str) else json.dumps(value))
+            for name, value in properties.items()
+            if value is not None
+        }
+
+    try:
+        document = json.loads(text, object_hook=redact)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _needed(key: SecretKey, properties: Mapping[str, Secret], name: str) -> Secret:
+    option, wanted = f"secret_{name}_property", getattr(key, f"{name}_property")
+    if not properties.get(wanted):
+        remedy = Remedy("secret-unusable", f"Add it, or pass {option}= with the name that it has")
+        raise key.error(f"has no property {wanted!r}", remedy)
+    return properties[wanted]
+
+
+def with_login(request: ConnectRequest, key: SecretKey, login: Login) -> ConnectRequest:
+    """Return the request with what the secret holds. Host, port and database of the caller win.
+
+    The port in the secret belongs to the host in the secret. A caller's own port is kept, if it is not the default one.
+    """
+    if login.system not in {None, request.system}:
+        raise ConfigurationError(
+            f"{key!r} is for {login.system}, and driver {request.driver} is for {request.system}: pass"
+            " another driver or secret_id"
+        )
+    if login.user is None and request.user is None:
+        raise ConfigurationError(f"user is missing: {key!r} is plain text, which is the password alone; pass user=")
+    if None not in {login.user, request.user} and login.user != request.user:
+        warnings.warn(f"user is ignored: {key!r} names another one. Omit user", UserWarning, stacklevel=2)
+    host, port = request.host, request.port
+    if host is None and login.host is not None:
+        host = login.host
+        if login.port is not None and port in {None, 5432, 3306}:
+            port = login.port
+    return request.replace(
+        user=login.user or request.user,
+        password=login.password,
+        host=host,
+        port=port,
+        database=request.database or login.database,
+    )
+
+
+def _add_login_notes(key: SecretKey, error: Exception, login: Login) -> None:
+    user = f" user {login.user!r} and" if login.user else ""
+    error.add_note(
+        f"The login was with{user} the password of {key!r}. Check that the secret belongs to this database, and that"
+        " its last rotation has finished. To find the cause, run aws-iam-async check (extra cli)."
+    )

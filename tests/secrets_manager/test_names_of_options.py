@@ -1,0 +1,58 @@
+"""The options are known by the plugin, and other programs' names lead to them."""
+
+import re
+from typing import Any
+
+import pytest
+
+from aws_iam_async import ConfigurationError, PluginManager, PluginNotFoundError
+
+DSN = "postgresql://shop.c9akciq32.eu-west-1.rds.amazonaws.com/shop"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("secretId", "secret_id"),
+        ("secretRegion", "secret_region"),
+        ("secretEndpoint", "secret_endpoint"),
+        ("secretUsernameProperty", "secret_username_property"),
+        ("secretPasswordProperty", "secret_password_property"),
+        ("secretsManagerSecretId", "secret_id"),
+        ("secretsManagerRegion", "secret_region"),
+        ("secretsManagerEndpoint", "secret_endpoint"),
+        ("secretsManagerSecretUsernameProperty", "secret_username_property"),
+        ("secrets_manager_secret_id", "secret_id"),
+        ("secrets_manager_region", "secret_region"),
+        ("secrets_manager_secret_password_key", "secret_password_property"),
+        ("secrets_manager_expiration", "secret_expiration"),
+    ],
+)
+async def test_names_of_the_aws_wrappers(name: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"unknown option '{name}' .*: did you mean {meant}\?"):
+        await PluginManager("secrets_manager").connect(f"{DSN}?{name}=x")
+    with pytest.raises(
+        ConfigurationError, match=rf"'{name}' .*: did you mean {meant}\? It needs the plugin 'secrets_manager'"
+    ):
+        await PluginManager("iam").connect(f"{DSN}?{name}=x")
+
+
+@pytest.mark.parametrize("options", [{"secret_id": "x"}, {"secret_region": "eu-west-1"}, {"secret_expiration": 60}])
+async def test_an_option_needs_the_plugin(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(ConfigurationError, match=f"'{name}' .*: it needs the plugin 'secrets_manager' in plugins="):
+        await PluginManager("iam").connect(DSN, **options)
+    with pytest.raises(ConfigurationError, match=f"'{name}' .*: it needs the plugin 'secrets_manager' in plugins="):
+        await PluginManager("iam").connect(DSN, server_settings=options)
+
+
+@pytest.mark.parametrize("code", ["awsSecretsManager", "aws_secrets_manager", "secretsManager", "secrets-manager"])
+def test_codes_of_the_aws_wrappers(code: str) -> None:
+    with pytest.raises(PluginNotFoundError, match="did you mean 'secrets_manager'"):
+        PluginManager(code)
+
+
+@pytest.mark.parametrize("plugins", ["iam,secrets_manager", "secrets_manager,otel,iam"])
+def test_one_chain_has_one_login(plugins: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape("keep one of them")):
+        PluginManager(plugins)
