@@ -34,6 +34,8 @@ from aws_iam_async.tls import contexts
 from aws_iam_async.tls.roots import root_file
 
 LIBPQ = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
+if "require_auth" not in LIBPQ:  # without it libpq could send a hash of the token
+    raise ImportError(f"it needs libpq 16 or newer, not {psycopg.pq.version() // 10000}")
 # Parameters that a request has fields for.
 FIELDS = frozenset({"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert"})
 PYTHON = frozenset(inspect.signature(psycopg.AsyncConnection.connect).parameters) - {"conninfo", "kwargs"}
@@ -265,11 +267,6 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
         for name in LIBPQ & {"hostaddr", "sslkeylogfile"}:
             options.setdefault(name, "")
     if isinstance(request.password, Bearer):
-        if "require_auth" not in LIBPQ:
-            raise ConfigurationError(
-                f"libpq {psycopg.pq.version() // 10000} could send a hash of the token."
-                " Install libpq 16 or newer, or psycopg[binary], which contains it"
-            )
         _require(options, "require_auth", "password")
     host = request.host
     if tls.server_name is not None and host is not None:
