@@ -53,7 +53,8 @@ class IamPlugin:
         that they are read again, at most once in 10 s. Otherwise, and the second time, the driver's own exception is
         raised, with notes on what was signed and what to check.
         """
-        request = await resolve_endpoint(request)
+        if request.options.get("iam_host") == AUTO:
+            request = await resolve_endpoint(request)
         login = self._logins.get(request)
         if login is None:
             login = self._logins[request] = login_for(request)
