@@ -52,6 +52,12 @@ WRONG_METHOD = 'authentication method requirement "password" failed: server requ
 NO_TLS = ("server does not support SSL", "server does not support TLS")
 # What a server says about a wrong token: PostgreSQL's words for 28P01, and for 28000 on RDS.
 REJECTIONS = ("password authentication failed", "PAM authentication failed", "IAM authentication failed")
+# The parameters for a secret that is for TLS only. Empty is "not given", for the environment and for service files as
+# well. libpq 18 writes the keys of TLS to sslkeylogfile.
+PROTECTION = {"gssencmode": "disable", "ssl_min_protocol_version": "TLSv1.2"} | dict.fromkeys(
+    LIBPQ & {"hostaddr", "sslkeylogfile"}, ""
+)
+NO_CHOICE = frozenset({"gssencmode", "require_auth"})
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
@@ -99,10 +105,12 @@ class PsycopgDriver:
                 f" {getattr(connection_class, '__name__', type(connection_class).__name__)}"
             )
         # libpq 18 ignores the case, and takes an empty string as no minimum.
-        if str(options.get("ssl_min_protocol_version", "TLSv1.2")).lower() not in {"tlsv1.2", "tlsv1.3"}:
+        minimum = options.get("ssl_min_protocol_version")
+        if minimum is not None and str(minimum).lower() not in {"tlsv1.2", "tlsv1.3"}:
             raise ConfigurationError("ssl_min_protocol_version must be 'TLSv1.2' or 'TLSv1.3'")
         if options.get(self.time_limit) == 0:
             raise ConfigurationError("connect_timeout must be more than 0 seconds; pass None for no limit")
+        _protection(request)
 
     def login_rejected(self, error: BaseException) -> bool:
         """PostgreSQL's and RDS's words: psycopg 3.3 has no SQLSTATE for an error at login."""
@@ -251,37 +259,41 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
 
 async def _parameters(request: ConnectRequest) -> dict[str, Any]:
     """Return the arguments for ``AsyncConnection.connect``."""
-    tls, options = request.tls, dict(request.driver_options)
-    options.pop("connection_class", None)
+    tls, host, hostaddr = request.tls, request.host, {}
     # It refuses to go on without TLS, and reports a file that cannot be read.
-    await contexts.context(tls, unix_socket=request.host is None or request.host.startswith(("/", "@")))
-    if tls.mode is not None:
-        options["sslmode"] = tls.mode
-    if tls.mode in {"verify-ca", "verify-full"}:
-        options["sslrootcert"] = await root_file(tls)
-    if tls.required:
-        _require(options, "gssencmode", "disable")
-        options.setdefault("ssl_min_protocol_version", "TLSv1.2")
-        # Empty is "not given", also for the environment and for a service file. libpq 18 writes the keys of TLS to the
-        # second one.
-        for name in LIBPQ & {"hostaddr", "sslkeylogfile"}:
-            options.setdefault(name, "")
-    if isinstance(request.password, Bearer):
-        _require(options, "require_auth", "password")
-    host = request.host
+    await contexts.context(tls, unix_socket=host is None or host.startswith(("/", "@")))
     if tls.server_name is not None and host is not None:
         # libpq verifies the server as ``host`` and dials ``hostaddr``. psycopg 3.3 tries several in their order.
         addresses = await _resolve(host, request.port)
-        host, options["hostaddr"] = ",".join([tls.server_name] * len(addresses)), ",".join(addresses)
-    return {
-        **options,
+        host, hostaddr = ",".join([tls.server_name] * len(addresses)), {"hostaddr": ",".join(addresses)}
+    parameters = {
+        **request.driver_options,
+        **_protection(request),
+        **hostaddr,
         "host": host,
         "port": request.port,
         "user": request.user,
         "password": request.password,
         "dbname": request.database,
+        "sslmode": tls.mode,
+        "sslrootcert": await root_file(tls) if tls.mode in {"verify-ca", "verify-full"} else None,
         "connect_timeout": LONGEST_TIMEOUT,
     }
+    parameters.pop("connection_class", None)
+    return parameters
+
+
+def _protection(request: ConnectRequest) -> dict[str, str]:
+    """Return the parameters that protect the secret. Refuse options that contradict them."""
+    parameters = dict(PROTECTION) if request.tls.required else {}
+    if isinstance(request.password, Bearer):
+        parameters["require_auth"] = "password"
+    for name, value in request.driver_options.items():
+        if value is not None and value != parameters.get(name, value):
+            if name in NO_CHOICE:
+                raise ConfigurationError(f"{name} must be {parameters[name]!r} to send a token; omit it")
+            parameters[name] = value
+    return parameters
 
 
 async def _resolve(host: str, port: int | None) -> list[str]:
@@ -292,12 +304,6 @@ async def _resolve(host: str, port: int | None) -> list[str]:
     except OSError as error:
         raise psycopg.OperationalError(f"failed to resolve host {host!r}: {error}") from error
     return [str(address[0]) for *_, address in found]
-
-
-def _require(options: dict[str, Any], name: str, value: str) -> None:
-    if options.get(name) not in {None, value}:
-        raise ConfigurationError(f"{name} must be {value!r} to send a token; omit it")
-    options[name] = value
 
 
 def _seconds(text: str, option: str) -> float | None:

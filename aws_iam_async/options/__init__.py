@@ -110,9 +110,10 @@ class OptionsReader:
             options=_only(given, self._plugin_options),
             driver_options=_only(given, driver.connect_options),
             alternates=tuple((host, port) for host, port in alternates if host is not None),
+            check=driver.check,
             login_rejected=driver.login_rejected,
         )
-        driver.check(request)
+        request.check(request)
         return Options(request, _only(given, driver.pool_options))
 
     def _check(self, given: Mapping[str, Any], *, pool: bool) -> None:

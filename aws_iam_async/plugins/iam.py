@@ -14,6 +14,7 @@ from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Bearer
 from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, kind_for, parse_expiration
@@ -113,7 +114,9 @@ def login_for(request: ConnectRequest) -> IamLogin:
         DEFAULT_EXPIRATION if expiration is None else parse_expiration(expiration, "iam_token_expiration"),
         kind_for(signed_host),
     )
-    return IamLogin(key, request.tls.secured(signed_host if signed_host != host else None))
+    tls = request.tls.secured(signed_host if signed_host != host else None)
+    request.check(request.replace(password=Bearer("a token"), tls=tls))
+    return IamLogin(key, tls)
 
 
 async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:

@@ -8,7 +8,7 @@ import psycopg
 import psycopg_pool
 import pytest
 
-from aws_iam_async import ConfigurationError, PluginManager
+from aws_iam_async import Credentials, CredentialsError, PluginManager
 from aws_iam_async.testing import Stage
 from tests.drivers.psycopg.conftest import gone
 from tests.login.conftest import Rds
@@ -71,10 +71,13 @@ async def test_callers_that_keep_coming_are_all_answered(manager: PluginManager,
             await asyncio.gather(*map(one, range(60)))
 
 
-async def test_a_wrong_option_is_not_hidden_by_a_time_out(manager: PluginManager, rds: Rds) -> None:
-    options = {**rds.options, "require_auth": "scram-sha-256"}
+async def test_missing_credentials_are_not_hidden_by_a_time_out(manager: PluginManager, rds: Rds) -> None:
+    async def credentials() -> Credentials:
+        raise LookupError("no key today")
+
+    options = {**rds.options, "credentials": credentials}
     async with manager.create_pool(rds.dsn, **options, min_size=0, max_size=1) as pool, asyncio.timeout(SOON):
-        with pytest.raises(ConfigurationError, match="require_auth"):
+        with pytest.raises(CredentialsError, match="raised LookupError"):
             await pool.getconn()
 
 

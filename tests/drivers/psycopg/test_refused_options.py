@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from aws_iam_async import ConfigurationError, PluginManager
+from aws_iam_async import ConfigurationError, Credentials, PluginManager
 from aws_iam_async.tls import Tls
 from aws_iam_async.tls.contexts import build
 from tests.login.conftest import Rds
@@ -44,6 +44,29 @@ async def test_connections(manager: PluginManager, rds: Rds, name: str) -> None:
         await manager.create_pool(rds.dsn, **{**rds.options, "min_size": 1, **options})
     assert rds.emulator.connections == 0
     assert rds.emulator.logins == []
+
+
+@pytest.mark.parametrize("way", ["connect", "create_pool"])
+@pytest.mark.parametrize("options", [{"require_auth": "none"}, {"gssencmode": "require"}])
+async def test_credentials_are_not_read_for_what_contradicts_a_token(
+    manager: PluginManager, rds: Rds, way: str, options: dict[str, Any]
+) -> None:
+    read: list[None] = []
+
+    async def credentials() -> Credentials:
+        read.append(None)
+        return Credentials("AKIAEXAMPLE", "example")
+
+    with pytest.raises(ConfigurationError, match="to send a token; omit it"):
+        await getattr(manager, way)(rds.dsn, **{**rds.options, **options, "credentials": credentials})
+    assert read == []
+
+
+async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
+    options = {**rds.options, "require_auth": "none", "gssencmode": "prefer"}
+    del options["iam_host"]
+    with pytest.raises(psycopg.OperationalError):
+        await PluginManager("").connect(rds.dsn, **options)
 
 
 @pytest.mark.parametrize(
