@@ -180,5 +180,5 @@ def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver
             ) from error
         if nearest(name, own):
             refuse_unknown([name], own, where=f"for an engine with driver {driver.name}")
-        if driver.query_has_settings and name not in driver.pool_options:
-            error.add_note(f"Pass a setting of the server as connect_args={{'server_settings': {{{name!r}: ...}}}}.")
+        if driver.setting and name not in driver.pool_options:
+            error.add_note(f"Pass a setting of the server as connect_args=dict({driver.setting.format(name=name)}).")

@@ -68,6 +68,7 @@ def _no_driver(name: str, system: str, default_port: int, variables: Mapping[str
         pool_options=nothing,
         query_options=RESEMBLE_TLS_OPTIONS,
         query_has_settings=True,
+        setting="",
         time_limit="timeout",
         read_query=lambda _query: {},
         check=lambda _request: None,

@@ -53,6 +53,7 @@ class AsyncpgDriver:
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
     query_options = QUERY_KEYWORDS | frozenset(REFUSED) | {"sslnegotiation"}
     query_has_settings = True
+    setting = "server_settings={{{name!r}: ...}}"
     time_limit = "timeout"
     default_time_limit: float | None = CONNECT["timeout"].default
     aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})

@@ -27,6 +27,7 @@ class Driver(Protocol):
     pool_options: frozenset[str]  # the keywords of its pool that are not a connection's
     query_options: frozenset[str]  # the names that it reads in the query of a DSN, without those of a request's fields
     query_has_settings: bool  # whether other names in the query are settings for the server
+    setting: str  # how to pass a setting of the server as a keyword, with its {name}; empty if there is no way
     time_limit: str  # the keyword that bounds a connection attempt, in seconds
     aliases: Mapping[str, str]  # its other names for a request's fields
     refused: Mapping[str, str]  # its keywords that cannot work here, with the alternative

@@ -46,6 +46,7 @@ REFUSED = {
     "service": "the plugins would not see what it sets; pass its parameters as options",
     "servicefile": "the plugins would not see what it sets; pass its parameters as options",
     "kwargs": "pass what it contains as options of create_pool()",
+    "server_settings": 'pass settings of the server as options="-c name=value"',
 }
 # libpq 18's own words, which it translates only if the process calls setlocale().
 WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
@@ -72,6 +73,7 @@ class PsycopgDriver:
     pool_options = POOL - {"connection_class"} - frozenset(REFUSED)
     query_options = LIBPQ - FIELDS
     query_has_settings = False
+    setting = 'options="-c {name}=..."'
     time_limit = "connect_timeout"
     aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)

@@ -25,7 +25,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a hash": ({"require_auth": "scram-sha-256"}, "require_auth must be 'password'"),
     "any method": ({"require_auth": ""}, "require_auth must be 'password'"),
     "Kerberos": ({"gssencmode": "prefer"}, "gssencmode must be 'disable'"),
-    "an option of asyncpg": ({"server_settings": {}}, "unknown option 'server_settings'"),
+    "settings, as for asyncpg": ({"server_settings": {"jit": "off"}}, 'server_settings: .* options="-c name=value"'),
+    "a setting": ({"search_path": "shop"}, 'pass a setting of the server as options="-c search_path=..."'),
+    "a mode that may be plaintext": ({"sslmode": "prefer", "sslrootcert": None}, "or pass 'verify-ca' or 'require'$"),
     "a time limit of asyncpg": ({"command_timeout": 3}, "unknown option 'command_timeout'"),
     "an option of aiomysql": ({"init_command": "SET x"}, "unknown option 'init_command'"),
     "a misspelled option": ({"row_factry": 1}, "did you mean row_factory"),
@@ -83,9 +85,15 @@ async def test_pools(manager: PluginManager, rds: Rds, options: dict[str, Any], 
     assert rds.emulator.connections == 0
 
 
+async def test_the_time_limit_of_another_driver(manager: PluginManager, rds: Rds) -> None:
+    with pytest.raises(ConfigurationError, match=r"timeout is an option of a pool: .* did you mean connect_timeout\?"):
+        await manager.connect(rds.dsn, **rds.options, timeout=3)
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
+        ("search_path=shop", 'pass a setting of the server as options="-c search_path=..."'),
         ("hostaddr=127.0.0.1", "hostaddr: pass the address as host"),
         ("service=x", "service: "),
         ("servicefile=x", "servicefile: |unknown option 'servicefile'"),  # libpq 18 knows it
