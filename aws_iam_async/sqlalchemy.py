@@ -154,10 +154,8 @@ def _as_dsn(url: URL) -> str:
 def _driver(url: URL) -> Driver:
     _, _, driver = url.drivername.partition("+")
     if driver not in drivers.BUILT_IN:
-        raise ConfigurationError(
-            f"the URL is for {url.drivername!r}; write 'postgresql+asyncpg://', 'postgresql+psycopg://' or"
-            " 'mysql+aiomysql://'"
-        )
+        schemes = [scheme for built_in in drivers.BUILT_IN.values() for scheme in built_in.schemes if "+" in scheme]
+        raise ConfigurationError(f"the URL is for {url.drivername!r}; available: {', '.join(schemes)}")
     return drivers.load_now(driver)
 
 

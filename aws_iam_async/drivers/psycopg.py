@@ -10,7 +10,7 @@ import inspect
 import math
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -19,14 +19,8 @@ import psycopg_pool
 from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async import endpoints
-from aws_iam_async.drivers.protocol import (
-    Reconnect,
-    libpq_parameter,
-    method_error,
-    no_tls_error,
-    open_together,
-    postgresql_hosts,
-)
+from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
+from aws_iam_async.drivers.protocol import Reconnect, open_together
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -62,24 +56,17 @@ NO_CHOICE = frozenset({"gssencmode", "require_auth"})
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
-class PsycopgDriver:
+class PsycopgDriver(PostgresqlDriver):
     """The driver psycopg."""
 
     name = "psycopg"
-    system = "postgresql"
-    default_port = 5432
-    alpn: str | None = "postgresql"
     connect_options = (LIBPQ | PYTHON | {"connection_class"}) - FIELDS - frozenset(REFUSED)
     pool_options = POOL - {"connection_class"} - frozenset(REFUSED)
     query_options = LIBPQ - FIELDS
     query_has_settings = False
     setting = 'options="-c {name}=..."'
     time_limit = "connect_timeout"
-    aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
-    variables: Mapping[str, str] = MappingProxyType(
-        {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
-    )
     unreachable: tuple[type[Exception], ...] = (psycopg.OperationalError,)
     unsuitable: tuple[type[Exception], ...] = ()
 
@@ -119,11 +106,6 @@ class PsycopgDriver:
         if not isinstance(error, psycopg.OperationalError):
             return False
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
-
-    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
-        if not request.alternates:
-            return (request,)
-        return postgresql_hosts(request, shuffled=libpq_parameter(request, "load_balance_hosts") == "random")
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
         connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)

@@ -76,7 +76,7 @@ def test_options_of_one_dialect_alone_are_sqlalchemys_to_judge() -> None:
 @pytest.mark.parametrize("drivername", ["postgresql", "postgresql+psycopg2", "mysql+asyncmy", "sqlite+aiosqlite"])
 def test_the_url_of_another_driver_is_refused(drivername: str) -> None:
     with pytest.raises(
-        ConfigurationError, match=re.escape(f"the URL is for {drivername!r}; write 'postgresql+asyncpg")
+        ConfigurationError, match=re.escape(f"the URL is for {drivername!r}; available: postgresql+asyncpg")
     ):
         create_async_engine(POSTGRESQL.replace("postgresql+asyncpg", drivername))
 
