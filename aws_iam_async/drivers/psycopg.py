@@ -136,16 +136,13 @@ class PsycopgDriver(PostgresqlDriver):
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens
 
-        def is_hopeless(error: Exception) -> bool:
-            return not isinstance(error, psycopg.OperationalError) or self.login_rejected(error)
-
         async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
             connection = pool.dialling[asyncio.current_task()] = first.pop() if first else await dial()
             return connection
 
         names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
         dialled = type(base.__name__, (base,), names)
-        pool = Pool(is_hopeless, **{**options, "connection_class": dialled, "open": False})
+        pool = Pool(self.login_rejected, **{**options, "connection_class": dialled, "open": False})
         if options.get("open") is False:
             return pool
         first += await open_together(dial, pool.min_size, self.abort)
@@ -174,16 +171,17 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
     """psycopg's pool. It tells its callers why a connection could not be made.
 
     In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background after a delay that
-    doubles. That is of no use after a rejected login or a wrong option. Such an error is raised at once, and the next
-    caller tries again.
+    doubles. That is of no use after a rejected login or missing credentials. Such an error is raised at once, and the
+    attempt is repeated for the next caller.
     """
 
-    def __init__(self, is_hopeless: Callable[[Exception], bool], **options: Any) -> None:
+    def __init__(self, login_rejected: Callable[[Exception], bool], **options: Any) -> None:
         super().__init__("", **options)
-        self.is_hopeless = is_hopeless
+        self.login_rejected = login_rejected
         self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
         self.last_error: Exception | None = None
-        self.given_up: Exception | None = None  # the hopeless one that ends wait()
+        self.hopeless: Exception | None = None  # the error that ends wait()
+        self.postponed: list[AddConnection] = []  # what is repeated for the next caller
 
     async def getconn(self, timeout: float | None = None) -> Any:
         try:
@@ -192,16 +190,15 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             raise error from self.last_error
 
     async def wait(self, timeout: float = 30.0) -> None:
-        self.given_up = None
-        if self.last_error is not None:
-            await self.check()  # it lets the pool grow
+        self.hopeless = None
+        self._repeat()
         try:
             await super().wait(timeout)
         except psycopg_pool.PoolTimeout as error:
             raise error from self.last_error
-        if self.given_up is not None:
+        if self.hopeless is not None:
             await self.close()
-            raise self.given_up
+            raise self.hopeless
 
     async def close(self, timeout: float = 5.0) -> None:
         for task in self.dialling:
@@ -223,20 +220,30 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         finally:
             del self.dialling[task]
         self.last_error = None
+        self._repeat()
         return connection
 
+    def _repeat(self) -> None:
+        while self.postponed:
+            self.run_task(self.postponed.pop())
+
+    def _maybe_grow_pool(self) -> None:
+        # A caller has to wait.
+        if self.postponed:
+            self.run_task(self.postponed.pop())
+        else:
+            super()._maybe_grow_pool()
+
     async def schedule_task(self, task: Any, delay: float) -> None:
-        """Do not try again later what is hopeless, but tell those who wait, and let the next caller try."""
         error = self.last_error
-        if error is None or not isinstance(task, AddConnection) or not self.is_hopeless(error):
+        may_pass = isinstance(error, psycopg.OperationalError) and not self.login_rejected(error)
+        if error is None or may_pass or not isinstance(task, AddConnection):
             await super().schedule_task(task, delay)
             return
-        self.given_up = error
-        async with self._lock:
-            self._nconns -= 1
-            self._growing = self._growing and not task.growing
-            if self._pool_full_event is not None:
-                self._pool_full_event.set()  # wakes wait()
+        self.hopeless = error
+        self.postponed.append(AddConnection(self, growing=task.growing))
+        if self._pool_full_event is not None:
+            self._pool_full_event.set()  # wakes wait()
         while self._waiting:
             await self._waiting.popleft().fail(copy_of(error))
 

@@ -51,6 +51,20 @@ async def test_the_next_caller_tries_again(manager: PluginManager, rds: Rds, siz
             await pool.putconn(connection)
 
 
+async def test_a_login_that_works_again_fills_the_pool(manager: PluginManager, rds: Rds) -> None:
+    async with manager.create_pool(rds.dsn, **rds.options, **rds.sizes(3, 5), check=check) as pool:
+        await reject(rds)
+        rds.emulator.cut_connections()
+        with pytest.raises(psycopg.OperationalError, match="PAM"):
+            await pool.getconn()
+        await reject(rds, 0)
+        async with asyncio.timeout(SOON):
+            async with pool.connection():
+                pass
+            await pool.wait()
+        assert pool.get_stats()["pool_available"] >= 3
+
+
 async def check(connection: psycopg.AsyncConnection) -> None:
     await psycopg_pool.AsyncConnectionPool.check_connection(connection)
 
