@@ -102,7 +102,10 @@ class PsycopgDriver(PostgresqlDriver):
         _protection(request)
 
     def login_rejected(self, error: BaseException) -> bool:
-        """PostgreSQL's and RDS's words: psycopg 3.3 has no SQLSTATE for an error at login."""
+        """PostgreSQL's and RDS's words, in English: psycopg 3.3 has no SQLSTATE for an error at login.
+
+        A server with another ``lc_messages`` is not understood, so no login there is repeated.
+        """
         if not isinstance(error, psycopg.OperationalError):
             return False
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
