@@ -47,12 +47,12 @@ WRONG_METHOD = 'authentication method requirement "password" failed: server requ
 NO_TLS = ("server does not support SSL", "server does not support TLS")
 # What a server says about a wrong token: PostgreSQL's words for 28P01, and for 28000 on RDS.
 REJECTIONS = ("password authentication failed", "PAM authentication failed", "IAM authentication failed")
-# The parameters for a secret that is for TLS only. Empty is "not given", for the environment and for service files as
-# well. libpq 18 writes the keys of TLS to sslkeylogfile.
-PROTECTION = {"gssencmode": "disable", "ssl_min_protocol_version": "TLSv1.2"} | dict.fromkeys(
-    LIBPQ & {"hostaddr", "sslkeylogfile"}, ""
-)
-NO_CHOICE = frozenset({"gssencmode", "require_auth"})
+# The parameters that protect a secret for TLS only, and those that protect a token: the values that they may have, the
+# default first.
+FOR_TLS_ONLY = {"gssencmode": ["disable"], "ssl_min_protocol_version": ["TLSv1.2", "TLSv1.3"]}
+FOR_TOKEN = {"require_auth": ["password"]}
+# Empty is "not given", for the environment and for service files as well. libpq 18 writes the keys of TLS to a file.
+EMPTY = dict.fromkeys(LIBPQ & {"hostaddr", "sslkeylogfile"}, "")
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
@@ -93,13 +93,9 @@ class PsycopgDriver(PostgresqlDriver):
                 "connection_class must be a subclass of psycopg.AsyncConnection, not"
                 f" {getattr(connection_class, '__name__', type(connection_class).__name__)}"
             )
-        # libpq 18 ignores the case, and takes an empty string as no minimum.
-        minimum = options.get("ssl_min_protocol_version")
-        if minimum is not None and str(minimum).lower() not in {"tlsv1.2", "tlsv1.3"}:
-            raise ConfigurationError("ssl_min_protocol_version must be 'TLSv1.2' or 'TLSv1.3'")
         if options.get(self.time_limit) == 0:
             raise ConfigurationError("connect_timeout must be more than 0 seconds; pass None for no limit")
-        _protection(request)
+        _protected(request)
 
     def login_rejected(self, error: BaseException) -> bool:
         """PostgreSQL's and RDS's words, in English: psycopg 3.3 has no SQLSTATE for an error at login.
@@ -111,9 +107,9 @@ class PsycopgDriver(PostgresqlDriver):
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
-        connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         try:
-            return await connection_class.connect(**await _parameters(request))
+            parameters = await _parameters(request)
+            return await parameters.pop("connection_class", psycopg.AsyncConnection).connect(**parameters)
         except BaseException as error:
             # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
             error.with_traceback(None)
@@ -260,9 +256,8 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
         # libpq verifies the server as ``host`` and dials ``hostaddr``. psycopg 3.3 tries several in their order.
         addresses = await _resolve(host, request.port)
         host, hostaddr = ",".join([tls.server_name] * len(addresses)), {"hostaddr": ",".join(addresses)}
-    parameters = {
-        **request.driver_options,
-        **_protection(request),
+    return {
+        **_protected(request),
         **hostaddr,
         "host": host,
         "port": request.port,
@@ -273,21 +268,23 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
         "sslrootcert": await root_file(tls) if tls.mode in {"verify-ca", "verify-full"} else None,
         "connect_timeout": LONGEST_TIMEOUT,
     }
-    parameters.pop("connection_class", None)
-    return parameters
 
 
-def _protection(request: ConnectRequest) -> dict[str, str]:
-    """Return the parameters that protect the secret. Refuse options that contradict them."""
-    parameters = dict(PROTECTION) if request.tls.required else {}
+def _protected(request: ConnectRequest) -> dict[str, Any]:
+    """Return the driver's options with those that protect the secret. Refuse options that contradict them."""
+    options = {name: value for name, value in request.driver_options.items() if value is not None or name in PYTHON}
+    if request.tls.required:
+        options = EMPTY | options
+        _require(options, FOR_TLS_ONLY)
     if isinstance(request.password, Bearer):
-        parameters["require_auth"] = "password"
-    for name, value in request.driver_options.items():
-        if value is not None and value != parameters.get(name, value):
-            if name in NO_CHOICE:
-                raise ConfigurationError(f"{name} must be {parameters[name]!r} to send a token; omit it")
-            parameters[name] = value
-    return parameters
+        _require(options, FOR_TOKEN)
+    return options
+
+
+def _require(options: dict[str, Any], needed: Mapping[str, list[str]]) -> None:
+    for name, values in needed.items():
+        if options.setdefault(name, values[0]) not in values:
+            raise ConfigurationError(f"{name} must be {' or '.join(map(repr, values))} to send a token; omit it")
 
 
 async def _resolve(host: str, port: int | None) -> list[str]:

@@ -65,7 +65,7 @@ async def test_credentials_are_not_read_for_what_contradicts_a_token(
 
 
 async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
-    options = {**rds.options, "require_auth": "none", "gssencmode": "prefer"}
+    options = {**rds.options, "require_auth": "none", "gssencmode": "prefer", "ssl_min_protocol_version": "TLSv1"}
     del options["iam_host"]
     with pytest.raises(psycopg.OperationalError):
         await PluginManager("").connect(rds.dsn, **options)
