@@ -13,6 +13,9 @@ def _never(_error: BaseException) -> bool:
     return False
 
 
+def _accept(_request: "ConnectRequest") -> None: ...
+
+
 def _frozen(value: Any) -> Any:
     """Return a copy of dicts, lists and sets that cannot be changed, and any other value as it is."""
     if isinstance(value, dict):
@@ -51,6 +54,8 @@ class ConnectRequest:
         driver_options: The driver's own keywords.
         alternates: Further ``(host, port)`` pairs of a PostgreSQL DSN with several hosts. Each host goes through all
             plugins with a request of its own, in which this is empty.
+        check: Raises a :class:`ConfigurationError` for a request that the driver cannot serve. A plugin may call it
+            with the request that it is going to pass on, before it waits for the secret.
         login_rejected: Returns whether an exception of this driver means that the server refused the login.
     """
 
@@ -65,6 +70,7 @@ class ConnectRequest:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     driver_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     alternates: tuple[tuple[str, int], ...] = ()
+    check: Callable[["ConnectRequest"], None] = _accept
     login_rejected: Callable[[BaseException], bool] = _never
 
     def __post_init__(self) -> None:

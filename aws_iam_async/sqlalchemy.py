@@ -155,10 +155,8 @@ def _as_dsn(url: URL) -> str:
 def _driver(url: URL) -> Driver:
     _, _, driver = url.drivername.partition("+")
     if driver not in drivers.BUILT_IN:
-        raise ConfigurationError(
-            f"the URL is for {url.drivername!r}; write 'postgresql+asyncpg://', 'postgresql+psycopg://' or"
-            " 'mysql+aiomysql://'"
-        )
+        schemes = [scheme for built_in in drivers.BUILT_IN.values() for scheme in built_in.schemes if "+" in scheme]
+        raise ConfigurationError(f"the URL is for {url.drivername!r}; available: {', '.join(schemes)}")
     return drivers.load_now(driver)
 
 
@@ -181,5 +179,5 @@ def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver
             ) from error
         if nearest(name, own):
             refuse_unknown([name], own, where=f"for an engine with driver {driver.name}")
-        if driver.query_has_settings and name not in driver.pool_options:
-            error.add_note(f"Pass a setting of the server as connect_args={{'server_settings': {{{name!r}: ...}}}}.")
+        if driver.setting and name not in driver.pool_options:
+            error.add_note(f"Pass a setting of the server as connect_args=dict({driver.setting.format(name=name)}).")

@@ -78,20 +78,27 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
 
 
 async def _compare_psycopg(emulator: Emulator) -> dict[str, Spread]:
-    """The same with libpq, which reads the file of authorities for each connection."""
+    """The same with libpq, which reads the file of authorities for each connection.
+
+    Bare psycopg gets all parameters that verify the server, and keep the token from being sent in another way.
+    """
     token = await RdsTokenProvider().get_token(host=emulator.host, port=emulator.port, user="app")
-    tls: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(emulator.ca_file), "require_auth": "password"}
+    parameters: dict[str, Any] = {
+        "host": emulator.host,
+        "hostaddr": emulator.dial_host,
+        "port": emulator.port,
+        "user": "app",
+        "dbname": "shop",
+        "password": str(token.value),
+        "sslmode": "verify-full",
+        "sslrootcert": str(emulator.ca_file),
+        "ssl_min_protocol_version": "TLSv1.2",
+        "gssencmode": "disable",
+        "require_auth": "password",
+    }
 
     async def bare() -> Any:
-        return await psycopg.AsyncConnection.connect(
-            host=emulator.host,
-            hostaddr=emulator.dial_host,
-            port=emulator.port,
-            user="app",
-            dbname="shop",
-            password=str(token.value),
-            **tls,
-        )
+        return await psycopg.AsyncConnection.connect(**parameters)
 
     async with PluginManager() as manager:
         dsn = emulator.dsn("app", "shop").replace("://", "+psycopg://")

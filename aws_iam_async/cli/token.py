@@ -9,6 +9,7 @@ import click
 
 from aws_iam_async import drivers
 from aws_iam_async.cli.connection import connection_arguments, plugin_for
+from aws_iam_async.drivers.postgresql import PostgresqlDriver
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
@@ -49,7 +50,7 @@ async def _token(dsn: str, options: dict[str, Any]) -> Secret:
 
 
 # By scheme: the database system, its usual port, and its clients' environment variables.
-POSTGRESQL = ("postgresql", 5432, {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"})
+POSTGRESQL = (PostgresqlDriver.system, PostgresqlDriver.default_port, PostgresqlDriver.variables)
 MYSQL: tuple[str, int, dict[str, str]] = ("mysql", 3306, {})
 SYSTEMS = {"postgresql": POSTGRESQL, "postgres": POSTGRESQL, "mysql": MYSQL, "mariadb": MYSQL}
 # Options of drivers that would count as misspelled options for TLS.
@@ -74,6 +75,7 @@ def _no_driver(name: str, system: str, default_port: int, variables: Mapping[str
         pool_options=nothing,
         query_options=RESEMBLE_TLS_OPTIONS,
         query_has_settings=True,
+        setting="",
         time_limit="timeout",
         read_query=lambda _query: {},
         check=lambda _request: None,

@@ -1,9 +1,11 @@
 """The known drivers: built in by a line in a table, or found as entry points. Each is imported on first use."""
 
 import functools
+import re
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aws_iam_async import threads
 from aws_iam_async.drivers.protocol import Driver
@@ -17,17 +19,33 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "aws_iam_async.drivers"
 
 
-# By name: where the driver is, and the schemes of its DSNs.
+class BuiltIn(NamedTuple):
+    """Where a driver of this package is."""
+
+    factory: str
+    schemes: tuple[str, ...]  # of its DSNs
+    oldest: Mapping[str, str]  # the libraries that it imports, with their oldest versions, as in pyproject.toml
+
+
 BUILT_IN = {
-    "asyncpg": ("aws_iam_async.drivers.asyncpg:AsyncpgDriver", ("postgresql", "postgres", "postgresql+asyncpg")),
-    "aiomysql": (
+    "asyncpg": BuiltIn(
+        "aws_iam_async.drivers.asyncpg:AsyncpgDriver",
+        ("postgresql", "postgres", "postgresql+asyncpg"),
+        {"asyncpg": "0.32"},
+    ),
+    "aiomysql": BuiltIn(
         "aws_iam_async.drivers.aiomysql:AiomysqlDriver",
         ("mysql", "mariadb", "mysql+aiomysql", "mariadb+aiomysql"),
+        {"aiomysql": "0.3.2"},
     ),
-    "psycopg": ("aws_iam_async.drivers.psycopg:PsycopgDriver", ("postgresql", "postgres", "postgresql+psycopg")),
+    "psycopg": BuiltIn(
+        "aws_iam_async.drivers.psycopg:PsycopgDriver",
+        ("postgresql", "postgres", "postgresql+psycopg"),
+        {"psycopg": "3.3", "psycopg_pool": "3.3.1"},
+    ),
 }
 # Of several drivers for a scheme the first one is the default.
-_BY_SCHEME = {scheme: name for name, (_, schemes) in reversed(BUILT_IN.items()) for scheme in schemes}
+_BY_SCHEME = {scheme: name for name, built_in in reversed(BUILT_IN.items()) for scheme in built_in.schemes}
 
 _loaded: dict[str, Driver] = {}
 
@@ -37,7 +55,7 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     by_scheme = _BY_SCHEME.get(scheme) or _by_entry_point(scheme) if scheme else None
     if driver is None:
         if by_scheme is None:
-            known = "'asyncpg', 'aiomysql' or 'psycopg'"
+            known = " or ".join(map(repr, BUILT_IN))
             raise ConfigurationError(f"there is no DSN: is its variable unset? Else pass driver={known}")
         return by_scheme
     name = driver.__name__ if isinstance(driver, ModuleType) else driver
@@ -50,7 +68,7 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
 
 def _reads(name: str, scheme: str) -> bool:
     """Whether a driver that is not the scheme's default may have it. Those of entry points may have any system's."""
-    return scheme in BUILT_IN[name][1] if name in BUILT_IN else "+" not in scheme
+    return scheme in BUILT_IN[name].schemes if name in BUILT_IN else "+" not in scheme
 
 
 def _by_entry_point(scheme: str) -> str:
@@ -71,20 +89,33 @@ def load_now(name: str) -> Driver:
     """Import a driver in this thread."""
     with threads.fork_barrier():
         if name in BUILT_IN:
-            module, _, factory = BUILT_IN[name][0].partition(":")
-            try:
-                _loaded[name] = getattr(import_module(module), factory)()
-            except ImportError as error:
-                problem = f"is not installed (no module named {error.name!r})"
-                if not isinstance(error, ModuleNotFoundError):
-                    problem = f"cannot be imported ({' '.join(str(error).split())})"
-                raise DriverNotFoundError(f"driver {name!r} {problem}: pip install 'aws-iam-async[{name}]'") from error
+            _loaded[name] = _import(name, BUILT_IN[name])
         elif name in _installed():
             _loaded[name] = _installed()[name].load()()
         else:
             available = ", ".join((*BUILT_IN, *_installed()))
             raise ConfigurationError(f"unknown driver{shown(name)}; available: {available}")
     return _loaded[name]
+
+
+def _import(name: str, built_in: BuiltIn) -> Driver:
+    try:
+        for library, version in built_in.oldest.items():
+            installed = import_module(library).__version__
+            if _numbers(installed) < _numbers(version):
+                raise ImportError(f"it needs {library} {version} or newer, not {installed}")
+        module, _, factory = built_in.factory.partition(":")
+        driver: Driver = getattr(import_module(module), factory)()
+    except ImportError as error:
+        problem = f"is not installed (no module named {error.name!r})"
+        if not isinstance(error, ModuleNotFoundError):
+            problem = f"cannot be imported ({' '.join(str(error).split())})"
+        raise DriverNotFoundError(f"driver {name!r} {problem}: pip install 'aws-iam-async[{name}]'") from error
+    return driver
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 @functools.cache

@@ -7,7 +7,7 @@ context that requires TLS (``tls.contexts.context_key``). A token is not sent as
 import asyncio
 import inspect
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import asyncpg
 from asyncpg.connect_utils import TLSUpgradeProto
 
-from aws_iam_async.drivers.protocol import Reconnect, abort_transport, method_error, no_tls_error, postgresql_hosts
+from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
+from aws_iam_async.drivers.protocol import Reconnect, abort_transport
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -41,25 +42,18 @@ QUERY_KEYWORDS = frozenset({"passfile", "target_session_attrs", "krbsrvname", "g
 INVALID_PASSWORD, INVALID_AUTHORIZATION, CONNECTION_FAILURE = "28P01", "28000", "08006"
 
 
-class AsyncpgDriver:
+class AsyncpgDriver(PostgresqlDriver):
     """The driver asyncpg."""
 
     name = "asyncpg"
-    system = "postgresql"
-    default_port = 5432
-    # PostgreSQL 17 requires it where TLS comes first, and asyncpg 0.32 sets it on all contexts of its own.
-    alpn: str | None = "postgresql"
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"}
     query_options = QUERY_KEYWORDS | frozenset(REFUSED) | {"sslnegotiation"}
     query_has_settings = True
+    setting = "server_settings={{{name!r}: ...}}"
     time_limit = "timeout"
     default_time_limit: float | None = CONNECT["timeout"].default
-    aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
-    variables: Mapping[str, str] = MappingProxyType(
-        {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
-    )
     unreachable: tuple[type[Exception], ...] = (OSError, asyncpg.CannotConnectNowError)
     unsuitable: tuple[type[Exception], ...] = (asyncpg.TargetServerAttributeNotMatched,)
 
@@ -99,9 +93,6 @@ class AsyncpgDriver:
         if error.sqlstate == CONNECTION_FAILURE:
             return "unable to accept connection, access denied" in str(error)
         return bool(error.sqlstate == INVALID_PASSWORD)
-
-    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
-        return postgresql_hosts(request) if request.alternates else (request,)
 
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
         # asyncpg 0.32 ignores ``ssl`` on a Unix socket, and looks for such a socket if there is no host.

@@ -1,12 +1,9 @@
 """What this package needs to know about a database driver, and what drivers share."""
 
 import asyncio
-import os
-import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.request import ConnectRequest
 
 Reconnect: TypeAlias = Callable[[Callable[[ConnectRequest], Awaitable[Any]]], Awaitable[Any]]
@@ -27,6 +24,7 @@ class Driver(Protocol):
     pool_options: frozenset[str]  # the keywords of its pool that are not a connection's
     query_options: frozenset[str]  # the names that it reads in the query of a DSN, without those of a request's fields
     query_has_settings: bool  # whether other names in the query are settings for the server
+    setting: str  # how to pass a setting of the server as a keyword, with its {name}; empty if there is no way
     time_limit: str  # the keyword that bounds a connection attempt, in seconds
     aliases: Mapping[str, str]  # its other names for a request's fields
     refused: Mapping[str, str]  # its keywords that cannot work here, with the alternative
@@ -116,40 +114,3 @@ async def open_together(
             if not isinstance(opened, BaseException):
                 abort(opened)
         raise
-
-
-def postgresql_hosts(request: ConnectRequest, *, shuffled: bool = False) -> Iterator[ConnectRequest]:
-    """Yield a request for each of several PostgreSQL hosts. With ``prefer-standby`` each host has a second turn.
-
-    A driver cannot try them by itself: it would send the token that was signed for one host to the others.
-    """
-    hosts = [(request.host, request.port), *request.alternates]
-    if shuffled:
-        random.shuffle(hosts)
-    turns: tuple[dict[str, str], ...] = ({},)
-    if libpq_parameter(request, "target_session_attrs") == "prefer-standby":
-        turns = ({"target_session_attrs": "standby"}, {"target_session_attrs": "any"})
-    for changes in turns:
-        options = {**request.driver_options, **changes}
-        for host, port in hosts:
-            yield request.replace(host=host, port=port, alternates=(), driver_options=options)
-
-
-def libpq_parameter(request: ConnectRequest, name: str) -> Any:
-    return request.driver_options.get(name) or os.environ.get(f"PG{name.replace('_', '').upper()}")
-
-
-def no_tls_error(request: ConnectRequest) -> InsecureTransportError:
-    return InsecureTransportError(
-        f"{request.host}:{request.port} offers no TLS, so the token was not sent. Connect to the database itself or"
-        " through a tunnel that passes TLS through."
-    )
-
-
-def method_error(request: ConnectRequest, demand: str) -> InsecureTransportError:
-    """Return the error for a PostgreSQL server that demands anything but the token itself."""
-    return InsecureTransportError(
-        f"{request.host}:{request.port} {demand} for user {request.user!r}, but a token is only sent as plaintext."
-        " Check that the user exists there and may log in with IAM"
-        f" (on RDS: GRANT rds_iam TO {request.user})."
-    )

@@ -10,7 +10,7 @@ import inspect
 import math
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -19,14 +19,8 @@ import psycopg_pool
 from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async import endpoints
-from aws_iam_async.drivers.protocol import (
-    Reconnect,
-    libpq_parameter,
-    method_error,
-    no_tls_error,
-    open_together,
-    postgresql_hosts,
-)
+from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
+from aws_iam_async.drivers.protocol import Reconnect, open_together
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -34,6 +28,8 @@ from aws_iam_async.tls import contexts
 from aws_iam_async.tls.roots import root_file
 
 LIBPQ = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
+if "require_auth" not in LIBPQ:  # without it libpq could send a hash of the token
+    raise ImportError(f"it needs libpq 16 or newer, not {psycopg.pq.version() // 10000}")
 # Parameters that a request has fields for.
 FIELDS = frozenset({"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert"})
 PYTHON = frozenset(inspect.signature(psycopg.AsyncConnection.connect).parameters) - {"conninfo", "kwargs"}
@@ -44,6 +40,7 @@ REFUSED = {
     "service": "the plugins would not see what it sets; pass its parameters as options",
     "servicefile": "the plugins would not see what it sets; pass its parameters as options",
     "kwargs": "pass what it contains as options of create_pool()",
+    "server_settings": 'pass settings of the server as options="-c name=value"',
 }
 # libpq 18's own words, which it translates only if the process calls setlocale().
 WRONG_METHOD = 'authentication method requirement "password" failed: server requested'
@@ -55,26 +52,26 @@ REJECTIONS = (
     "IAM authentication failed",
     "unable to accept connection, access denied",
 )
+# The parameters that protect a secret for TLS only, and those that protect a token: the values that they may have, the
+# default first.
+FOR_TLS_ONLY = {"gssencmode": ["disable"], "ssl_min_protocol_version": ["TLSv1.2", "TLSv1.3"]}
+FOR_TOKEN = {"require_auth": ["password"]}
+# Empty is "not given", for the environment and for service files as well. libpq 18 writes the keys of TLS to a file.
+EMPTY = dict.fromkeys(LIBPQ & {"hostaddr", "sslkeylogfile"}, "")
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
-class PsycopgDriver:
+class PsycopgDriver(PostgresqlDriver):
     """The driver psycopg."""
 
     name = "psycopg"
-    system = "postgresql"
-    default_port = 5432
-    alpn: str | None = "postgresql"
     connect_options = (LIBPQ | PYTHON | {"connection_class"}) - FIELDS - frozenset(REFUSED)
     pool_options = POOL - {"connection_class"} - frozenset(REFUSED)
     query_options = LIBPQ - FIELDS
     query_has_settings = False
+    setting = 'options="-c {name}=..."'
     time_limit = "connect_timeout"
-    aliases: Mapping[str, str] = MappingProxyType({"dbname": "database"})
     refused: Mapping[str, str] = MappingProxyType(REFUSED)
-    variables: Mapping[str, str] = MappingProxyType(
-        {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
-    )
     unreachable: tuple[type[Exception], ...] = (psycopg.OperationalError,)
     unsuitable: tuple[type[Exception], ...] = ()
 
@@ -101,27 +98,23 @@ class PsycopgDriver:
                 "connection_class must be a subclass of psycopg.AsyncConnection, not"
                 f" {getattr(connection_class, '__name__', type(connection_class).__name__)}"
             )
-        # libpq 18 ignores the case, and takes an empty string as no minimum.
-        if str(options.get("ssl_min_protocol_version", "TLSv1.2")).lower() not in {"tlsv1.2", "tlsv1.3"}:
-            raise ConfigurationError("ssl_min_protocol_version must be 'TLSv1.2' or 'TLSv1.3'")
         if options.get(self.time_limit) == 0:
             raise ConfigurationError("connect_timeout must be more than 0 seconds; pass None for no limit")
+        _protected(request)
 
     def login_rejected(self, error: BaseException) -> bool:
-        """The words of PostgreSQL, RDS and Aurora DSQL: psycopg 3.3 has no SQLSTATE for an error at login."""
+        """The words of PostgreSQL, RDS and Aurora DSQL, in English: psycopg 3.3 has no SQLSTATE for an error at login.
+
+        A server with another ``lc_messages`` is not understood, so no login there is repeated.
+        """
         if not isinstance(error, psycopg.OperationalError):
             return False
         return any(f"FATAL:  {words}" in str(error) for words in REJECTIONS)
 
-    def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
-        if not request.alternates:
-            return (request,)
-        return postgresql_hosts(request, shuffled=libpq_parameter(request, "load_balance_hosts") == "random")
-
     async def connect(self, request: ConnectRequest, *, reconnect: Reconnect) -> Any:
-        connection_class = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         try:
-            return await connection_class.connect(**await _parameters(request))
+            parameters = await _parameters(request)
+            return await parameters.pop("connection_class", psycopg.AsyncConnection).connect(**parameters)
         except BaseException as error:
             # psycopg's frames hold the token, and the socket of an attempt that was cancelled.
             error.with_traceback(None)
@@ -147,16 +140,13 @@ class PsycopgDriver:
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens
 
-        def is_hopeless(error: Exception) -> bool:
-            return not isinstance(error, psycopg.OperationalError) or self.login_rejected(error)
-
         async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
             connection = pool.dialling[asyncio.current_task()] = first.pop() if first else await dial()
             return connection
 
         names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
         dialled = type(base.__name__, (base,), names)
-        pool = Pool(is_hopeless, **{**options, "connection_class": dialled, "open": False})
+        pool = Pool(self.login_rejected, **{**options, "connection_class": dialled, "open": False})
         if options.get("open") is False:
             return pool
         first += await open_together(dial, pool.min_size, self.abort)
@@ -185,16 +175,17 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
     """psycopg's pool. It tells its callers why a connection could not be made.
 
     In psycopg_pool 3.3 they only get a ``PoolTimeout``, while the pool tries again in the background after a delay that
-    doubles. That is of no use after a rejected login or a wrong option. Such an error is raised at once, and the next
-    caller tries again.
+    doubles. That is of no use after a rejected login or missing credentials. Such an error is raised at once, and the
+    attempt is repeated for the next caller.
     """
 
-    def __init__(self, is_hopeless: Callable[[Exception], bool], **options: Any) -> None:
+    def __init__(self, login_rejected: Callable[[Exception], bool], **options: Any) -> None:
         super().__init__("", **options)
-        self.is_hopeless = is_hopeless
+        self.login_rejected = login_rejected
         self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
         self.last_error: Exception | None = None
-        self.given_up: Exception | None = None  # the hopeless one that ends wait()
+        self.hopeless: Exception | None = None  # the error that ends wait()
+        self.postponed: list[AddConnection] = []  # what is repeated for the next caller
 
     async def getconn(self, timeout: float | None = None) -> Any:
         try:
@@ -203,16 +194,15 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             raise error from self.last_error
 
     async def wait(self, timeout: float = 30.0) -> None:
-        self.given_up = None
-        if self.last_error is not None:
-            await self.check()  # it lets the pool grow
+        self.hopeless = None
+        self._repeat()
         try:
             await super().wait(timeout)
         except psycopg_pool.PoolTimeout as error:
             raise error from self.last_error
-        if self.given_up is not None:
+        if self.hopeless is not None:
             await self.close()
-            raise self.given_up
+            raise self.hopeless
 
     async def close(self, timeout: float = 5.0) -> None:
         for task in self.dialling:
@@ -234,62 +224,72 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         finally:
             del self.dialling[task]
         self.last_error = None
+        self._repeat()
         return connection
 
+    def _repeat(self) -> None:
+        while self.postponed:
+            self.run_task(self.postponed.pop())
+
+    def _maybe_grow_pool(self) -> None:
+        # A caller has to wait.
+        if self.postponed:
+            self.run_task(self.postponed.pop())
+        else:
+            super()._maybe_grow_pool()
+
     async def schedule_task(self, task: Any, delay: float) -> None:
-        """Do not try again later what is hopeless, but tell those who wait, and let the next caller try."""
         error = self.last_error
-        if error is None or not isinstance(task, AddConnection) or not self.is_hopeless(error):
+        may_pass = isinstance(error, psycopg.OperationalError) and not self.login_rejected(error)
+        if error is None or may_pass or not isinstance(task, AddConnection):
             await super().schedule_task(task, delay)
             return
-        self.given_up = error
-        async with self._lock:
-            self._nconns -= 1
-            self._growing = self._growing and not task.growing
-            if self._pool_full_event is not None:
-                self._pool_full_event.set()  # wakes wait()
+        self.hopeless = error
+        self.postponed.append(AddConnection(self, growing=task.growing))
+        if self._pool_full_event is not None:
+            self._pool_full_event.set()  # wakes wait()
         while self._waiting:
             await self._waiting.popleft().fail(copy_of(error))
 
 
 async def _parameters(request: ConnectRequest) -> dict[str, Any]:
     """Return the arguments for ``AsyncConnection.connect``."""
-    tls, options = request.tls, dict(request.driver_options)
-    options.pop("connection_class", None)
+    tls, host, hostaddr = request.tls, request.host, {}
     # It refuses to go on without TLS, and reports a file that cannot be read.
-    await contexts.context(tls, unix_socket=request.host is None or request.host.startswith(("/", "@")))
-    if tls.mode is not None:
-        options["sslmode"] = tls.mode
-    if tls.mode in {"verify-ca", "verify-full"}:
-        options["sslrootcert"] = await root_file(tls)
-    if tls.required:
-        _require(options, "gssencmode", "disable")
-        options.setdefault("ssl_min_protocol_version", "TLSv1.2")
-        # Empty is "not given", also for the environment and for a service file. libpq 18 writes the keys of TLS to the
-        # second one.
-        for name in LIBPQ & {"hostaddr", "sslkeylogfile"}:
-            options.setdefault(name, "")
-    if isinstance(request.password, Bearer):
-        if "require_auth" not in LIBPQ:
-            raise ConfigurationError(
-                f"libpq {psycopg.pq.version() // 10000} could send a hash of the token."
-                " Install libpq 16 or newer, or psycopg[binary], which contains it"
-            )
-        _require(options, "require_auth", "password")
-    host = request.host
+    await contexts.context(tls, unix_socket=host is None or host.startswith(("/", "@")))
     if tls.server_name is not None and host is not None:
         # libpq verifies the server as ``host`` and dials ``hostaddr``. psycopg 3.3 tries several in their order.
         addresses = await _resolve(host, request.port)
-        host, options["hostaddr"] = ",".join([tls.server_name] * len(addresses)), ",".join(addresses)
+        host, hostaddr = ",".join([tls.server_name] * len(addresses)), {"hostaddr": ",".join(addresses)}
     return {
-        **options,
+        **_protected(request),
+        **hostaddr,
         "host": host,
         "port": request.port,
         "user": request.user,
         "password": request.password,
         "dbname": request.database,
+        "sslmode": tls.mode,
+        "sslrootcert": await root_file(tls) if tls.mode in {"verify-ca", "verify-full"} else None,
         "connect_timeout": LONGEST_TIMEOUT,
     }
+
+
+def _protected(request: ConnectRequest) -> dict[str, Any]:
+    """Return the driver's options with those that protect the secret. Refuse options that contradict them."""
+    options = {name: value for name, value in request.driver_options.items() if value is not None or name in PYTHON}
+    if request.tls.required:
+        options = EMPTY | options
+        _require(options, FOR_TLS_ONLY)
+    if isinstance(request.password, Bearer):
+        _require(options, FOR_TOKEN)
+    return options
+
+
+def _require(options: dict[str, Any], needed: Mapping[str, list[str]]) -> None:
+    for name, values in needed.items():
+        if options.setdefault(name, values[0]) not in values:
+            raise ConfigurationError(f"{name} must be {' or '.join(map(repr, values))} to send a token; omit it")
 
 
 async def _resolve(host: str, port: int | None) -> list[str]:
@@ -300,12 +300,6 @@ async def _resolve(host: str, port: int | None) -> list[str]:
     except OSError as error:
         raise psycopg.OperationalError(f"failed to resolve host {host!r}: {error}") from error
     return [str(address[0]) for *_, address in found]
-
-
-def _require(options: dict[str, Any], name: str, value: str) -> None:
-    if options.get(name) not in {None, value}:
-        raise ConfigurationError(f"{name} must be {value!r} to send a token; omit it")
-    options[name] = value
 
 
 def _seconds(text: str, option: str) -> float | None:

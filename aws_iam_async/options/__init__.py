@@ -110,9 +110,10 @@ class OptionsReader:
             options=_only(given, self._plugin_options),
             driver_options=_only(given, driver.connect_options),
             alternates=tuple((host, port) for host, port in alternates if host is not None),
+            check=driver.check,
             login_rejected=driver.login_rejected,
         )
-        driver.check(request)
+        request.check(request)
         return Options(request, _only(given, driver.pool_options))
 
     def _check(self, given: Mapping[str, Any], *, pool: bool) -> None:
@@ -122,10 +123,13 @@ class OptionsReader:
             if name in refused:
                 raise ConfigurationError(f"{name}: {refused[name]}")
             if name in driver.pool_options and not pool:
-                raise ConfigurationError(f"{name} is an option of a pool: pass it to create_pool(), not to connect()")
+                meant = nearest(name, driver.connect_options)
+                guess = f"; did you mean {meant}?" if meant else ""
+                raise ConfigurationError(
+                    f"{name} is an option of a pool: pass it to create_pool(), not to connect(){guess}"
+                )
             if name not in self._known:
-                advice = f"pass a setting of the server as {_SETTINGS}={{{name!r}: ...}}" * self._is_setting(name)
-                refuse_unknown([name], self._known, where=self._where, other=advice)
+                self._refuse_unknown(name, self._known)
         self._check_settings(given.get(_SETTINGS))
         if not (isinstance(given.get("password"), str | None) or callable(given["password"])):
             raise ConfigurationError(f"password must be a string, not {type(given['password']).__name__}")
@@ -162,16 +166,21 @@ class OptionsReader:
         for name, value in _by_field(query, driver).items():
             if name in self._keywords_only:
                 raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
-            if name not in self._in_query and not self._is_setting(name):
-                refuse_unknown([name], self._in_query, where=self._where, keywords=self._keywords_only)
+            if name not in self._in_query and not (driver.query_has_settings and self._is_setting(name)):
+                self._refuse_unknown(name, self._in_query, keywords=self._keywords_only)
             (given if name in self._own else for_driver)[name] = value
         return {**driver.read_query(for_driver), **given}
 
     def _is_setting(self, name: str) -> bool:
-        """Whether an unknown name is a setting, which asyncpg sends to the server, and not a misspelled option."""
-        if not self._driver.query_has_settings or meant_instead_of_setting(name):
+        """Whether an unknown name may be a setting of the server, and is not a misspelled option."""
+        if meant_instead_of_setting(name):
             return False
         return "." in name or not nearest(name, self._in_query, likeness=_MISSPELLED)
+
+    def _refuse_unknown(self, name: str, known: frozenset[str], keywords: frozenset[str] = frozenset()) -> None:
+        setting = self._driver.setting.format(name=name) if self._is_setting(name) else ""
+        advice = f"pass a setting of the server as {setting}" if setting else ""
+        refuse_unknown([name], known, where=self._where, keywords=keywords, other=advice)
 
 
 def merge(*layers: Mapping[str, Any], driver: Driver) -> dict[str, Any]:

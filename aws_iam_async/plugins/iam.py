@@ -15,6 +15,7 @@ from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.refresh_ahead import log_in
 from aws_iam_async.request import ConnectRequest
+from aws_iam_async.secret import Bearer
 from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import DEFAULT_EXPIRATION, Token, TokenKey, TokenKind, kind_for, parse_expiration
@@ -110,7 +111,9 @@ def login_for(request: ConnectRequest) -> IamLogin:
         DEFAULT_EXPIRATION if expiration is None else parse_expiration(expiration, "iam_token_expiration"),
         kind,
     )
-    return IamLogin(key, request.tls.secured(signed_host if signed_host != host else None))
+    tls = request.tls.secured(signed_host if signed_host != host else None)
+    request.check(request.replace(password=Bearer("a token"), tls=tls))
+    return IamLogin(key, tls)
 
 
 def _check_kind(kind: TokenKind, request: ConnectRequest, option: str) -> None:

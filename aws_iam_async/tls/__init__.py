@@ -52,7 +52,7 @@ class Tls(NamedTuple):
         if (mode := self.mode) in _PLAINTEXT_MODES:
             raise ConfigurationError(
                 f"ssl/sslmode {mode!r}{' (ssl=False)' if mode == 'disable' else ''} may send the secret in plaintext; "
-                "omit it for 'verify-full', or pass 'verify-ca', 'require' or an SSLContext"
+                "omit it for 'verify-full', or pass 'verify-ca' or 'require'"
             )
         if mode is None and self.context is None:
             mode = "verify-full"
@@ -105,6 +105,6 @@ def _word(value: object, option: str) -> TlsMode | None:
     meant = {**_BOOLEANS, **_MYSQL_WORDS}.get(plain, plain)
     known = ", ".join(map(repr, _WORDS))
     if option == "ssl":
-        known += ", True, False or an SSLContext; pass the path of a file as sslrootcert"
+        known += ", True, False, or an SSLContext if the driver takes one; pass the path of a file as sslrootcert"
     advice = f"did you mean {meant!r}?" if meant in _WORDS else f"it must be one of {known}"
     raise ConfigurationError(f"{option}:{shown(word) or ' this value'} is unknown; {advice}")

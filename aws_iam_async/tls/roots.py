@@ -1,7 +1,6 @@
 """A PEM file of all trusted authorities, for drivers that read a file and take no ``SSLContext``: those of libpq."""
 
 import contextlib
-import functools
 import hashlib
 import os
 import ssl
@@ -13,31 +12,35 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
+_made: list[tuple[Path, int]] = []  # with a descriptor that tells whether the file is still there
+
 
 async def root_file(tls: Tls) -> str:
     """Return the PEM file to verify a server with: the caller's, else one of the RDS authorities and the system's.
 
-    The file is in the user's cache directory, under a name made from its content. So processes can share it, and a
-    process that runs on gets another file when one of the sources changes.
+    The file is in the user's cache directory, under a name made from its content, so that processes can share it. It is
+    made once in a process, and again if something has cleared the cache.
     """
     if tls.root_cert is not None:
         return tls.root_cert
-    try:
-        return await threads.run(_trusted_by_default, name="root certificates", share_as=_trusted_by_default)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
-        ) from error
+    if not _made or os.fstat(_made[-1][1]).st_nlink == 0:
+        try:
+            await threads.run(_make, name="root certificates", share_as=_make)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
+            ) from error
+    return str(_made[-1][0])
 
 
-def _trusted_by_default() -> str:
-    sources = [(path, path.stat()) for path in (Path(RDS_CA_BUNDLE), *system_roots())]
-    state = tuple((path, found.st_mtime_ns, found.st_size) for path, found in sources)
-    file = _combine(state)
-    if not file.exists():  # something has cleared the cache directory
-        _combine.cache_clear()
-        file = _combine(state)
-    return str(file)
+def _make() -> None:
+    content = b"\n".join(path.read_bytes() for path in (Path(RDS_CA_BUNDLE), *system_roots()))
+    file = _directory() / f"roots-{hashlib.sha256(content).hexdigest()}.pem"
+    if not file.exists() or file.read_bytes() != content:
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
+            written.write(content)
+        Path(written.name).replace(file)  # in one step: another process may read it now
+    _made.append((file, os.open(file, os.O_RDONLY)))
 
 
 def system_roots() -> list[Path]:
@@ -47,17 +50,6 @@ def system_roots() -> list[Path]:
         return [Path(paths.cafile)]
     folder = Path(paths.capath) if paths.capath is not None else None
     return sorted({path.resolve() for path in folder.iterdir() if path.is_file()}) if folder is not None else []
-
-
-@functools.lru_cache(maxsize=1)
-def _combine(state: tuple[tuple[Path, int, int], ...]) -> Path:
-    content = b"\n".join(path.read_bytes() for path, _, _ in state)
-    file = _directory() / f"roots-{hashlib.sha256(content).hexdigest()}.pem"
-    if not file.exists() or file.read_bytes() != content:
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
-            written.write(content)
-        Path(written.name).replace(file)  # in one step: another process may read it now
-    return file
 
 
 def _directory() -> Path:

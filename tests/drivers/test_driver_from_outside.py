@@ -20,6 +20,7 @@ class ToyDriver:
     connect_options = frozenset({"timeout", "colour"})
     pool_options = query_options = frozenset()
     query_has_settings = False
+    setting = ""
     time_limit, default_time_limit = "timeout", 5.0
     aliases = refused = variables = NONE
     unreachable = unsuitable = ()

@@ -132,6 +132,8 @@ def moved(name: str) -> str:
     ("method", "parameters"),
     [
         (psycopg_pool.AsyncConnectionPool._connect, "(self, timeout: 'float | None' = None) -> 'ACT'"),
+        (psycopg_pool.AsyncConnectionPool._maybe_grow_pool, "(self) -> 'None'"),
+        (psycopg_pool.AsyncConnectionPool.run_task, "(self, task: 'MaintenanceTask') -> 'None'"),
         (psycopg_pool.AsyncConnectionPool.schedule_task, "(self, task: 'MaintenanceTask', delay: 'float') -> 'None'"),
         (WaitingClient.fail, "(self, error: 'Exception') -> 'bool'"),
     ],
@@ -144,14 +146,14 @@ async def test_attributes_of_psycopgs_pool() -> None:
     pool = psycopg_pool.AsyncConnectionPool("", open=False)
     await pool.open()
     await pool.close()
-    state = {"_lock", "_waiting", "_nconns", "_growing", "_pool_full_event"}
-    assert state <= set(vars(pool)), moved("state of this name")
+    assert {"_waiting", "_pool_full_event"} <= set(vars(pool)), moved("state of this name")
     assert AddConnection(pool, growing=True).growing is True, moved("AddConnection.growing")
 
 
 def test_psycopgs_pool_makes_and_repeats_connections_through_our_methods() -> None:
     used = names_in(psycopg_pool.AsyncConnectionPool._add_connection)
-    assert {"_connect", "schedule_task", "AddConnection", "_nconns", "_growing"} <= used, moved("way to connect")
+    assert {"_connect", "schedule_task", "AddConnection"} <= used, moved("way to connect")
+    assert "_maybe_grow_pool" in names_in(psycopg_pool.AsyncConnectionPool._getconn_unchecked), moved("way to wait")
 
 
 def test_psycopgs_errors_hold_what_is_removed() -> None:

@@ -58,7 +58,7 @@ def test_what_resembles_nothing_is_refused_by_sqlalchemy() -> None:
 def test_a_setting_of_the_server_is_told_its_place() -> None:
     with pytest.raises(TypeError, match="Invalid argument") as refused:
         create_async_engine(POSTGRESQL, application_name="till")
-    advice = "Pass a setting of the server as connect_args={'server_settings': {'application_name': ...}}."
+    advice = "Pass a setting of the server as connect_args=dict(server_settings={'application_name': ...})."
     assert refused.value.__notes__ == [advice]
 
 
@@ -76,7 +76,7 @@ def test_options_of_one_dialect_alone_are_sqlalchemys_to_judge() -> None:
 @pytest.mark.parametrize("drivername", ["postgresql", "postgresql+psycopg2", "mysql+asyncmy", "sqlite+aiosqlite"])
 def test_the_url_of_another_driver_is_refused(drivername: str) -> None:
     with pytest.raises(
-        ConfigurationError, match=re.escape(f"the URL is for {drivername!r}; write 'postgresql+asyncpg")
+        ConfigurationError, match=re.escape(f"the URL is for {drivername!r}; available: postgresql+asyncpg")
     ):
         create_async_engine(POSTGRESQL.replace("postgresql+asyncpg", drivername))
 

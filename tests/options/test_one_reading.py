@@ -282,6 +282,8 @@ async def test_what_is_wrong_is_answered_in_one_error(way: Way, dsn: str, hint: 
         ("postgresql://db", "application_name", "pass a setting of the server as server_settings={'application_name'"),
         ("postgresql://db", "statement_timeout", "pass a setting of the server as server_settings="),
         ("mysql://db", "application_name", "did you mean program_name"),
+        ("mysql://db", "wait_timeout", "pass a setting of the server as init_command='SET wait_timeout = ...'"),
+        ("mysql://db", "server_settings", "pass settings of the server as init_command='SET name = value'"),
         ("postgresql://db", "service", "service files are not read"),
         ("postgresql://db", "connect_timeout", "did you mean timeout"),
         ("postgresql://db", "lock_timeout", "Or pass a setting of the server as server_settings={'lock_timeout'"),

@@ -67,7 +67,10 @@ def test_a_root_certificate_means_verification(mode: object, meant: TlsMode, pat
         ({"ssl": "VERIFY-FULL"}, "ssl: 'VERIFY-FULL' is unknown"),
         ({"sslmode": ""}, "sslmode: '' is unknown; it must be one of 'disable', 'allow'"),
         ({"sslmode": True}, "sslmode: 'bool' is unknown; it must be one of"),
-        ({"ssl": {"ca": "x"}}, "ssl: 'dict' is unknown; it must be one of .* True, False or an SSLContext"),
+        (
+            {"ssl": {"ca": "x"}},
+            "ssl: 'dict' is unknown; it must be one of .* True, False, or an SSLContext if the driver takes one",
+        ),
         ({"ssl": 1}, "ssl: 'int' is unknown; it must be"),
         ({"ssl": "require", "sslmode": "verify-full"}, "ssl is 'require' and sslmode is 'verify-full'"),
         ({"ssl": False, "sslmode": "verify-full"}, "ssl is 'disable' and sslmode is 'verify-full'"),

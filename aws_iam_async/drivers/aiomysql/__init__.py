@@ -29,7 +29,7 @@ FIELDS = frozenset({"host", "port", "user", "password", "db", "ssl"})
 REFUSED = dict.fromkeys(
     ("read_default_file", "read_default_group"),
     "option files are not read; pass host, port, user and database themselves",
-)
+) | {"server_settings": "pass settings of the server as init_command='SET name = value'"}
 # The functions of aiomysql 0.3 that read the server's greeting, and its answer to a statement.
 NO_LOGIN = frozenset({"_get_server_information", "_read_query_result"})
 CONNECT = inspect.signature(PlainConnection).parameters
@@ -68,6 +68,7 @@ class AiomysqlDriver:
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
     query_options = frozenset(QUERY_TYPES) | frozenset(REFUSED)
     query_has_settings = False
+    setting = "init_command='SET {name} = ...'"
     time_limit = "connect_timeout"
     default_time_limit: float | None = None
     aliases: Mapping[str, str] = MappingProxyType({"db": "database"})

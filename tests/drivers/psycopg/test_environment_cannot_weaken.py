@@ -69,15 +69,20 @@ async def test_a_service(
     await is_verified(manager, rds, options)
 
 
+@pytest.mark.parametrize("not_given", [{}, {"sslkeylogfile": None}])
 async def test_a_service_does_not_keep_the_keys_of_tls(
-    manager: PluginManager, by_name: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    manager: PluginManager,
+    by_name: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    not_given: dict[str, Any],
 ) -> None:
     """libpq 18 writes them to a file, with which a recorded connection can be read."""
     kept = tmp_path / "keys"
     monkeypatch.setenv("PGSERVICE", "weak")
     monkeypatch.setenv("PGSERVICEFILE", service_file(tmp_path / "services", f"sslkeylogfile={kept}"))
     with contextlib.suppress(psycopg.OperationalError):  # libpq 17 does not know it
-        async with manager.connect(**by_name):
+        async with manager.connect(**by_name, **not_given):
             pass
     assert not kept.exists()
 

@@ -8,7 +8,7 @@ import psycopg
 import psycopg_pool
 import pytest
 
-from aws_iam_async import ConfigurationError, PluginManager
+from aws_iam_async import Credentials, CredentialsError, PluginManager
 from aws_iam_async.testing import Stage
 from tests.drivers.psycopg.conftest import gone
 from tests.login.conftest import Rds
@@ -51,6 +51,20 @@ async def test_the_next_caller_tries_again(manager: PluginManager, rds: Rds, siz
             await pool.putconn(connection)
 
 
+async def test_a_login_that_works_again_fills_the_pool(manager: PluginManager, rds: Rds) -> None:
+    async with manager.create_pool(rds.dsn, **rds.options, **rds.sizes(3, 5), check=check) as pool:
+        await reject(rds)
+        rds.emulator.cut_connections()
+        with pytest.raises(psycopg.OperationalError, match="PAM"):
+            await pool.getconn()
+        await reject(rds, 0)
+        async with asyncio.timeout(SOON):
+            async with pool.connection():
+                pass
+            await pool.wait()
+        assert pool.get_stats()["pool_available"] >= 3
+
+
 async def check(connection: psycopg.AsyncConnection) -> None:
     await psycopg_pool.AsyncConnectionPool.check_connection(connection)
 
@@ -71,10 +85,13 @@ async def test_callers_that_keep_coming_are_all_answered(manager: PluginManager,
             await asyncio.gather(*map(one, range(60)))
 
 
-async def test_a_wrong_option_is_not_hidden_by_a_time_out(manager: PluginManager, rds: Rds) -> None:
-    options = {**rds.options, "require_auth": "scram-sha-256"}
+async def test_missing_credentials_are_not_hidden_by_a_time_out(manager: PluginManager, rds: Rds) -> None:
+    async def credentials() -> Credentials:
+        raise LookupError("no key today")
+
+    options = {**rds.options, "credentials": credentials}
     async with manager.create_pool(rds.dsn, **options, min_size=0, max_size=1) as pool, asyncio.timeout(SOON):
-        with pytest.raises(ConfigurationError, match="require_auth"):
+        with pytest.raises(CredentialsError, match="raised LookupError"):
             await pool.getconn()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from aws_iam_async import ConfigurationError, PluginManager
+from aws_iam_async import ConfigurationError, Credentials, PluginManager
 from aws_iam_async.tls import Tls
 from aws_iam_async.tls.contexts import build
 from tests.login.conftest import Rds
@@ -25,7 +25,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a hash": ({"require_auth": "scram-sha-256"}, "require_auth must be 'password'"),
     "any method": ({"require_auth": ""}, "require_auth must be 'password'"),
     "Kerberos": ({"gssencmode": "prefer"}, "gssencmode must be 'disable'"),
-    "an option of asyncpg": ({"server_settings": {}}, "unknown option 'server_settings'"),
+    "settings, as for asyncpg": ({"server_settings": {"jit": "off"}}, 'server_settings: .* options="-c name=value"'),
+    "a setting": ({"search_path": "shop"}, 'pass a setting of the server as options="-c search_path=..."'),
+    "a mode that may be plaintext": ({"sslmode": "prefer", "sslrootcert": None}, "or pass 'verify-ca' or 'require'$"),
     "a time limit of asyncpg": ({"command_timeout": 3}, "unknown option 'command_timeout'"),
     "an option of aiomysql": ({"init_command": "SET x"}, "unknown option 'init_command'"),
     "a misspelled option": ({"row_factry": 1}, "did you mean row_factory"),
@@ -46,6 +48,29 @@ async def test_connections(manager: PluginManager, rds: Rds, name: str) -> None:
     assert rds.emulator.logins == []
 
 
+@pytest.mark.parametrize("way", ["connect", "create_pool"])
+@pytest.mark.parametrize("options", [{"require_auth": "none"}, {"gssencmode": "require"}])
+async def test_credentials_are_not_read_for_what_contradicts_a_token(
+    manager: PluginManager, rds: Rds, way: str, options: dict[str, Any]
+) -> None:
+    read: list[None] = []
+
+    async def credentials() -> Credentials:
+        read.append(None)
+        return Credentials("AKIAEXAMPLE", "example")
+
+    with pytest.raises(ConfigurationError, match="to send a token; omit it"):
+        await getattr(manager, way)(rds.dsn, **{**rds.options, **options, "credentials": credentials})
+    assert read == []
+
+
+async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
+    options = {**rds.options, "require_auth": "none", "gssencmode": "prefer", "ssl_min_protocol_version": "TLSv1"}
+    del options["iam_host"]
+    with pytest.raises(psycopg.OperationalError):
+        await PluginManager("").connect(rds.dsn, **options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -60,9 +85,15 @@ async def test_pools(manager: PluginManager, rds: Rds, options: dict[str, Any], 
     assert rds.emulator.connections == 0
 
 
+async def test_the_time_limit_of_another_driver(manager: PluginManager, rds: Rds) -> None:
+    with pytest.raises(ConfigurationError, match=r"timeout is an option of a pool: .* did you mean connect_timeout\?"):
+        await manager.connect(rds.dsn, **rds.options, timeout=3)
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
+        ("search_path=shop", 'pass a setting of the server as options="-c search_path=..."'),
         ("hostaddr=127.0.0.1", "hostaddr: pass the address as host"),
         ("service=x", "service: "),
         ("servicefile=x", "servicefile: |unknown option 'servicefile'"),  # libpq 18 knows it
@@ -90,6 +121,7 @@ JOB = """if True:
     {before}
     import aws_iam_async
     async def credentials():
+        print("the credentials were read")
         return aws_iam_async.Credentials("AKIAEXAMPLE", "example")
     options = dict(driver="psycopg", host="127.0.0.1", port=1, user="app", credentials=credentials,
         iam_host="x.c9akciq32.us-east-1.rds.amazonaws.com")
@@ -112,7 +144,7 @@ OLD_LIBPQ = """
         ("sys.modules['psycopg'] = None", "DriverNotFoundError driver 'psycopg' is not installed"),
         ("sys.modules['psycopg_pool'] = None", "no module named 'psycopg_pool'"),
         ("import os; os.environ['PSYCOPG_IMPL'] = 'c'", "DriverNotFoundError driver 'psycopg' cannot be imported"),
-        (OLD_LIBPQ, "ConfigurationError libpq 15 could send a hash of the token. Install libpq 16 or newer"),
+        (OLD_LIBPQ, "DriverNotFoundError driver 'psycopg' cannot be imported (it needs libpq 16 or newer, not 15)"),
     ],
     ids=["no psycopg", "no pool", "no wrapper of libpq", "libpq 15"],
 )
@@ -121,4 +153,5 @@ def test_an_installation_that_is_not_complete(before: str, message: str) -> None
         [sys.executable, "-c", JOB.format(before=before)], capture_output=True, text=True, check=True, timeout=60
     )
     assert message in ran.stdout
-    assert ("aws-iam-async[psycopg]" in ran.stdout) == ("DriverNotFound" in message or "no module" in message)
+    assert "pip install 'aws-iam-async[psycopg]'" in ran.stdout
+    assert "were read" not in ran.stdout
