@@ -86,20 +86,13 @@ class _Entry(Generic[Key, Value]):
         self.key = key
 
 
-def _log_failed_renewal(key: object, error: Exception, failures: int) -> None:
-    level = logging.WARNING if failures == 1 else logging.DEBUG  # once for each outage
-    _log.log(level, "%r could not be read again; the last value stays in use: %s", key, error)
-
-
 def _do_nothing(_error: Exception, _value: object) -> None: ...
 
 
 class LoopCache(Generic[Key, Value]):
-    """The cache of one event loop, by key. With ``background`` a timer renews its values until ``stop()``.
+    """The cache of one event loop, by key. With ``background`` a timer renews its values until ``stop()``."""
 
-    ``error`` makes the error for a read that does not answer. ``watch`` is entered around each read.
-    ``renewal_failed`` gets the key, the error, and how many reads have failed since the last success.
-    """
+    error: type[AwsIamError] = AwsIamError  # for what is not one already, and for a read that does not answer
 
     def __init__(
         self,
@@ -107,9 +100,6 @@ class LoopCache(Generic[Key, Value]):
         *,
         clock: Callable[[], float] = wall_clock,
         random: Callable[[], float] = random_number,
-        error: Callable[[str], AwsIamError] = AwsIamError,
-        watch: Callable[[Key], AbstractContextManager[object]] = contextlib.nullcontext,
-        renewal_failed: Callable[[Key, Exception, int], None] = _log_failed_renewal,
         background: bool = False,
     ) -> None:
         self.clock = clock
@@ -117,20 +107,28 @@ class LoopCache(Generic[Key, Value]):
         self._background = background
         self._stopped = False
         self._read_value = read
-        self._error = error
-        self._watch = watch
-        self._renewal_failed = renewal_failed
         self._entries: OrderedDict[Key, _Entry[Key, Value]] = OrderedDict()
         self._reading: set[asyncio.Future[Reading[Value]]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
-    async def get(self, key: Key) -> Reading[Value]:
-        """Return a reading that works, and wait only if there is none.
+    def watch(self, key: Key) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
+        """Return a context manager to enter around each read."""
+        return contextlib.nullcontext()
+
+    def renewal_failed(self, key: Key, error: Exception, failures: int) -> None:
+        """Log that reads fail, ``failures`` of them since the last success, while the last value still works."""
+        level = logging.WARNING if failures == 1 else logging.DEBUG  # once for each outage
+        _log.log(level, "%r could not be read again; the last value stays in use: %s", key, error)
+
+    async def get(self, key: Key) -> Value:
+        """Return a value that works, and wait only if there is none.
 
         Cancelling a caller does not affect the others. The last one to be cancelled cancels the read. Each caller gets
         an error of its own.
         """
-        entry = self._entry(key)
+        return (await self._get(self._entry(key))).value
+
+    async def _get(self, entry: _Entry[Key, Value]) -> Reading[Value]:
         while (reading := self._ready(entry)) is None:
             try:
                 error = await self._shared_read(entry)
@@ -147,17 +145,21 @@ class LoopCache(Generic[Key, Value]):
                 raise copy_of(error) from error.__cause__
         return reading
 
-    def ready(self, key: Key) -> Reading[Value] | None:
-        return self._ready(self._entry(key))
+    def ready(self, key: Key) -> Value | None:
+        """Return a value that works, if there is one."""
+        reading = self._ready(self._entry(key))
+        return reading and reading.value
 
-    def latest(self, key: Key) -> Reading[Value] | None:
-        entry = self._entries.get(key)
-        return None if entry is None else entry.reading
+    def latest(self, key: Key) -> Value | None:
+        """Return the value that was read last, even if it has expired."""
+        reading = self._entry(key).reading
+        return reading and reading.value
 
-    def latest_readings(self) -> list[Reading[Value]]:
-        """Return the latest reading of each key. Safe from any thread."""
+    def next_expiry(self) -> float | None:
+        """Return when the first of the present values expires, ``None`` if none does. Safe from any thread."""
         # dict.values() is copied in one step; an OrderedDict's own iterator fails if its loop moves a key.
-        return [entry.reading for entry in list(dict.values(self._entries)) if entry.reading]
+        readings = [entry.reading for entry in list(dict.values(self._entries)) if entry.reading]
+        return min((reading.expires for reading in readings if reading.expires is not None), default=None)
 
     def reread(self, key: Key) -> bool:
         """Make the next caller wait for a new read, because a login with the present value was rejected.
@@ -180,16 +182,18 @@ class LoopCache(Generic[Key, Value]):
         *,
         explain: Callable[[Exception, Value], object] = _do_nothing,
     ) -> Result:
+        entry = self._entry(key)
+
         async def get() -> tuple[Reading[Value], bool]:
-            before = self.latest(key)
-            reading = await self.get(key)
+            before = entry.reading
+            reading = await self._get(entry)
             return reading, reading is not before
 
         return await log_in(
             get,
             lambda reading: dial(reading.value),
             login_rejected,
-            reject=lambda reading: self.latest(key) is not reading or self.reread(key),
+            reject=lambda reading: entry.reading is not reading or self.reread(key),
             explain=lambda error, reading: explain(error, reading.value),
         )
 
@@ -271,17 +275,17 @@ class LoopCache(Generic[Key, Value]):
         rereads_wanted = entry.rereads_wanted  # later ones are not answered by this read
         error: Exception | None = None
         try:
-            with self._watch(entry.key):
+            with self.watch(entry.key):
                 reading = await self._read_in_time(entry.key)
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):
-                error = self._error(f"{entry.key!r} could not be read: {type(failure).__name__}")
+                error = self.error(f"{entry.key!r} could not be read: {type(failure).__name__}")
                 error.__cause__ = failure
             entry.failures += 1
             entry.retry_at = now + retry_delay(entry.stale - now, entry.failures, self.random())
             if entry.reading is not None and now < entry.expires:
-                self._renewal_failed(entry.key, error, entry.failures)
+                self.renewal_failed(entry.key, error, entry.failures)
         else:
             entry.reading, entry.failures, entry.retry_at = reading, 0, -math.inf
             entry.expires = math.inf if reading.expires is None else reading.expires
@@ -306,9 +310,9 @@ class LoopCache(Generic[Key, Value]):
         finally:
             reading.cancel()
         if reading.cancelled():
-            raise self._error(f"{key!r} was cancelled from within")
+            raise self.error(f"{key!r} was cancelled from within")
         if not reading.done() or isinstance(reading.exception(), TimeoutError):
-            raise self._error(f"{key!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
+            raise self.error(f"{key!r} did not answer within {READ_TIMEOUT:.0f} s; the next call tries again")
         return reading.result()
 
     def _set_timer(self, entry: _Entry[Key, Value]) -> None:
@@ -369,7 +373,7 @@ class RefreshAheadCache(Generic[Key, Value]):
         Raises:
             AwsIamError: It could not be read, or this cache is closed.
         """
-        return (await self._cache().get(key)).value
+        return await self._cache().get(key)
 
     async def log_in(
         self,

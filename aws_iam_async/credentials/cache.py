@@ -18,8 +18,10 @@ from aws_iam_async.statistics import Counters, Hooks
 _log = logging.getLogger(__name__)
 
 
-class CredentialsCache:
+class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
     """The credentials of one event loop, by source. With ``background`` a timer keeps them fresh until ``stop()``."""
+
+    error = CredentialsError
 
     def __init__(
         self,
@@ -30,54 +32,20 @@ class CredentialsCache:
         *,
         background: bool = False,
     ) -> None:
-        self.clock = clock
+        super().__init__(self._read_credentials, clock=clock, random=random, background=background)
         self.counters = counters
         self.hooks = hooks
-        self._cache: LoopCache[CredentialsSource, Snapshot] = LoopCache(
-            self._read,
-            clock=clock,
-            random=random,
-            error=CredentialsError,
-            watch=self._watch,
-            renewal_failed=self._renewal_failed,
-            background=background,
-        )
-        self.log_in = self._cache.log_in
-        self.reread = self._cache.reread
-        self.stop = self._cache.stop
-        self.aclose = self._cache.aclose
-
-    async def get(self, source: CredentialsSource) -> Snapshot:
-        """Return credentials that work, and wait only if there are none: see :meth:`LoopCache.get`."""
-        return (await self._cache.get(source)).value
-
-    def ready(self, source: CredentialsSource) -> Snapshot | None:
-        reading = self._cache.ready(source)
-        return reading and reading.value
-
-    def latest(self, source: CredentialsSource) -> Snapshot | None:
-        reading = self._cache.latest(source)
-        return reading and reading.value
-
-    def next_expiry(self) -> float | None:
-        """Return when the first of the present credentials expires, ``None`` if none does. Safe from any thread."""
-        readings = self._cache.latest_readings()
-        return min((reading.expires for reading in readings if reading.expires is not None), default=None)
-
-    @property
-    def renews_by_timer(self) -> bool:
-        return self._cache.renews_by_timer
 
     @contextlib.contextmanager
-    def _watch(self, source: CredentialsSource) -> Iterator[None]:
+    def watch(self, key: CredentialsSource) -> Iterator[None]:
         try:
-            with self.hooks.read(source):
+            with self.hooks.read(key):
                 yield
         except Exception:
             self.counters.credentials_failures += 1
             raise
 
-    async def _read(self, source: CredentialsSource) -> Reading[Snapshot]:
+    async def _read_credentials(self, source: CredentialsSource) -> Reading[Snapshot]:
         snapshot = await self._read_source(source)
         present, now = self.latest(source), self.clock()
         if present is not None and present.expires is not None and now < present.expires:
@@ -115,15 +83,15 @@ class CredentialsCache:
             # It ends before its callers give up, so that the next call starts another.
             return read(refresh_ahead.READ_TIMEOUT - 1)
 
-        return await self._cache.run_in_thread(source, counted_read, name="credentials")
+        return await self.run_in_thread(source, counted_read, name="credentials")
 
-    def _renewal_failed(self, source: CredentialsSource, error: Exception, failures: int) -> None:
+    def renewal_failed(self, key: CredentialsSource, error: Exception, failures: int) -> None:
         self.counters.refresh_failures += 1
-        latest = self.latest(source)
+        latest = self.latest(key)
         _log.log(
             logging.WARNING if failures == 1 else logging.DEBUG,  # once for each outage
             "%r could not be read again; its last credentials are used until %s: %s",
-            source,
+            key,
             latest and latest.credentials.expires_at,
             error,
         )

@@ -2,14 +2,13 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TypeAlias
 
 from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
 from aws_iam_async.names import nearest, shown
-from aws_iam_async.plugins.iam import IamPlugin
 from aws_iam_async.plugins.protocol import Plugin
-from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin
 from aws_iam_async.tokens.service import TokenService
 
 ENTRY_POINT_GROUP = "aws_iam_async.plugins"
@@ -19,22 +18,11 @@ Factory: TypeAlias = Callable[[], Plugin]
 registered: dict[str, Factory] = {}  # of this process
 
 
-@functools.cache
-def _otel() -> Callable[[TokenService], Plugin]:
-    try:
-        with threads.fork_barrier():
-            from aws_iam_async.plugins.otel import OtelPlugin  # noqa: PLC0415 - imports OpenTelemetry
-    except ModuleNotFoundError as error:
-        raise PluginNotFoundError(
-            f"plugin 'otel' needs OpenTelemetry (no module named {error.name!r}): pip install 'aws-iam-async[otel]'"
-        ) from error
-    return OtelPlugin
-
-
-_BUILT_IN: Mapping[str, Callable[[], Callable[[TokenService], Plugin]]] = {
-    "iam": lambda: IamPlugin,
-    "secrets_manager": lambda: SecretsManagerPlugin,
-    "otel": _otel,
+# By code: where the plugin is. Each is imported on first use.
+_BUILT_IN: Mapping[str, str] = {
+    "iam": "aws_iam_async.plugins.iam:IamPlugin",
+    "secrets_manager": "aws_iam_async.plugins.secrets_manager:SecretsManagerPlugin",
+    "otel": "aws_iam_async.plugins.otel:OtelPlugin",
 }
 
 
@@ -92,8 +80,8 @@ async def discover(plugins: Iterable[str | Plugin]) -> None:
     """Import plugins in a thread, so that :func:`create` does not import them on the event loop."""
     for code in plugins:
         if isinstance(code, str) and code not in registered:
-            find = _BUILT_IN.get(code) or functools.partial(_entry_point, code)
-            await threads.run(find, name=f"plugin {code}")
+            find = _built_in if code in _BUILT_IN else _entry_point
+            await threads.run(functools.partial(find, code), name=f"plugin {code}")
 
 
 def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugin, ...]:
@@ -109,11 +97,24 @@ def create(plugins: Sequence[str | Plugin], tokens: TokenService) -> tuple[Plugi
 
 def _create(code: str, tokens: TokenService) -> Plugin:
     if code in _BUILT_IN:
-        return _BUILT_IN[code]()(tokens)
+        return _built_in(code)(tokens)
     plugin = (registered.get(code) or _entry_point(code))()
     if not isinstance(plugin, Plugin):
         raise ConfigurationError(f"plugin {code!r}: its factory returned {type(plugin).__name__}, without connect()")
     return plugin
+
+
+@functools.cache
+def _built_in(code: str) -> Callable[[TokenService], Plugin]:
+    module, _, name = _BUILT_IN[code].partition(":")
+    try:
+        with threads.fork_barrier():
+            factory: Callable[[TokenService], Plugin] = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise PluginNotFoundError(
+            f"plugin {code!r} needs the module {error.name!r}: pip install 'aws-iam-async[{code}]'"
+        ) from error
+    return factory
 
 
 @functools.cache
