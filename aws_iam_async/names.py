@@ -38,6 +38,7 @@ PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
 _FOREIGN_NAMES = {
     "iamport": "iamdefaultport",
     "awssecretsmanager": "secretsmanager",
+    "awssecretsmanager2": "secretsmanager",
     "secretsmanagersecretid": "secretid",
     "secretsmanagerregion": "secretregion",
     "secretsmanagerendpoint": "secretendpoint",
@@ -46,6 +47,7 @@ _FOREIGN_NAMES = {
     "secretsmanagersecretusernamekey": "secretusernameproperty",
     "secretsmanagersecretpasswordkey": "secretpasswordproperty",
     "secretsmanagerexpiration": "secretexpiration",
+    "secretsmanagerexpirationsec": "secretexpiration",
     "enabletelemetry": 'plugins="otel,iam"',
     "refresh": "PluginManager(refresh=...)",
     "wrapperplugins": "plugins",
