@@ -19,6 +19,7 @@ LINES = (
     "warm_connect",
     "signature",
     "cold_storm",
+    "cold_secrets",
     "cold_start",
     "imports",
     "tls_connect",

@@ -1,15 +1,18 @@
 """What the commands for a database share: its DSN, the options of ``connect()``, and reading both without dialling."""
 
+import contextlib
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from aws_iam_async import drivers
+from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.options.dsn import parse
 
-__all__ = ["OPTIONS", "connection_arguments", "keywords_as_flags"]
+__all__ = ["OPTIONS", "connection_arguments", "keywords_as_flags", "plugin_for"]
 
 # Options of connect() by their names there, each with its placeholder and its help.
 OPTIONS = {
@@ -25,6 +28,8 @@ OPTIONS = {
     "role_arn": ("ARN", "IAM role to assume with these credentials."),
     "external_id": ("ID", "External ID that the role's trust policy requires."),
     "role_session_name": ("NAME", "Name of the role's session in AWS CloudTrail."),
+    "secret_id": ("NAME", "Secret in Secrets Manager with user and password, instead of a token."),
+    "secret_region": ("REGION", "Region of the secret."),
     "sslmode": ("MODE", "verify-full (default), verify-ca or require."),
     "sslrootcert": ("FILE", "The only certificates to trust, in PEM."),
 }
@@ -45,6 +50,14 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
         value_type = int if name == "port" else str
         with_options = click.option(_flag(name), type=value_type, metavar=placeholder, help=text)(with_options)
     return click.argument("dsn")(with_options)
+
+
+def plugin_for(dsn: str, options: Mapping[str, Any]) -> str:
+    """Return the code of the plugin that logs in: with a secret if there is one, else with a token."""
+    query: Mapping[str, str] = {}
+    with contextlib.suppress(ConfigurationError):  # raised by what reads the DSN later
+        query = parse(dsn).query
+    return "secrets_manager" if "secret_id" in {*options, *query} else "iam"
 
 
 # ``name=``, ``name='value'``: how the library's messages spell an option to pass. ``?name=value`` does not match.

@@ -8,8 +8,9 @@ from typing import Any, cast
 import click
 
 from aws_iam_async import drivers
-from aws_iam_async.cli.connection import connection_arguments
+from aws_iam_async.cli.connection import connection_arguments, plugin_for
 from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
@@ -33,6 +34,11 @@ def token(dsn: str, options: dict[str, Any]) -> None:
 
 
 async def _token(dsn: str, options: dict[str, Any]) -> Secret:
+    if plugin_for(dsn, options) != "iam":
+        raise ConfigurationError(
+            "secret_id names a secret with a password, which is no token. Omit it to print a token, or read the secret"
+            " with: aws secretsmanager get-secret-value"
+        )
     scheme = parse(dsn).scheme
     name = drivers.name_of(options.pop("driver", None), scheme)
     system = SYSTEMS.get(scheme.partition("+")[0])

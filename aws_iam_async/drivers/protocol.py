@@ -141,7 +141,7 @@ def libpq_parameter(request: ConnectRequest, name: str) -> Any:
 
 def no_tls_error(request: ConnectRequest) -> InsecureTransportError:
     return InsecureTransportError(
-        f"{request.host}:{request.port} offers no TLS, so the token was not sent. Connect to the database itself or"
+        f"{request.host}:{request.port} offers no TLS, so the secret was not sent. Connect to the database itself or"
         " through a tunnel that passes TLS through."
     )
 

@@ -24,13 +24,20 @@ def tls_front(socket_path: str, port: int, certificate: Path, key: Path) -> Iter
     context.set_alpn_protocols(["postgresql"])
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        writers = [writer]
+        try:
             await reader.readexactly(8)
             writer.write(b"S")
             await writer.drain()
             await writer.start_tls(context)
             behind, to_server = await asyncio.open_unix_connection(socket_path)
+            writers.append(to_server)
             await asyncio.gather(pump(reader, to_server), pump(behind, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client hung up
+        finally:
+            for one in writers:
+                one.transport.abort()
 
     started, stop = threading.Event(), asyncio.Event()
 

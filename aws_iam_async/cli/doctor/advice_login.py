@@ -26,6 +26,12 @@ THROTTLED = Advice(
 SERVER_REFUSES = Advice(
     "server-refuses", "The server refuses connections before any login. Read its message above and its own log."
 )
+SECRET_REFUSED = Advice(
+    "secret-refused",
+    "The server refuses the user and password of the secret. The secret belongs to another database, a rotation failed "
+    "or has not finished, or the password was changed without the secret. Rotate the secret, or correct it:",
+    "aws secretsmanager rotate-secret --secret-id NAME",
+)
 # The refusals that need no findings.
 ADVICE = {
     Refusal.NO_ENTRY: Advice(
@@ -62,19 +68,23 @@ def refused_before_login(code: int | str | None) -> Advice:
 
 def likely_causes(refusal: Refusal, findings: Findings, message: str) -> tuple[Advice, ...]:
     """Return the likely causes of a refused login with a message of the server, most likely first."""
+    causes: tuple[Advice, ...]
     match refusal:
+        case Refusal.TOKEN | Refusal.NOT_IAM if findings.target.plugin != "iam":
+            causes = (SECRET_REFUSED,)
         case Refusal.TOKEN:
-            return (*_causes_with_evidence(findings), *_causes_without_evidence(findings))
+            causes = (*_causes_with_evidence(findings), *_causes_without_evidence(findings))
         case Refusal.NOT_IAM:
-            return (_password_required(findings), _iam_not_enabled(findings))
+            causes = (_password_required(findings), _iam_not_enabled(findings))
         case Refusal.NO_DATABASE:
-            return (_no_database(findings),)
+            causes = (_no_database(findings),)
         case Refusal.NO_ACCESS_TO_DATABASE:
-            return (_no_access(findings),)
+            causes = (_no_access(findings),)
         case Refusal.SETTING:
-            return (_wrong_setting(findings, message),)
+            causes = (_wrong_setting(findings, message),)
         case _:
-            return (ADVICE[refusal],)
+            causes = (ADVICE[refusal],)
+    return causes
 
 
 def _causes_with_evidence(findings: Findings) -> list[Advice]:
@@ -165,7 +175,7 @@ def _no_database(findings: Findings) -> Advice:
 
 
 def _no_access(findings: Findings) -> Advice:
-    system, user = findings.system, findings.signing_target.user
+    system, user = findings.system, str(findings.request.user)
     database = quoted_identifier(system, findings.request.database or (user if system == "postgresql" else ""))
     if system == "postgresql":
         code = f"GRANT CONNECT ON DATABASE {database} TO {quoted_user(system, user)};"
@@ -181,7 +191,7 @@ def _wrong_setting(findings: Findings, message: str) -> Advice:
     setting = f"the setting {names[0]}" if names else "a setting"
     return Advice(
         "server-setting",
-        f"The token is valid, but the server does not know {setting}, or does not accept its value. Correct the "
+        f"The login is valid, but the server does not know {setting}, or does not accept its value. Correct the "
         "setting, or leave it out. Names in a DSN's query that connect() does not know are sent as settings.",
     )
 

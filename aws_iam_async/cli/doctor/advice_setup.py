@@ -31,6 +31,10 @@ REGION_MALFORMED = Advice(
 )
 PROFILE_NOT_FOUND = Advice("profile-not-found", "Pass the name of an existing profile.", "aws configure list-profiles")
 FILE_SILENT = Advice("configuration", "Check the file of sslrootcert, and the disk or mount that it is on.")
+SECRET_SILENT = Advice(
+    "secret-not-readable", "Secrets Manager does not answer. Check the network, or the VPC endpoint of secret_endpoint."
+)
+SECRET_WITHOUT_HOST = Advice("secret-unusable", "Add host to the secret, or pass the host.", "--host NAME")
 CREDENTIALS_UNKNOWN = Advice(
     "credentials-unknown",
     "STS has not checked these credentials. Deactivated or expired credentials and wrong secret keys make tokens that "
@@ -148,6 +152,11 @@ def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
     if error.cause is not None and error.remedy is not None:
         return _advice(Remedy(error.cause, error.remedy, error.command))
     return _advice(SOURCE_FAILED)
+
+
+def secret_refused(error: CredentialsError) -> Advice:
+    """The secret cannot be read, or lacks something."""
+    return _advice(Remedy(error.cause or "secret-not-readable", error.remedy or "Check the secret", error.command))
 
 
 def _advice(remedy: Remedy) -> Advice:

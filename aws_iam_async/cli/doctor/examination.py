@@ -38,6 +38,16 @@ STEPS = (
     Step("login", steps.check_login, ("token", "tls")),
     Step("query", steps.check_query, ("login",)),
 )
+# The steps of a login with a secret, which has no endpoint to sign for and no token.
+SECRET_STEPS = (
+    *(step for step in STEPS if step.name in {"driver", "options", "credentials"}),
+    Step("secret", steps.check_secret, ("credentials",)),
+    Step("dns", steps.check_dns, ("secret",)),
+    Step("tcp", steps.check_tcp, ("dns",)),
+    Step("tls", steps.check_tls, ("tcp",)),
+    Step("login", steps.check_login, ("tls",)),
+    Step("query", steps.check_query, ("login",)),
+)
 
 MOST_CAUSES = 3
 
@@ -52,7 +62,7 @@ async def examine(
     results: list[StepResult] = []
     async with AsyncExitStack() as closing:
         findings = Findings(target, closing)
-        for step in STEPS:
+        for step in STEPS if target.plugin == "iam" else SECRET_STEPS:
             unsuccessful = {one.name for one in results if one.status in {Status.FAILED, Status.NOT_REACHED}}
             if unsuccessful.isdisjoint(step.needs):
                 on_start(step.name)
@@ -108,6 +118,8 @@ async def _run(step: Step, findings: Findings) -> Passed:
 def _secrets(findings: Findings) -> Iterator[str]:
     if hasattr(findings, "token"):
         yield str(findings.token.value)
+    if findings.target.plugin != "iam" and hasattr(findings, "request"):
+        yield str(findings.request.password or "")
     if hasattr(findings, "snapshot"):
         yield str(findings.snapshot.credentials.secret_key)
         yield str(findings.snapshot.credentials.session_token or "")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from aws_iam_async import drivers
+from aws_iam_async.cli.connection import plugin_for
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.credentials import Snapshot
 from aws_iam_async.endpoints import RdsEndpoint
@@ -27,6 +28,11 @@ class Target:
     timeout: float  # seconds to wait for each answer from the network
     asks_sts: bool
 
+    @property
+    def plugin(self) -> str:
+        """The plugin that logs in, ``"iam"`` or ``"secrets_manager"``."""
+        return plugin_for(self.dsn, self.options)
+
 
 class Findings:
     """What is known so far. The comment of each attribute names the step that sets it.
@@ -35,11 +41,11 @@ class Findings:
     """
 
     driver: str  # driver
-    request: ConnectRequest  # options; endpoint, if it resolves an alias
+    request: ConnectRequest  # options; endpoint, if it resolves an alias; secret, with what the secret holds
     endpoint: RdsEndpoint | None  # endpoint: the signed host, parsed
     region_error: RegionError | None  # endpoint
     signing_target: TokenKey  # endpoint, unless there is a region_error
-    tls: Tls  # the same
+    tls: Tls  # the same; secret
     snapshot: Snapshot  # credentials
     identity: Identity | None  # identity; None if STS was not asked or did not answer
     token: Token  # token

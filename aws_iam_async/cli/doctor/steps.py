@@ -30,6 +30,7 @@ from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins.iam import login_for, resolve_endpoint
+from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin, secret_key, with_login
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import default_service
 
@@ -74,9 +75,9 @@ async def check_options(findings: Findings) -> Passed:
     if len(hosts) > 1 and "host" not in target.options:
         raise StepFailedError(f"the DSN names {len(hosts)} hosts", advice_setup.SEVERAL_HOSTS)
     keywords = {name: value for name, value in target.options.items() if name != "driver"}
-    reader = OptionsReader(drivers.loaded(findings.driver), "iam", PLUGIN_OPTIONS["iam"], {})
+    reader = OptionsReader(drivers.loaded(findings.driver), target.plugin, PLUGIN_OPTIONS[target.plugin], {})
     request = reader.read(target.dsn, keywords, pool=False).request
-    if not request.user:
+    if not request.user and target.plugin == "iam":
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
@@ -91,7 +92,8 @@ async def check_options(findings: Findings) -> Passed:
         warnings.append(advice_setup.not_verified(str(secured.mode)))
     findings.request = request
     database = "" if request.database is None else f"database {request.database}, "
-    return Passed(f"user {request.user}, {database}sslmode {secured.mode}", tuple(warnings))
+    user = "" if request.user is None else f"user {request.user}, "
+    return Passed(f"{user}{database}sslmode {secured.mode}", tuple(warnings))
 
 
 async def check_endpoint(findings: Findings) -> Passed:
@@ -213,6 +215,21 @@ async def check_identity(findings: Findings) -> Passed:
         return Passed(f"STS refuses the credentials: {identity.refusal}", warnings)
     clock = "" if identity.skew is None else f", clock {abs(identity.skew):.0f} s off"
     return Passed(f"{identity.arn}{clock}", warnings)
+
+
+async def check_secret(findings: Findings) -> Passed:
+    """Read the secret as ``connect()`` does, and complete the request with it."""
+    key = secret_key(findings.request)
+    try:
+        async with _time_limit(findings, f"{key!r} could not be read", advice_setup.SECRET_SILENT):
+            login = await SecretsManagerPlugin(default_service()).read(findings.request)
+    except CredentialsError as error:
+        raise StepFailedError(error.problem, advice_setup.secret_refused(error)) from error
+    request = findings.request = with_login(findings.request, key, login)
+    findings.tls = request.tls.secured()
+    if request.host is None:
+        raise StepFailedError(f"{key!r} names no host", advice_setup.SECRET_WITHOUT_HOST)
+    return Passed(f"{key!r} has the password of {request.user} at {request.host}:{request.port}")
 
 
 async def check_token(findings: Findings) -> Passed:
@@ -365,13 +382,13 @@ async def check_login(findings: Findings) -> Passed:
     target = findings.target
     options = {**target.options, drivers.loaded(findings.driver).time_limit: target.timeout}
     try:
-        findings.connection = await aws_iam_async.connect(target.dsn, **options)
+        findings.connection = await aws_iam_async.connect(target.dsn, plugins=target.plugin, **options)
     except Exception as error:
         causes = likely_causes(login_refusal(findings.driver, error), findings, str(error))
         # Without the notes of the library, which say less than the advice.
         raise StepFailedError(_server_message(error), *causes) from error
     findings.closing.push_async_callback(_close_connection, findings)
-    return Passed(f"as {findings.signing_target.user}")
+    return Passed(f"as {findings.request.user}")
 
 
 def _server_message(error: Exception) -> str:
