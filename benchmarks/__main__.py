@@ -20,6 +20,7 @@ LINES = (
     "signature",
     "dsql_token",
     "cold_storm",
+    "cold_secrets",
     "cold_start",
     "imports",
     "tls_connect",

@@ -71,12 +71,17 @@ def _lines(size: int, runs: dict[str, list[fresh_process.Figures]]) -> list[Line
 
 async def _once(size: int, subject: str) -> fresh_process.Figures:
     # Part of the program that is measured, not of its start: an application imports its libraries before it serves.
-    start = time.perf_counter()
-    await asyncio.gather(*(_bare() for _ in range(size)))
-    limit = time.perf_counter() - start
+    limit = await bare_storm(size)
     storm = SUBJECTS[subject]
     wall, stall, generations = await storm(size)
     return {"wall": wall * 1e3, "limit": limit * 1e3, "stall": stall * 1e3, "generations": generations}
+
+
+async def bare_storm(size: int) -> float:
+    """Return the seconds that as many bare driver calls take that share one wait of the endpoint's delay."""
+    start = time.perf_counter()
+    await asyncio.gather(*(_bare() for _ in range(size)))
+    return time.perf_counter() - start
 
 
 @alru_cache

@@ -1,4 +1,7 @@
-"""A container's credentials endpoint that takes its time, in a process of its own so that it steals no loop time."""
+"""A container's credentials endpoint and a Secrets Manager that take their time.
+
+They are in a process of their own, so that they steal no loop time.
+"""
 
 import contextlib
 import http.server
@@ -16,6 +19,8 @@ _ANSWER = {
     "Token": "example",
     "Expiration": "2099-01-01T00:00:00Z",
 }
+
+_SECRET = {"Name": "shop/app", "SecretString": json.dumps({"username": "app", "password": "example"})}
 
 
 @contextlib.contextmanager
@@ -36,10 +41,17 @@ def running() -> Iterator[tuple[str, Any]]:
 def _serve(there: Any, requests: Any) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self.answer(_ANSWER)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(_SECRET)
+
+        def answer(self, document: object) -> None:
             with requests.get_lock():
                 requests.value += 1
             time.sleep(DELAY)
-            body = json.dumps(_ANSWER).encode()
+            body = json.dumps(document).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -12,7 +12,7 @@ from benchmarks import stubbed_driver
 OPTIONS = f"host={stubbed_driver.HOST} user=app dbname=shop"
 
 
-def aws_wrapper(plugins: str = "iam") -> Callable[[], Awaitable[Any]]:
+def aws_wrapper(plugins: str = "iam", **properties: str) -> Callable[[], Awaitable[Any]]:
     """Return the connect of aws-advanced-python-wrapper 3.1.0's async part."""
     from aws_advanced_python_wrapper.aio.wrapper import (  # noqa: PLC0415 - half a second
         AsyncAwsWrapperConnection,
@@ -20,7 +20,7 @@ def aws_wrapper(plugins: str = "iam") -> Callable[[], Awaitable[Any]]:
 
     # The dialect is named, or it would ask the database for it with each connect.
     return lambda: AsyncAwsWrapperConnection.connect(
-        stubbed_driver.connect, OPTIONS, plugins=plugins, wrapper_dialect="pg"
+        stubbed_driver.connect, OPTIONS, plugins=plugins, wrapper_dialect="pg", **properties
     )
 
 

@@ -50,7 +50,7 @@ def _parameter(request: ConnectRequest, name: str) -> Any:
 def no_tls_error(request: ConnectRequest) -> InsecureTransportError:
     """Return the error for a server that offers no TLS."""
     return InsecureTransportError(
-        f"{request.host}:{request.port} offers no TLS, so the token was not sent. Connect to the database itself or"
+        f"{request.host}:{request.port} offers no TLS, so the secret was not sent. Connect to the database itself or"
         " through a tunnel that passes TLS through."
     )
 

@@ -17,7 +17,8 @@ class Plugin(Protocol):
 
     * ``option_names``: the names of the options that it owns (a collection of ``str``). Their values are in
       ``request.options``;
-    * ``own_login``: for a plugin that logs in with a secret of its own, the reason why a ``password`` is ignored;
+    * ``own_login``: for a plugin that logs in with a secret of its own, the reason why a ``password`` is ignored. A
+      chain has at most one such plugin;
     * ``async check(request)``: called once before a pool is created, to refuse a wrong option early. It raises
       :class:`~aws_iam_async.ConfigurationError`;
     * ``async aclose()``: called when its manager closes.

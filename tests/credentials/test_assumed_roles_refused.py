@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aws_iam_async import Credentials, CredentialsError
+from aws_iam_async import Credentials, CredentialsError, refresh_ahead
 from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.tokens.service import TokenService
 from tests.credentials.aws_double import AwsDouble, serving
@@ -114,6 +114,17 @@ async def test_an_sts_that_cannot_be_reached(aws_home: AwsHome, sts: AwsDouble) 
     for word in (ROLE, '"http://127.0.0.1:9/"', "(AWS_ENDPOINT_URL_STS)", "Allow HTTPS", "interface endpoint"):
         assert word in str(error)
     assert sts.assumed == []
+
+
+async def test_an_sts_that_does_not_answer(
+    sts: AwsDouble, monkeypatch: pytest.MonkeyPatch, no_secret_in: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(refresh_ahead, "READ_TIMEOUT", 5.0)
+    sts.open.clear()
+    error = await failure()
+    assert error.cause == "endpoint-unreachable"
+    assert sts.url in str(error)
+    no_secret_in(told(error))
 
 
 async def test_a_partition_that_has_no_known_region(sts: AwsDouble) -> None:

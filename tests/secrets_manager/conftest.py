@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -43,23 +43,30 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def write_certificate(directory: Path) -> None:
+def write_certificate(directory: Path, host: str) -> None:
     authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1", "localhost")
+    issued = authority.issue_cert(host)
     issued.private_key_pem.write_to_path(str(directory / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(directory / "cert.pem"))
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
 
 
 class PasswordPostgres(PostgresServer):
-    """Has password users; TLS is in front of it, on ``port``."""
+    """Has password users. ``with_tls()`` puts TLS in front of it, on ``port``."""
 
     system = "postgresql"
-    port = 0
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__()
+        self.host, self.port = host, free_port()
+
+    def with_tls(self) -> AbstractContextManager[None]:
+        socket_path, directory = f"{self.directory}/.s.PGSQL.5432", self.directory
+        return tls_front(socket_path, self.port, directory / "cert.pem", directory / "key.pem")
 
     def initialise(self) -> None:
         super().initialise()
-        write_certificate(self.directory)
+        write_certificate(self.directory, self.host)
         (self.directory / "data" / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
 
     def execute(self, sql: str) -> None:
@@ -84,7 +91,7 @@ class PasswordMariadb(MariadbServer):
 
     def initialise(self) -> None:
         super().initialise()
-        write_certificate(self.directory)
+        write_certificate(self.directory, "127.0.0.1")
 
     def command(self) -> list[str]:
         files = [f"--ssl-cert={self.directory}/cert.pem", f"--ssl-key={self.directory}/key.pem"]
@@ -178,8 +185,7 @@ def postgres_server() -> Iterator[PasswordPostgres]:
     with PasswordPostgres() as server:
         server.set_password("app", "none-yet")
         server.create_database("shop", owner="app")
-        server.port, directory = free_port(), server.directory
-        with tls_front(f"{directory}/.s.PGSQL.5432", server.port, directory / "cert.pem", directory / "key.pem"):
+        with server.with_tls():
             yield server
 
 

@@ -25,6 +25,7 @@ DSN = "postgresql://shop.c9akciq32.eu-west-1.rds.amazonaws.com/shop"
         ("secrets_manager_secret_id", "secret_id"),
         ("secrets_manager_region", "secret_region"),
         ("secrets_manager_secret_password_key", "secret_password_property"),
+        ("secretsManagerExpirationSec", "secret_expiration"),
         ("secrets_manager_expiration", "secret_expiration"),
     ],
 )
@@ -46,7 +47,9 @@ async def test_an_option_needs_the_plugin(options: dict[str, Any]) -> None:
         await PluginManager("iam").connect(DSN, server_settings=options)
 
 
-@pytest.mark.parametrize("code", ["awsSecretsManager", "aws_secrets_manager", "secretsManager", "secrets-manager"])
+@pytest.mark.parametrize(
+    "code", ["awsSecretsManager", "awsSecretsManager2", "aws_secrets_manager", "secretsManager", "secrets-manager"]
+)
 def test_codes_of_the_aws_wrappers(code: str) -> None:
     with pytest.raises(PluginNotFoundError, match="did you mean 'secrets_manager'"):
         PluginManager(code)
