@@ -45,7 +45,11 @@ _FOREIGN_NAMES = {
     "db": "database",
     "username": "user",
     "hostaddr": "host",
+    "init": "configure",
+    "maxinactiveconnectionlifetime": "maxidle",
+    "poolrecycle": "maxlifetime",
     "poolsize": "maxsize",
+    "recordclass": "rowfactory",
     "maxsize": "poolsize",
 }
 # Names that are meant for AWS or may hold a secret, with the option that was probably meant. PostgreSQL 18 has no such

@@ -42,7 +42,10 @@ class Driver(Protocol):
         ...
 
     def check(self, request: ConnectRequest) -> None:
-        """Raise a ConfigurationError for a request that this driver cannot serve."""
+        """Raise a ConfigurationError for a request that this driver cannot serve.
+
+        Plugins call it again by ``request.check()``, with the TLS and the kind of secret that they will pass on.
+        """
 
     def login_rejected(self, error: BaseException) -> bool:
         """Return whether ``error`` means that the server refused user and password."""

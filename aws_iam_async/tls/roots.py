@@ -12,7 +12,7 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
-_made: list[tuple[Path, int]] = []  # with a descriptor that tells whether the file is still there
+_made: list[tuple[str, int]] = []  # with a descriptor that tells whether the file is still there
 
 
 async def root_file(tls: Tls) -> str:
@@ -21,26 +21,33 @@ async def root_file(tls: Tls) -> str:
     The file is in the user's cache directory, under a name made from its content, so that processes can share it. It is
     made once in a process, and again if something has cleared the cache.
     """
-    if tls.root_cert is not None:
-        return tls.root_cert
-    if not _made or os.fstat(_made[-1][1]).st_nlink == 0:
-        try:
-            await threads.run(_make, name="root certificates", share_as=_make)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
-            ) from error
-    return str(_made[-1][0])
+    if (file := tls.root_cert or _made_before()) is not None:
+        return file
+    try:
+        return await threads.run(_make, name="root certificates", share_as=_make)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
+        ) from error
 
 
-def _make() -> None:
+def _made_before() -> str | None:
+    """Return the file unless it was deleted. Not by its path: that could wait for a disk."""
+    for file, descriptor in _made[-1:]:
+        with contextlib.suppress(OSError):  # a daemon has closed all descriptors
+            return file if os.fstat(descriptor).st_nlink else None
+    return None
+
+
+def _make() -> str:
     content = b"\n".join(path.read_bytes() for path in (Path(RDS_CA_BUNDLE), *system_roots()))
     file = _directory() / f"roots-{hashlib.sha256(content).hexdigest()}.pem"
     if not file.exists() or file.read_bytes() != content:
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
             written.write(content)
         Path(written.name).replace(file)  # in one step: another process may read it now
-    _made.append((file, os.open(file, os.O_RDONLY)))
+    _made.append((str(file), os.open(file, os.O_RDONLY)))
+    return str(file)
 
 
 def system_roots() -> list[Path]:

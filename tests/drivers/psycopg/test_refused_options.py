@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 
 from aws_iam_async import ConfigurationError, Credentials, PluginManager
@@ -15,6 +16,7 @@ from tests.login.conftest import Rds
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a class that is not async": ({"connection_class": psycopg.Connection}, "subclass of psycopg.AsyncConnection"),
     "no class": ({"connection_class": "psycopg.AsyncConnection"}, "connection_class must be a subclass .*, not str"),
+    "a pool's class": ({"connection_class": psycopg_pool.ConnectionPool}, "connection_class .*, not ConnectionPool"),
     "an SSLContext": ({"ssl": build(Tls("require")), "sslrootcert": None}, "libpq, which takes no SSLContext"),
     "hostaddr": ({"hostaddr": "127.0.0.1"}, "hostaddr: pass the address as host"),
     "conninfo": ({"conninfo": "host=x"}, "conninfo: pass its parts as options"),
@@ -30,6 +32,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a mode that may be plaintext": ({"sslmode": "prefer", "sslrootcert": None}, "or pass 'verify-ca' or 'require'$"),
     "a time limit of asyncpg": ({"command_timeout": 3}, "unknown option 'command_timeout'"),
     "an option of aiomysql": ({"init_command": "SET x"}, "unknown option 'init_command'"),
+    "a database, as for aiomysql": ({"db": "shop", "database": None}, r"did you mean database\?"),
+    "rows, as for asyncpg": ({"record_class": dict}, r"did you mean row_factory\?"),
     "a misspelled option": ({"row_factry": 1}, "did you mean row_factory"),
     "no time at all": ({"connect_timeout": 0}, "pass None for no limit"),
     "a time that is none": ({"connect_timeout": "soon"}, "connect_timeout must be a number of seconds"),
@@ -76,6 +80,9 @@ async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
     [
         ({"kwargs": {}}, "kwargs: pass what it contains"),
         ({"minsize": 1}, "did you mean min_size"),
+        ({"init": print}, "did you mean configure"),
+        ({"max_inactive_connection_lifetime": 60}, "did you mean max_idle"),
+        ({"pool_recycle": 60}, "did you mean max_lifetime"),
         ({"pool_size": 1}, "max_size"),
     ],
 )
@@ -109,6 +116,14 @@ async def test_queries(manager: PluginManager, rds: Rds, query: str, message: st
     with pytest.raises(ConfigurationError, match=message):
         await manager.connect(f"{rds.dsn}?{query}", iam_host=rds.emulator.host)
     assert rds.emulator.connections == 0
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", psycopg_pool])
+async def test_another_driver(manager: PluginManager, driver: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"unknown driver 'psycopg(2|_pool)'; available: asyncpg, aiomysql, psycopg"
+    ):
+        await manager.connect(driver=driver, host="db.example", user="app")
 
 
 async def test_a_key_value_string(manager: PluginManager) -> None:

@@ -115,6 +115,15 @@ print(made() == first, pathlib.Path(first).read_bytes() == content)
     assert output(deleted) == ["True True"]
 
 
+def test_a_daemon_that_has_closed_all_descriptors_finds_it() -> None:
+    daemon = """
+first = made()
+os.closerange(3, 100)
+print(made() == first == made())
+"""
+    assert output(daemon) == ["True"]
+
+
 def test_a_file_that_was_changed_is_replaced() -> None:
     file = made()
     content = file.read_bytes()
