@@ -25,7 +25,7 @@ def _frozen(value: Any) -> Any:
     return frozenset(value) if type(value) is set else value
 
 
-# Attributes whose values can be neither shown by accident nor changed.
+# Attributes with values that may be secret or mutable.
 _PROTECTED: Mapping[str, Callable[[Any], Any]] = {
     "password": redacted,
     "options": _frozen,
