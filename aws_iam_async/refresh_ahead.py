@@ -254,7 +254,7 @@ class LoopCache(Generic[Key, Value]):
         return entry.reading if self._is_only_stale(entry) else self._ready(entry)
 
     def _is_only_stale(self, entry: _Entry[Key, Value]) -> bool:
-        """Return whether callers should wait for a newer value, although the present one may work for longer."""
+        """Return whether callers should wait for a newer value, although the present value may work for longer."""
         may_work = entry.stale < entry.expires and entry.rereads_wanted == entry.rereads_done
         return may_work and entry.wait_from <= self.clock() < entry.expires
 
