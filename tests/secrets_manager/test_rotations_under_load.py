@@ -14,7 +14,7 @@ INTERVAL = 0.01  # seconds between two connection attempts
 MOST_AT_ONCE = 50  # on a machine that is too busy
 USERS = ("app", "app_clone")
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]  # 100 clients of the SDK, and a login every 10 ms
 
 
 async def test_a_hundred_rotations(database: Database, manager: PluginManager) -> None:
