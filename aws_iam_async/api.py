@@ -87,7 +87,7 @@ def create_pool(
 async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
     chain = registry.split(plugins)
     managers = _managers[asyncio.get_running_loop()]
-    only_codes = all(isinstance(plugin, str) for plugin in chain)
+    only_codes = isinstance(plugins, str) or all(isinstance(plugin, str) for plugin in chain)
     if only_codes and chain in managers:
         return managers[chain]
     await registry.discover(chain)

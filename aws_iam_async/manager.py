@@ -135,14 +135,16 @@ class PluginManager:
     async def _open_connection(
         self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
     ) -> tuple[Any, Close]:
-        pipeline, reader = await self._pipeline(dsn, driver)
+        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
+        pipeline, reader = self._pipelines.get(name) or await self._pipeline(name)
         connection = await pipeline.connect(reader.read(dsn, keywords, pool=False).request)
         return connection, pipeline.driver.close
 
     async def _open_pool(
         self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
     ) -> tuple[Any, Close]:
-        pipeline, reader = await self._pipeline(dsn, driver)
+        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
+        pipeline, reader = self._pipelines.get(name) or await self._pipeline(name)
         pipeline.check_open()
         request, pool_options = reader.read(dsn, keywords, pool=True)
         await pipeline.check(request)
@@ -154,15 +156,12 @@ class PluginManager:
         pool = await pipeline.driver.create_pool(request, pool_options, connect)
         return pool, pipeline.driver.close_pool
 
-    async def _pipeline(self, dsn: str | None, driver: str | ModuleType | None) -> tuple[Pipeline, OptionsReader]:
-        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
-        if name not in self._pipelines:
-            loaded = await drivers.load(name)
-            pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
-            logins = filter(None, (getattr(plugin, "own_login", None) for plugin in self._plugins))
-            reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options, next(logins, None))
-            self._pipelines.setdefault(name, (pipeline, reader))  # another caller may have been faster
-        return self._pipelines[name]
+    async def _pipeline(self, name: str) -> tuple[Pipeline, OptionsReader]:
+        loaded = await drivers.load(name)
+        pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
+        logins = filter(None, (getattr(plugin, "own_login", None) for plugin in self._plugins))
+        reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options, next(logins, None))
+        return self._pipelines.setdefault(name, (pipeline, reader))  # another caller may have been faster
 
 
 def _option_names(plugin: Plugin) -> Iterable[str]:

@@ -106,15 +106,18 @@ class Pipeline:
 
 
 def _connect_through(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Awaitable[Any]:
-    return call_plugin(plugin, "connect", request, call_next)
+    return _awaitable(plugin, "connect", plugin.connect(request, call_next))
 
 
 async def call_plugin(plugin: Plugin, method: str, *arguments: Any) -> Any:
-    returned = getattr(plugin, method)(*arguments)
-    if not inspect.isawaitable(returned):
-        name = f"{type(plugin).__name__}.{method}()"
-        raise ConfigurationError(f"plugin method {name} is not async: write 'async def {method}(...)'")
-    return await returned
+    return await _awaitable(plugin, method, getattr(plugin, method)(*arguments))
+
+
+def _awaitable(plugin: Plugin, method: str, returned: object) -> Awaitable[Any]:
+    if inspect.isawaitable(returned):
+        return returned
+    name = f"{type(plugin).__name__}.{method}()"
+    raise ConfigurationError(f"plugin method {name} is not async: write 'async def {method}(...)'")
 
 
 def _refuse_unusable(returned: Any, kind: type) -> None:

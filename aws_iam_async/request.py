@@ -22,6 +22,15 @@ def _frozen(value: Any) -> Any:
     return frozenset(value) if type(value) is set else value
 
 
+# Attributes whose values can be neither shown by accident nor changed.
+_PROTECTED: Mapping[str, Callable[[Any], Any]] = {
+    "password": redacted,
+    "options": _frozen,
+    "driver_options": _frozen,
+    "alternates": _frozen,
+}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ConnectRequest:
     """An immutable description of one physical connection.
@@ -59,9 +68,7 @@ class ConnectRequest:
     login_rejected: Callable[[BaseException], bool] = _never
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "password", redacted(self.password))
-        for name in ("options", "driver_options", "alternates"):
-            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        vars(self).update({name: protect(getattr(self, name)) for name, protect in _PROTECTED.items()})
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed.
@@ -72,9 +79,14 @@ class ConnectRequest:
         Raises:
             TypeError: There is no attribute of that name.
         """
-        if "password" in changes:
-            changes["password"] = redacted(changes["password"])  # a traceback with locals shows the changes
-        return type(self)(**{**vars(self), **changes})
+        for name, value in changes.items():  # at once: a traceback with locals shows them
+            if name in _PROTECTED:
+                changes[name] = _PROTECTED[name](value)
+        if not changes.keys() <= vars(self).keys():
+            raise TypeError(f"a ConnectRequest has no attribute {min(changes.keys() - vars(self).keys())!r}")
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self), **changes)
+        return copy
 
     def __repr__(self) -> str:
         password = "None" if self.password is None else "'**********'"

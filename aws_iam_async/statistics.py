@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,7 +21,6 @@ class Counters:
         self.credentials_loads = self.credentials_failures = 0
 
 
-@dataclass(eq=False, repr=False)
 class Hooks:
     """What telemetry does around the work of one token service: nothing by default."""
 

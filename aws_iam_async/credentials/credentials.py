@@ -10,7 +10,7 @@ from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.secret import redacted
 
 # Keys are base64. A few more characters are accepted, because AWS does not specify session tokens.
-_OTHER_CHARACTERS = re.compile(r"[^\w+/=.:~@-]", re.ASCII)
+_OTHER_CHARACTERS = r"[^A-Za-z0-9_+/=.:~@-]"
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -138,7 +138,7 @@ def _check(name: str, value: object) -> None:
     if not value:
         raise ConfigurationError(f"{name} is empty")
     # Any of them makes every signature wrong, and the server gives no reason.
-    if other := _OTHER_CHARACTERS.search(value):
+    if other := re.search(_OTHER_CHARACTERS, value):
         found = {" ": "a space", "\n": "a line break"}.get(other[0], ascii(other[0]))
         raise ConfigurationError(
             f"{name} contains {found}, which no AWS key contains. Remove quotes, line breaks and placeholders around it"

@@ -62,7 +62,7 @@ _REMEDIES = REFUSED_KEYS | {
 # In botocore 1.43 the field ``error_msg`` of these errors quotes what a process or an endpoint answered. Shown is the
 # error that it repeats, or one of these texts at its beginning.
 _QUOTING = {"CredentialRetrievalError", "MetadataRetrievalError"}
-_OWN_TEXT = re.compile(
+_OWN_TEXT = (
     "Missing required key|Unsupported version|No credentials found in credential_source|Credential refresh failed|"
     r"Received non 200 response \d{3}|Unable to (parse JSON|retrieve token for use in IMDSv2 call)"
 )
@@ -138,7 +138,7 @@ def _part_of_botocore(error: Any) -> str:
     if "report" in fields:
         fields["report"] = re.sub(r"value: .*?, (?=type|valid)", "", fields["report"])
     if type(error).__name__ in _QUOTING:
-        own, before = _OWN_TEXT.match(fields["error_msg"]), error.__context__
+        own, before = re.match(_OWN_TEXT, fields["error_msg"]), error.__context__
         fields["error_msg"] = safe_text(before) if _is_of_botocore(before) else own[0] if own else "it failed"
     text = str(error.fmt.format(**fields))
     if "error" in fields and "{error}" not in error.fmt:

@@ -108,7 +108,8 @@ class AsyncpgDriver:
             # asyncpg's pools pass it too. Without it ddtrace 4.16 hands out a proxy, which a pool refuses.
             "connection_class": asyncpg.Connection,
             **request.driver_options,
-            "server_settings": dict(settings) if isinstance(settings, Mapping) else settings,  # asyncpg needs a dict
+            # asyncpg needs a dict, and a request has what cannot be changed.
+            "server_settings": dict(settings) if isinstance(settings, MappingProxyType) else settings,
             "host": request.host,
             "port": request.port,
             "user": request.user,

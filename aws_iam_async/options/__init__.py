@@ -60,15 +60,21 @@ class OptionsReader:
         self._where = f"for driver {driver.name} with plugins {plugins!r}"
         # An application passes the same options for each connection. `typed`: True is not a port, though it equals 1.
         self._read_cached = functools.lru_cache(maxsize=64, typed=True)(self._read)
+        self._from_dsn = functools.lru_cache(maxsize=64)(self._read_dsn)
 
     def read(self, text: str | None, keywords: Mapping[str, Any], *, pool: bool) -> Options:
         """Merge and check all options.
 
         Keywords win over the DSN, the DSN over the manager's options, those over the driver's environment variables.
         """
-        environment = tuple(map(os.environ.get, self._driver.variables.values()))
+        from_dsn = self._from_dsn(text)
+        environment = [
+            (name, os.environ.get(variable))
+            for name, variable in self._driver.variables.items()
+            if name not in from_dsn and keywords.get(name) is None
+        ]
         read = self._read_cached if all(map(_equal_only_if_same, keywords.values())) else self._read
-        options = read(text, pool, environment, **keywords)
+        options = read(text, pool, tuple(environment), **keywords)
         if options.request.password is not None and self._own_login:
             warnings.warn(f"password is ignored: {self._own_login}", UserWarning, stacklevel=_callers_level())
         return options
@@ -77,14 +83,13 @@ class OptionsReader:
         self,
         text: str | None,
         pool: bool,  # noqa: FBT001 - keywords may have any name
-        environment: tuple[str | None, ...],
+        environment: tuple[tuple[str, str | None], ...],
         /,
         **keywords: Any,
     ) -> Options:
         driver = self._driver
-        from_dsn = {} if text is None else self._from_dsn(dsn.parse(text))
-        layers = (self._defaults, from_dsn, keywords)
-        variables = {name: value for name, value in zip(driver.variables, environment, strict=True) if value}
+        layers = (self._defaults, self._from_dsn(text), keywords)
+        variables = {name: value for name, value in environment if value}
         if any(layer.get("host") is not None for layer in layers):
             variables.pop("host", None)  # its ports are for its own hosts
         from_environment = _from_environment(variables)
@@ -138,7 +143,10 @@ class OptionsReader:
             if isinstance(name, str) and meant_instead_of_setting(name):
                 refuse_unknown([name], self._known, where=f"in {_SETTINGS} {self._where}")
 
-    def _from_dsn(self, parts: dsn.Dsn) -> dict[str, Any]:
+    def _read_dsn(self, text: str | None) -> Mapping[str, Any]:
+        if text is None:
+            return {}
+        parts = dsn.parse(text)
         given = self._from_query(parts.query)
         for name, value in (("user", parts.user), ("password", parts.password), ("database", parts.database)):
             if value is not None:

@@ -53,7 +53,8 @@ class IamPlugin:
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
         that they are read again, at most once in 10 s.
         """
-        request = await resolve_endpoint(request)
+        if request.options.get("iam_host") == AUTO:
+            request = await resolve_endpoint(request)
         login = self._logins.get(request)
         if login is None:
             login = self._logins[request] = login_for(request)

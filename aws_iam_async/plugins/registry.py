@@ -62,7 +62,7 @@ def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
 def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
     """Parse a ``plugins`` argument: a comma-separated string, or a sequence of codes and instances, outermost first."""
     if isinstance(plugins, str):
-        plugins = [plugins]
+        return _split_codes(plugins)
     if not isinstance(plugins, Iterable):
         raise ConfigurationError(
             f"plugins must be a string or a sequence of codes and plugins, not {type(plugins).__name__}"
@@ -70,10 +70,7 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
     chain: list[str | Plugin] = []
     for plugin in plugins:
         if isinstance(plugin, str):
-            codes = [code.strip() for code in plugin.split(",")] if plugin.strip() else []
-            if "" in codes:
-                raise ConfigurationError("plugins: there is nothing between two commas; write plugins='a,b'")
-            chain.extend(codes)
+            chain.extend(_split_codes(plugin))
         elif isinstance(plugin, Plugin) and not isinstance(plugin, type):
             chain.append(plugin)
         else:
@@ -81,6 +78,14 @@ def split(plugins: str | Iterable[str | Plugin]) -> tuple[str | Plugin, ...]:
                 f"plugins: {plugin!r} is neither a code nor an instance with 'async def connect(request, call_next)'"
             )
     return tuple(chain)
+
+
+@functools.lru_cache
+def _split_codes(codes: str) -> tuple[str, ...]:
+    split = tuple(code.strip() for code in codes.split(",")) if codes.strip() else ()
+    if "" in split:
+        raise ConfigurationError("plugins: there is nothing between two commas; write plugins='a,b'")
+    return split
 
 
 async def discover(plugins: Iterable[str | Plugin]) -> None:
