@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 
 # All times are in seconds.
 READ_TIMEOUT = 60.0  # long enough for a person with a security key
+PATIENCE = 3.0  # for a stale value; less than the drivers' time limits
 # It limits the reads after rejected logins, because the values may not be the cause.
 REREAD_INTERVAL = 10.0
 # Time enough to survive an outage of ten minutes, and another one an hour later. botocore 1.43 blocks its callers in
@@ -130,6 +131,8 @@ class LoopCache(Generic[Key, Value]):
 
     async def _get(self, entry: _Entry[Key, Value]) -> Reading[Value]:
         while (reading := self._ready(entry)) is None:
+            if (stale := await self._renewed(entry)) is not None:
+                return stale
             try:
                 error = await self._shared_read(entry)
             except asyncio.CancelledError:
@@ -245,6 +248,19 @@ class LoopCache(Generic[Key, Value]):
             return None
         self._renew_if_due(entry)
         return entry.reading
+
+    async def _renewed(self, entry: _Entry[Key, Value]) -> Reading[Value] | None:
+        """Wait briefly for a newer value if the present one is only stale. The renewal goes on when callers leave."""
+        if self._is_only_stale(entry):
+            self._renew_if_due(entry)
+            if entry.renewal is not None:
+                await asyncio.wait([entry.renewal], timeout=PATIENCE)
+        return entry.reading if self._is_only_stale(entry) else self._ready(entry)
+
+    def _is_only_stale(self, entry: _Entry[Key, Value]) -> bool:
+        """Return whether callers should wait for a newer value, although the present value may work for longer."""
+        may_work = entry.stale < entry.expires and entry.rereads_wanted == entry.rereads_done
+        return may_work and entry.wait_from <= self.clock() < entry.expires
 
     def _renew_if_due(self, entry: _Entry[Key, Value]) -> None:
         """Start a renewal in the background, if it is time: the rule for when a renewal starts."""

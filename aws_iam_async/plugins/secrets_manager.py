@@ -123,15 +123,12 @@ class SecretsManagerPlugin:
         async def call(snapshot: Snapshot) -> Secret | None:
             return await self._logins.run_in_thread(key, partial(_secret_string, key, snapshot.credentials))
 
-        failure = None
         try:
             text = await self._tokens.call(key.source, call, _refuses_credentials)
-        except AwsIamError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the SDK raises anything
-            text, failure = None, _secret_error(key, error)
-        if failure:
-            raise failure
+        except Exception as error:
+            if isinstance(error, AwsIamError):
+                raise
+            raise _secret_error(key, error) from None  # each waiter gets a copy, without this context
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
 
 

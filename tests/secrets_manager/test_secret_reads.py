@@ -66,6 +66,17 @@ async def test_a_stale_secret_is_served_while_the_service_fails(
         assert "it is down" in caplog.text
 
 
+async def test_a_stale_secret_is_served_while_the_service_hangs(database: Database, manager: PluginManager) -> None:
+    await asyncio.to_thread(database.rotate, "app", "battery staple 10")
+    limit = {"timeout" if database.driver == "asyncpg" else "connect_timeout": 10}
+    with time_machine.travel(1_800_000_000, tick=True) as clock:
+        await connect(database, manager)
+        database.store.opened.clear()
+        clock.shift(3600)
+        assert await asyncio.gather(*(connect(database, manager, **limit) for _ in range(3))) == ["app"] * 3
+        assert database.store.reads == 2
+
+
 async def test_an_expiration_of_0_asks_with_each_connection(database: Database, manager: PluginManager) -> None:
     await asyncio.to_thread(database.rotate, "app", "battery staple 6")
     for _ in range(3):
