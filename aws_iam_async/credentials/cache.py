@@ -4,11 +4,12 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 from aws_iam_async import refresh_ahead
 from aws_iam_async.credentials import callers, roles, sdk
-from aws_iam_async.credentials.credentials import Snapshot, from_environment
+from aws_iam_async.credentials.credentials import Credentials, Snapshot, from_environment
 from aws_iam_async.credentials.failures import EXPIRED, REFUSED_KEYS
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, AssumedRole, CredentialsSource, SdkChain
 from aws_iam_async.errors import CredentialsError
@@ -16,6 +17,8 @@ from aws_iam_async.refresh_ahead import LoopCache, Reading
 from aws_iam_async.statistics import Counters, Hooks
 
 _log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
@@ -69,12 +72,19 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         return await callers.read_callers_source(source)
 
     async def _assume_role(self, role: AssumedRole) -> Snapshot:
-        base = await self.get(role.base)
+        async def assume(credentials: Credentials) -> Snapshot:
+            return await self._read_in_thread(role, functools.partial(roles.assume_role, role, credentials))
+
+        return await self.call(role.base, assume)
+
+    async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[Result]]) -> Result:
+        """Call AWS with credentials. If AWS refuses them, they are read again for the next call."""
+        snapshot = await self.get(source)
         try:
-            return await self._read_in_thread(role, functools.partial(roles.assume_role, role, base.credentials))
+            return await call(snapshot.credentials)
         except CredentialsError as error:
             if error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}:
-                self.reread(role.base)
+                self.reread(source)
             raise
 
     async def _read_in_thread(self, source: CredentialsSource, read: Callable[[float], Snapshot]) -> Snapshot:

@@ -5,7 +5,7 @@ from typing import Any
 from aws_iam_async.credentials.credentials import Credentials, Snapshot
 from aws_iam_async.credentials.failures import credentials_error
 from aws_iam_async.credentials.sdk import call_api
-from aws_iam_async.credentials.source import AssumedRole, SdkChain
+from aws_iam_async.credentials.source import AssumedRole
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.secret import redacted
 
@@ -30,7 +30,10 @@ def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -
         CredentialsError: STS refuses, cannot be reached, or gives an unusable answer.
         TimeoutError: There was no answer in time.
     """
-    profile = source.base.profile if isinstance(source.base, SdkChain) else None
+
+    def convert(error: Exception) -> Exception:
+        return error if isinstance(error, TimeoutError) else credentials_error(error, repr(source), source.profile)
+
     parameters: dict[str, Any] = {"RoleArn": source.role_arn, "RoleSessionName": source.role_session_name}
     if source.external_id is not None:
         parameters["ExternalId"] = source.external_id
@@ -40,9 +43,9 @@ def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -
         credentials=credentials,
         region=None,
         default_region=_REGIONS.get(source.role_arn.split(":")[1]),
-        profile=profile,
+        profile=source.profile,
         timeout=timeout,
-        convert=lambda error: credentials_error(error, repr(source), profile),
+        convert=convert,
         **parameters,
     )
     # Redacted first, because a traceback with locals shows what a frame holds.

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from aws_iam_async import endpoints
 from aws_iam_async.credentials import sdk
-from aws_iam_async.credentials.credentials import Credentials, Snapshot
+from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code, safe_text
 from aws_iam_async.credentials.source import CredentialsSource, source_of
-from aws_iam_async.errors import AwsIamError, ConfigurationError, CredentialsError, RegionError
+from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache, wall_clock
@@ -29,8 +29,6 @@ CALL_TIMEOUT = 20.0  # seconds
 _ARN = r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):[0-9]{12}:secret:\S+"
 # By AWS's error code. {secret} is the id, and {region} the region.
 _REMEDIES = REFUSED_KEYS | {
-    "UnrecognizedClientException": REFUSED_KEYS["InvalidClientTokenId"],
-    "InvalidSignatureException": REFUSED_KEYS["SignatureDoesNotMatch"],
     "AccessDeniedException": Remedy(
         "access-denied",
         "Allow the identity secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key unless that is"
@@ -49,7 +47,6 @@ _REMEDIES = REFUSED_KEYS | {
         "aws secretsmanager restore-secret --secret-id '{secret}' --region {region}",
     ),
 }
-_REFUSED_CREDENTIALS = {*REFUSED_KEYS, "UnrecognizedClientException", "InvalidSignatureException"}
 _UNREACHABLE = Remedy(
     "secret-not-readable", "Check that Secrets Manager, or the VPC endpoint in secret_endpoint, is reachable from here"
 )
@@ -63,7 +60,6 @@ class SecretKey(NamedTuple):
     region: str
     endpoint: str | None
     source: CredentialsSource
-    profile: str | None
     username_property: str
     password_property: str
     expiration: float  # seconds
@@ -120,18 +116,10 @@ class SecretsManagerPlugin:
         return await self._logins.get(secret_key(request))
 
     async def _read(self, key: SecretKey) -> Reading[Login]:
-        async def call(snapshot: Snapshot) -> Secret | None:
-            return await self._logins.run_in_thread(key, partial(_secret_string, key, snapshot.credentials))
+        async def call(credentials: Credentials) -> Secret | None:
+            return await self._logins.run_in_thread(key, partial(_secret_string, key, credentials))
 
-        failure = None
-        try:
-            text = await self._tokens.call(key.source, call, _refuses_credentials)
-        except AwsIamError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the SDK raises anything
-            text, failure = None, _secret_error(key, error)
-        if failure:
-            raise failure
+        text = await self._tokens.call(key.source, call)
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
 
 
@@ -154,7 +142,6 @@ def secret_key(request: ConnectRequest) -> SecretKey:
         _region(region, secret_id, request),
         endpoint,
         source_of(options),
-        options.get("profile"),
         _property(options, "secret_username_property", "username"),
         _property(options, "secret_password_property", "password"),
         _expiration(options.get("secret_expiration")),
@@ -205,15 +192,12 @@ def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
             credentials=credentials,
             region=key.region,
             endpoint=key.endpoint,
-            profile=key.profile,
+            profile=key.source.profile,
             timeout=CALL_TIMEOUT,
+            convert=partial(_secret_error, key),
             SecretId=key.secret_id,
         ).get("SecretString")
     )
-
-
-def _refuses_credentials(error: BaseException) -> bool:
-    return error_code(error) in _REFUSED_CREDENTIALS
 
 
 def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:
