@@ -86,9 +86,6 @@ class _Entry(Generic[Key, Value]):
         self.key = key
 
 
-def _do_nothing(_error: Exception, _value: object) -> None: ...
-
-
 class LoopCache(Generic[Key, Value]):
     """The cache of one event loop, by key. With ``background`` a timer renews its values until ``stop()``."""
 
@@ -120,15 +117,13 @@ class LoopCache(Generic[Key, Value]):
         level = logging.WARNING if failures == 1 else logging.DEBUG  # once for each outage
         _log.log(level, "%r could not be read again; the last value stays in use: %s", key, error)
 
-    async def get(self, key: Key) -> Value:
-        """Return a value that works, and wait only if there is none.
+    async def get(self, key: Key) -> Reading[Value]:
+        """Return what works, and wait only if there is nothing. Each read makes another object.
 
         Cancelling a caller does not affect the others. The last one to be cancelled cancels the read. Each caller gets
         an error of its own.
         """
-        return (await self._get(self._entry(key))).value
-
-    async def _get(self, entry: _Entry[Key, Value]) -> Reading[Value]:
+        entry = self._entry(key)
         while (reading := self._ready(entry)) is None:
             try:
                 error = await self._shared_read(entry)
@@ -145,15 +140,13 @@ class LoopCache(Generic[Key, Value]):
                 raise copy_of(error) from error.__cause__
         return reading
 
-    def ready(self, key: Key) -> Value | None:
-        """Return a value that works, if there is one."""
-        reading = self._ready(self._entry(key))
-        return reading and reading.value
+    def ready(self, key: Key) -> Reading[Value] | None:
+        """Return what works, if there is something."""
+        return self._ready(self._entry(key))
 
-    def latest(self, key: Key) -> Value | None:
-        """Return the value that was read last, even if it has expired."""
-        reading = self._entry(key).reading
-        return reading and reading.value
+    def latest(self, key: Key) -> Reading[Value] | None:
+        """Return what was read last, even if it has expired."""
+        return self._entry(key).reading
 
     def next_expiry(self) -> float | None:
         """Return when the first of the present values expires, ``None`` if none does. Safe from any thread."""
@@ -174,30 +167,7 @@ class LoopCache(Generic[Key, Value]):
             entry.reread_at = now
         return entry.rereads_wanted != entry.rereads_done
 
-    async def log_in(
-        self,
-        key: Key,
-        dial: Callable[[Value], Awaitable[Result]],
-        login_rejected: Callable[[BaseException], bool],
-        *,
-        explain: Callable[[Exception, Value], object] = _do_nothing,
-    ) -> Result:
-        entry = self._entry(key)
-
-        async def get() -> tuple[Reading[Value], bool]:
-            before = entry.reading
-            reading = await self._get(entry)
-            return reading, reading is not before
-
-        return await log_in(
-            get,
-            lambda reading: dial(reading.value),
-            login_rejected,
-            reject=lambda reading: entry.reading is not reading or self.reread(key),
-            explain=lambda error, reading: explain(error, reading.value),
-        )
-
-    async def run_in_thread(self, key: Key, read: Callable[[], Result], *, name: str) -> Result:
+    async def run_in_thread(self, key: Key, read: Callable[[], Result]) -> Result:
         """Run a blocking read of a key in its thread, or join it. A key never has two threads.
 
         It goes on when its callers are cancelled, and the next call gets the result. So ``read`` must end by itself,
@@ -214,7 +184,7 @@ class LoopCache(Generic[Key, Value]):
                 (value, rereads_wanted, started), entry.unclaimed = entry.unclaimed, None
                 if rereads_wanted == entry.rereads_wanted and 0 <= self.clock() - started < READ_TIMEOUT:
                     return value  # type: ignore[no-any-return]  # of this very key
-            await threads.run(read_unclaimed, name=name, share_as=entry)
+            await threads.run(read_unclaimed, name="read", share_as=entry)
 
     def stop(self) -> None:
         """Cancel timers and background renewals. Only on this loop's thread."""
@@ -340,123 +310,6 @@ class LoopCache(Generic[Key, Value]):
                     evicted.timer.cancel()
         self._entries.move_to_end(key)
         return entry
-
-
-class RefreshAheadCache(Generic[Key, Value]):
-    """A cache for plugins that log in with secrets of a secret store. Any number of callers share one read.
-
-    A value is renewed in the background when it is used late in its life. It is served while the store fails, until it
-    expires. After a rejected login it is read again, at most every 10 s. The cache may be used from several event
-    loops, each of which has values of its own. It holds the last 256 keys on each loop.
-
-    Args:
-        read: An async function that gets a key and returns a :class:`Reading`. It is cancelled when its last caller is,
-            or after 60 s. Its errors reach all callers that wait: each gets a copy, and those that are no
-            :class:`~aws_iam_async.AwsIamError` become one that names only their class.
-        clock: Returns the seconds since the epoch, for tests.
-
-    Keys are hashable, and their ``repr`` is shown in errors and logs. So a key must not hold a secret.
-    """
-
-    def __init__(
-        self, read: Callable[[Key], Awaitable[Reading[Value]]], *, clock: Callable[[], float] = wall_clock
-    ) -> None:
-        self._closed = False
-        self._caches: threads.LoopLocal[LoopCache[Key, Value]] = threads.LoopLocal(lambda: LoopCache(read, clock=clock))
-
-    async def get(self, key: Key) -> Value:
-        """Return the value of a key, and wait only if there is none to use.
-
-        Args:
-            key: What to read.
-
-        Raises:
-            AwsIamError: It could not be read, or this cache is closed.
-        """
-        return await self._cache().get(key)
-
-    async def log_in(
-        self,
-        key: Key,
-        dial: Callable[[Value], Awaitable[Result]],
-        login_rejected: Callable[[BaseException], bool],
-        *,
-        explain: Callable[[Exception, Value], object] = _do_nothing,
-    ) -> Result:
-        """Connect with the value of a key. If the server rejects an old value, read it again and connect once more.
-
-        Args:
-            key: What to read.
-            dial: Connects with the value: ``call_next`` with the value in the request.
-            login_rejected: Tells a rejected login from other errors: ``request.login_rejected``.
-            explain: Called with the error of a login that is not repeated, and with the value. It may add notes.
-
-        Returns:
-            What ``dial`` returns.
-
-        Raises:
-            AwsIamError: The value could not be read, or this cache is closed.
-            Exception: An error of ``dial``.
-        """
-        return await self._cache().log_in(key, dial, login_rejected, explain=explain)
-
-    async def run_in_thread(self, key: Key, read: Callable[[], Result]) -> Result:
-        """Run a blocking function for the read of a key in a thread. A key never has two threads on one event loop.
-
-        A thread goes on when its callers are cancelled, and the next read of the key gets the result.
-
-        Args:
-            key: What to read.
-            read: The function. It must end by itself within 60 s.
-
-        Returns:
-            What the function returns.
-
-        Raises:
-            Exception: What the function raises.
-        """
-        return await self._cache().run_in_thread(key, read, name="read")
-
-    async def aclose(self) -> None:
-        """Stop renewals in the background. Callers that wait for a value still get it; others raise an error."""
-        self._closed = True
-        here = self._caches.pop(asyncio.get_running_loop(), None)
-        self._caches.stop_all(LoopCache.stop)
-        if here is not None:
-            await here.aclose()
-
-    def _cache(self) -> LoopCache[Key, Value]:
-        if self._closed:
-            raise AwsIamError("this RefreshAheadCache is closed: use it while it is open")
-        return self._caches[asyncio.get_running_loop()]
-
-
-async def log_in(
-    get: Callable[[], Awaitable[tuple[Value, bool]]],
-    dial: Callable[[Value], Awaitable[Result]],
-    login_rejected: Callable[[BaseException], bool],
-    *,
-    reject: Callable[[Value], bool],
-    explain: Callable[[Exception, Value], object],
-) -> Result:
-    """Log in with a cached secret: the rule for when a login is repeated.
-
-    ``get`` returns the secret, and whether it was read for this very call. If the server rejects one that was not,
-    ``reject`` drops it, and the login is repeated once if it returns that there may be another. Otherwise, and the
-    second time, the driver's own exception is raised, and ``explain`` adds notes to it.
-    """
-    repeated = False
-    while True:
-        secret, just_read = await get()
-        try:
-            return await dial(secret)
-        except Exception as error:
-            if not login_rejected(error):
-                raise
-            if repeated or just_read or not reject(secret):
-                explain(error, secret)
-                raise
-        repeated = True
 
 
 def renewal_times(now: float, stale: float, draw: float) -> tuple[float, float]:

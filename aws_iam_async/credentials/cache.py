@@ -52,7 +52,7 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         snapshot = await self._read_source(source)
         present, now = self.latest(source), self.clock()
         if present is not None and present.expires is not None and now < present.expires:
-            snapshot = with_first_expiry(snapshot, present)
+            snapshot = with_first_expiry(snapshot, present.value)
         if snapshot.expires is not None and now >= snapshot.expires:
             found = f"{snapshot.method}, {snapshot.credentials.access_key}"
             expired = f"({found}) that expired at {snapshot.credentials.expires_at}"
@@ -79,9 +79,9 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
 
     async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[Result]]) -> Result:
         """Call AWS with credentials. If AWS refuses them, they are read again for the next call."""
-        snapshot = await self.get(source)
+        reading = await self.get(source)
         try:
-            return await call(snapshot.credentials)
+            return await call(reading.value.credentials)
         except CredentialsError as error:
             if error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}:
                 self.reread(source)
@@ -93,7 +93,7 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
             # It ends before its callers give up, so that the next call starts another.
             return read(refresh_ahead.READ_TIMEOUT - 1)
 
-        return await self.run_in_thread(source, counted_read, name="credentials")
+        return await self.run_in_thread(source, counted_read)
 
     def renewal_failed(self, key: CredentialsSource, error: Exception, failures: int) -> None:
         self.counters.refresh_failures += 1
@@ -102,7 +102,7 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
             logging.WARNING if failures == 1 else logging.DEBUG,  # once for each outage
             "%r could not be read again; its last credentials are used until %s: %s",
             key,
-            latest and latest.credentials.expires_at,
+            latest and latest.value.credentials.expires_at,
             error,
         )
 

@@ -12,8 +12,8 @@ from aws_iam_async.credentials.failures import session_token_remedy
 from aws_iam_async.credentials.source import source_of
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins.login import log_in
 from aws_iam_async.plugins.protocol import ConnectNext
-from aws_iam_async.refresh_ahead import log_in
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
 from aws_iam_async.tls import Tls, contexts
@@ -62,13 +62,18 @@ class IamPlugin:
             # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
             # and many callers may connect in this pass of the loop.
             asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
-        return await log_in(
-            partial(self._tokens.get, login.key),
-            lambda token: call_next(request.replace(password=token.value, tls=login.tls)),
-            request.login_rejected,
-            reject=partial(self._tokens.reject, login.key),
-            explain=partial(_add_login_notes, login.key),
-        )
+        key, tls = login
+
+        async def dial(token: Token) -> Any:
+            try:
+                return await call_next(request.replace(password=token.value, tls=tls))
+            except Exception as error:
+                if request.login_rejected(error):
+                    _add_login_notes(key, error, token)
+                raise
+
+        get, reject = partial(self._tokens.get, key), partial(self._tokens.reject, key)
+        return await log_in(get, dial, request.login_rejected, reject)
 
 
 def login_for(request: ConnectRequest) -> IamLogin:

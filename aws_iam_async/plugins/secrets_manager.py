@@ -16,8 +16,9 @@ from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code,
 from aws_iam_async.credentials.source import CredentialsSource, source_of
 from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError
 from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext
-from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache, wall_clock
+from aws_iam_async.refresh_ahead import Reading, wall_clock
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Secret, redacted
 from aws_iam_async.tls import contexts
@@ -104,10 +105,15 @@ class SecretsManagerPlugin:
         request = request.replace(tls=request.tls.secured())
 
         async def dial(login: Login) -> Any:
-            return await call_next(with_login(request, key, login))
+            completed = with_login(request, key, login)
+            try:
+                return await call_next(completed)
+            except Exception as error:
+                if request.login_rejected(error):
+                    _add_login_notes(key, error, login)
+                raise
 
-        explain = partial(_add_login_notes, key)
-        return await self._logins.log_in(key, dial, request.login_rejected, explain=explain)
+        return await self._logins.log_in(key, dial, request.login_rejected)
 
     async def aclose(self) -> None:
         await self._logins.aclose()

@@ -68,7 +68,7 @@ class TokenService:
         return not self._closed
 
     async def credentials(self, source: CredentialsSource) -> Snapshot:
-        return await self._cache().credentials.get(source)
+        return (await self._cache().credentials.get(source)).value
 
     async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[T]]) -> T:
         return await self._cache().credentials.call(source, call)
