@@ -1,7 +1,6 @@
 """The ``secrets_manager`` plugin: log in with the user and the password of a secret in AWS Secrets Manager."""
 
 import json
-import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -23,9 +22,12 @@ from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Secret, redacted
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import parse_expiration
 
-DEFAULT_EXPIRATION = 870.0  # seconds, as in the AWS wrappers
-CALL_TIMEOUT = 20.0  # seconds
+# Seconds.
+DEFAULT_EXPIRATION = 870  # as in the AWS wrappers
+LONGEST_EXPIRATION = 10**9
+CALL_TIMEOUT = 20.0
 
 _ARN = r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):[0-9]{12}:secret:\S+"
 # By AWS's error code. {secret} is the id, and {region} the region.
@@ -150,7 +152,7 @@ def secret_key(request: ConnectRequest) -> SecretKey:
         source_of(options),
         _property(options, "secret_username_property", "username"),
         _property(options, "secret_password_property", "password"),
-        _expiration(options.get("secret_expiration")),
+        parse_expiration(options.get("secret_expiration", DEFAULT_EXPIRATION), "secret_expiration", LONGEST_EXPIRATION),
     )
 
 
@@ -177,16 +179,6 @@ def _property(options: Mapping[str, Any], option: str, default: str) -> str:
     if not isinstance(name, str) or not name:
         raise ConfigurationError(f"{option} must be the name of a property in the secret, such as {default!r}")
     return name
-
-
-def _expiration(value: object) -> float:
-    if value is None:
-        return DEFAULT_EXPIRATION
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise ConfigurationError("secret_expiration must be a number of seconds, 0 for a read with each connection")
-    return float(value)
 
 
 def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
