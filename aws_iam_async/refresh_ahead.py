@@ -4,14 +4,12 @@ With async-lru all callers of one key share one read. It is cancelled with the l
 """
 
 import asyncio
-import contextlib
 import contextvars
 import logging
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import AbstractContextManager
 from random import random as random_number
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -107,10 +105,6 @@ class LoopCache(Generic[Key, Value]):
         self._entries: OrderedDict[Key, _Entry[Key, Value]] = OrderedDict()
         self._reading: set[asyncio.Future[Reading[Value]]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
-
-    def watch(self, key: Key) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
-        """Return a context manager to enter around each read."""
-        return contextlib.nullcontext()
 
     def renewal_failed(self, key: Key, error: Exception, failures: int) -> None:
         """Log that reads fail, ``failures`` of them since the last success, while the last value still works."""
@@ -245,8 +239,7 @@ class LoopCache(Generic[Key, Value]):
         rereads_wanted = entry.rereads_wanted  # later ones are not answered by this read
         error: Exception | None = None
         try:
-            with self.watch(entry.key):
-                reading = await self._read_in_time(entry.key)
+            reading = await self.read_in_time(entry.key)
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):
@@ -266,7 +259,8 @@ class LoopCache(Generic[Key, Value]):
         self._read_once.cache_invalidate(entry, read_number)  # nothing is awaited from here on, so no caller is lost
         return error
 
-    async def _read_in_time(self, key: Key) -> Reading[Value]:
+    async def read_in_time(self, key: Key) -> Reading[Value]:
+        """Read once, for at most ``READ_TIMEOUT``."""
         reading = asyncio.ensure_future(self._read_value(key))  # waited for from outside: it may ignore a cancellation
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)

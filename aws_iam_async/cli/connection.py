@@ -12,8 +12,6 @@ from aws_iam_async import drivers
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.options.dsn import parse
 
-__all__ = ["OPTIONS", "connection_arguments", "keywords_as_flags", "plugin_for"]
-
 # Options of connect() by their names there, each with its placeholder and its help.
 OPTIONS = {
     "driver": ("NAME", f"{' or '.join(drivers.BUILT_IN)}; default: from the DSN's scheme."),

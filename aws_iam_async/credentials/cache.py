@@ -1,10 +1,9 @@
 """Credentials of one event loop: read once for all callers, renewed ahead of their expiry, used until they expire."""
 
-import contextlib
 import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aws_iam_async import refresh_ahead
@@ -39,11 +38,10 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         self.counters = counters
         self.hooks = hooks
 
-    @contextlib.contextmanager
-    def watch(self, key: CredentialsSource) -> Iterator[None]:
+    async def read_in_time(self, key: CredentialsSource) -> Reading[Snapshot]:
         try:
             with self.hooks.read(key):
-                yield
+                return await super().read_in_time(key)
         except Exception:
             self.counters.credentials_failures += 1
             raise

@@ -180,15 +180,8 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
         return (clock,)
     if identity.refusal is None:
         return ()
-    refused = _refused_by_sts(identity.refusal)
-    return (replace(refused, certain=refused != REFUSED_BY_STS),)
-
-
-def _refused_by_sts(code: str) -> Advice:
-    remedy = REFUSED_KEYS.get(code)
-    if remedy is None:
-        return REFUSED_BY_STS
-    return _advice(remedy)
+    remedy = REFUSED_KEYS.get(identity.refusal)
+    return (REFUSED_BY_STS if remedy is None else replace(_advice(remedy), certain=True),)
 
 
 def wrong_clock(skew: float | None) -> Advice | None:

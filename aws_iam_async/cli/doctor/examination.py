@@ -13,8 +13,6 @@ from aws_iam_async.cli.doctor import steps
 from aws_iam_async.cli.doctor.findings import Advice, Findings, Passed, Status, StepFailedError, StepResult, Target
 from aws_iam_async.errors import ConfigurationError
 
-__all__ = ["STEPS", "examine", "redacted"]
-
 
 class Step(NamedTuple):
     """A step of the examination."""

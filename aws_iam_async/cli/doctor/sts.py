@@ -12,8 +12,6 @@ from aws_iam_async.credentials.failures import safe_text
 from aws_iam_async.credentials.sdk import call_api
 from aws_iam_async.errors import CredentialsError
 
-__all__ = ["Identity", "StsUnreachableError", "caller_identity", "clock_skew"]
-
 
 class StsUnreachableError(Exception):
     """STS did not answer; the message is the SDK's name for the error."""
