@@ -146,8 +146,8 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
     return None if remedy is None else _advice(remedy)
 
 
-def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
-    """There are no working credentials."""
+def source_failed(error: CredentialsError, profile: str | None) -> Advice:
+    """There are no working credentials, or the secret cannot be used."""
     flag = f" --profile {shlex.quote(profile)}" if profile else ""
     if error.cause == NO_CREDENTIALS.cause:
         return Advice(
@@ -160,11 +160,6 @@ def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
     if error.cause is not None and error.remedy is not None:
         return _advice(Remedy(error.cause, error.remedy, error.command))
     return _advice(SOURCE_FAILED)
-
-
-def secret_refused(error: CredentialsError) -> Advice:
-    """The secret cannot be read, or lacks something."""
-    return _advice(Remedy(error.cause or "secret-not-readable", error.remedy or "Check the secret", error.command))
 
 
 def _advice(remedy: Remedy) -> Advice:
