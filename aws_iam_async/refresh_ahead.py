@@ -1,6 +1,7 @@
 """Values that are read once for all callers, renewed ahead of time, and used while their source fails.
 
-With async-lru all callers of one key share one read. It is cancelled with the last of them.
+With async-lru all callers of one key share one read. It is cancelled with the last of them. The pure rules for when to
+read are at the end.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ Result = TypeVar("Result")
 
 # All times are in seconds.
 READ_TIMEOUT = 60.0  # long enough for a person with a security key
-# It limits the reads after rejected logins, because the values may not be the cause.
+# It limits the reads after rejections, because the values may not be the cause.
 REREAD_INTERVAL = 10.0
 # Time enough to survive an outage of ten minutes, and another one an hour later. botocore 1.43 blocks its callers in
 # the last ten minutes.
@@ -71,12 +72,12 @@ class _Entry(Generic[Key, Value]):
     renew_at = -math.inf
     retry_at = -math.inf
     failures = 0
-    # Reads that rejected logins need, and how many of them have ended.
+    # Reads that rejections need, and how many of them have ended.
     rereads_wanted = 0
     rereads_done = 0
     reread_at = -math.inf
     read_number = 0  # of the read that is shared now
-    renewal: "asyncio.Task[None] | None" = None
+    renewal: "asyncio.Task[Exception | None] | None" = None
     timer: asyncio.TimerHandle | None = None
     unclaimed: tuple[Any, int, float] | None = None  # what a thread read when its callers had left, and when
 
@@ -149,7 +150,7 @@ class LoopCache(Generic[Key, Value]):
         return min((reading.expires for reading in readings if reading.expires is not None), default=None)
 
     def reread(self, key: Key) -> bool:
-        """Make the next caller wait for a new read, because a login with the present value was rejected.
+        """Make the next caller wait for a new read, because the present value was rejected.
 
         Return whether there will be one: not from a stopped cache.
         """
@@ -217,13 +218,10 @@ class LoopCache(Generic[Key, Value]):
         if now >= entry.renew_at and is_retry_due(now, entry.retry_at) and not running:
             # In an empty context, like the timer: that of the caller, such as a web request, would live as long.
             entry.renewal = asyncio.create_task(
-                self._renew(entry), name="aws_iam_async renewal", context=contextvars.Context()
+                self._shared_read(entry), name="aws_iam_async renewal", context=contextvars.Context()
             )
 
-    async def _renew(self, entry: _Entry[Key, Value]) -> None:
-        await self._shared_read(entry)
-
-    def _shared_read(self, entry: _Entry[Key, Value]) -> Awaitable[Exception | None]:
+    async def _shared_read(self, entry: _Entry[Key, Value]) -> Exception | None:
         """Join the present read, or start one.
 
         Each read has a key of its own: async-lru 2.4 forgets a task when its last waiter is cancelled, and once more by
@@ -231,7 +229,7 @@ class LoopCache(Generic[Key, Value]):
         """
         if not self._read_once.cache_contains(entry, entry.read_number):
             entry.read_number += 1
-        return self._read_once(entry, entry.read_number)
+        return await self._read_once(entry, entry.read_number)
 
     async def _read(self, entry: _Entry[Key, Value], read_number: int) -> Exception | None:
         """Read into the entry. Return an error instead of raising it: each waiter gets a copy."""
