@@ -118,7 +118,7 @@ class RefreshAheadCache(Generic[Key, Value]):
         Raises:
             Exception: What the function raises.
         """
-        return await self._cache().run_in_thread(key, read)
+        return await self._caches[asyncio.get_running_loop()].run_in_thread(key, read)  # it may be closed by now
 
     async def aclose(self) -> None:
         """Stop renewals in the background. Callers that wait for a value still get it; others raise an error."""

@@ -207,3 +207,19 @@ async def test_a_closed_cache_says_so(store: Store) -> None:
         await store.cache.get("a")
     with pytest.raises(AwsIamError, match="closed"):
         await Server().log_in(store.cache)
+
+
+async def test_a_caller_that_waits_while_it_is_closed_still_gets_the_value() -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def read(key: str) -> Reading[str]:
+        asked.set()
+        await answer.wait()
+        return Reading(await cache.run_in_thread(key, lambda: "value"))
+
+    cache: RefreshAheadCache[str, str] = RefreshAheadCache(read)
+    caller = asyncio.create_task(cache.get("a"))
+    await asked.wait()
+    await cache.aclose()
+    answer.set()
+    assert await caller == "value"
