@@ -54,10 +54,10 @@ CLOCK_UNKNOWN = Advice(
     "invalid.",
     "date -u",
 )
+SET_CLOCK = "Set the clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123)."
 CLOCK_BEHIND = Advice(
     "clock-skew",
-    "The server takes the new token for an expired one, so this machine's clock is behind. Set the clock, and keep it "
-    "synchronised with NTP (Amazon's server is 169.254.169.123).",
+    f"The server takes the new token for an expired one, so this machine's clock is behind. {SET_CLOCK}",
     "timedatectl set-ntp true",
     certain=True,
 )
@@ -189,8 +189,7 @@ def wrong_clock(skew: float | None) -> Advice | None:
         effect = "so the server takes tokens for older than they are, and refuses them too early"
     return Advice(
         "clock-skew",
-        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}, {effect}. Set the "
-        "clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123).",
+        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}, {effect}. {SET_CLOCK}",
         "timedatectl set-ntp true",
         certain=skew > LARGEST_SKEW or -skew > RDS.longest_life,
     )

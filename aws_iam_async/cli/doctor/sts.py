@@ -30,12 +30,6 @@ class Identity:
 def caller_identity(credentials: Credentials, *, region: str, profile: str | None, timeout: float) -> Identity:
     """Call GetCallerIdentity, which needs no permission. Blocks: run it in a thread.
 
-    Args:
-        credentials: The credentials to identify.
-        region: The region of the STS endpoint.
-        profile: The profile that configures the call (a proxy's certificates, other endpoints).
-        timeout: Seconds for the call.
-
     Raises:
         StsUnreachableError: There was no answer.
         TimeoutError: There was no answer in time.
