@@ -17,9 +17,10 @@ from aws_iam_async.errors import (
 )
 from aws_iam_async.manager import PluginManager
 from aws_iam_async.opening import Opening
+from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.plugins.registry import register_plugin
-from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache
+from aws_iam_async.refresh_ahead import Reading
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Statistics
 from aws_iam_async.tls.contexts import ssl_context

@@ -1,17 +1,16 @@
 """Values that are read once for all callers, renewed ahead of time, and used while their source fails.
 
-With async-lru all callers of one key share one read. It is cancelled with the last of them.
+With async-lru all callers of one key share one read. It is cancelled with the last of them. The pure rules for when to
+read are at the end.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import logging
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import AbstractContextManager
 from random import random as random_number
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -28,8 +27,7 @@ Result = TypeVar("Result")
 
 # All times are in seconds.
 READ_TIMEOUT = 60.0  # long enough for a person with a security key
-PATIENCE = 3.0  # for a stale value; less than the drivers' time limits
-# It limits the reads after rejected logins, because the values may not be the cause.
+# It limits the reads after rejections, because the values may not be the cause.
 REREAD_INTERVAL = 10.0
 # Time enough to survive an outage of ten minutes, and another one an hour later. botocore 1.43 blocks its callers in
 # the last ten minutes.
@@ -74,20 +72,17 @@ class _Entry(Generic[Key, Value]):
     renew_at = -math.inf
     retry_at = -math.inf
     failures = 0
-    # Reads that rejected logins need, and how many of them have ended.
+    # Reads that rejections need, and how many of them have ended.
     rereads_wanted = 0
     rereads_done = 0
     reread_at = -math.inf
     read_number = 0  # of the read that is shared now
-    renewal: "asyncio.Task[None] | None" = None
+    renewal: "asyncio.Task[Exception | None] | None" = None
     timer: asyncio.TimerHandle | None = None
     unclaimed: tuple[Any, int, float] | None = None  # what a thread read when its callers had left, and when
 
     def __init__(self, key: Key) -> None:
         self.key = key
-
-
-def _do_nothing(_error: Exception, _value: object) -> None: ...
 
 
 class LoopCache(Generic[Key, Value]):
@@ -112,27 +107,19 @@ class LoopCache(Generic[Key, Value]):
         self._reading: set[asyncio.Future[Reading[Value]]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
-    def watch(self, key: Key) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
-        """Return a context manager to enter around each read."""
-        return contextlib.nullcontext()
-
     def renewal_failed(self, key: Key, error: Exception, failures: int) -> None:
         """Log that reads fail, ``failures`` of them since the last success, while the last value still works."""
         level = logging.WARNING if failures == 1 else logging.DEBUG  # once for each outage
         _log.log(level, "%r could not be read again; the last value stays in use: %s", key, error)
 
-    async def get(self, key: Key) -> Value:
-        """Return a value that works, and wait only if there is none.
+    async def get(self, key: Key) -> Reading[Value]:
+        """Return what works, and wait only if there is nothing. Each read makes another object.
 
         Cancelling a caller does not affect the others. The last one to be cancelled cancels the read. Each caller gets
         an error of its own.
         """
-        return (await self._get(self._entry(key))).value
-
-    async def _get(self, entry: _Entry[Key, Value]) -> Reading[Value]:
+        entry = self._entry(key)
         while (reading := self._ready(entry)) is None:
-            if (stale := await self._renewed(entry)) is not None:
-                return stale
             try:
                 error = await self._shared_read(entry)
             except asyncio.CancelledError:
@@ -148,15 +135,13 @@ class LoopCache(Generic[Key, Value]):
                 raise copy_of(error) from error.__cause__
         return reading
 
-    def ready(self, key: Key) -> Value | None:
-        """Return a value that works, if there is one."""
-        reading = self._ready(self._entry(key))
-        return reading and reading.value
+    def ready(self, key: Key) -> Reading[Value] | None:
+        """Return what works, if there is something."""
+        return self._ready(self._entry(key))
 
-    def latest(self, key: Key) -> Value | None:
-        """Return the value that was read last, even if it has expired."""
-        reading = self._entry(key).reading
-        return reading and reading.value
+    def latest(self, key: Key) -> Reading[Value] | None:
+        """Return what was read last, even if it has expired."""
+        return self._entry(key).reading
 
     def next_expiry(self) -> float | None:
         """Return when the first of the present values expires, ``None`` if none does. Safe from any thread."""
@@ -165,7 +150,7 @@ class LoopCache(Generic[Key, Value]):
         return min((reading.expires for reading in readings if reading.expires is not None), default=None)
 
     def reread(self, key: Key) -> bool:
-        """Make the next caller wait for a new read, because a login with the present value was rejected.
+        """Make the next caller wait for a new read, because the present value was rejected.
 
         Return whether there will be one: not from a stopped cache.
         """
@@ -177,30 +162,7 @@ class LoopCache(Generic[Key, Value]):
             entry.reread_at = now
         return entry.rereads_wanted != entry.rereads_done
 
-    async def log_in(
-        self,
-        key: Key,
-        dial: Callable[[Value], Awaitable[Result]],
-        login_rejected: Callable[[BaseException], bool],
-        *,
-        explain: Callable[[Exception, Value], object] = _do_nothing,
-    ) -> Result:
-        entry = self._entry(key)
-
-        async def get() -> tuple[Reading[Value], bool]:
-            before = entry.reading
-            reading = await self._get(entry)
-            return reading, reading is not before
-
-        return await log_in(
-            get,
-            lambda reading: dial(reading.value),
-            login_rejected,
-            reject=lambda reading: entry.reading is not reading or self.reread(key),
-            explain=lambda error, reading: explain(error, reading.value),
-        )
-
-    async def run_in_thread(self, key: Key, read: Callable[[], Result], *, name: str) -> Result:
+    async def run_in_thread(self, key: Key, read: Callable[[], Result]) -> Result:
         """Run a blocking read of a key in its thread, or join it. A key never has two threads.
 
         It goes on when its callers are cancelled, and the next call gets the result. So ``read`` must end by itself,
@@ -217,7 +179,7 @@ class LoopCache(Generic[Key, Value]):
                 (value, rereads_wanted, started), entry.unclaimed = entry.unclaimed, None
                 if rereads_wanted == entry.rereads_wanted and 0 <= self.clock() - started < READ_TIMEOUT:
                     return value  # type: ignore[no-any-return]  # of this very key
-            await threads.run(read_unclaimed, name=name, share_as=entry)
+            await threads.run(read_unclaimed, name="read", share_as=entry)
 
     def stop(self) -> None:
         """Cancel timers and background renewals. Only on this loop's thread."""
@@ -249,19 +211,6 @@ class LoopCache(Generic[Key, Value]):
         self._renew_if_due(entry)
         return entry.reading
 
-    async def _renewed(self, entry: _Entry[Key, Value]) -> Reading[Value] | None:
-        """Wait briefly for a newer value if the present one is only stale. The renewal goes on when callers leave."""
-        if self._is_only_stale(entry):
-            self._renew_if_due(entry)
-            if entry.renewal is not None:
-                await asyncio.wait([entry.renewal], timeout=PATIENCE)
-        return entry.reading if self._is_only_stale(entry) else self._ready(entry)
-
-    def _is_only_stale(self, entry: _Entry[Key, Value]) -> bool:
-        """Return whether callers should wait for a newer value, although the present value may work for longer."""
-        may_work = entry.stale < entry.expires and entry.rereads_wanted == entry.rereads_done
-        return may_work and entry.wait_from <= self.clock() < entry.expires
-
     def _renew_if_due(self, entry: _Entry[Key, Value]) -> None:
         """Start a renewal in the background, if it is time: the rule for when a renewal starts."""
         now = self.clock()
@@ -269,13 +218,10 @@ class LoopCache(Generic[Key, Value]):
         if now >= entry.renew_at and is_retry_due(now, entry.retry_at) and not running:
             # In an empty context, like the timer: that of the caller, such as a web request, would live as long.
             entry.renewal = asyncio.create_task(
-                self._renew(entry), name="aws_iam_async renewal", context=contextvars.Context()
+                self._shared_read(entry), name="aws_iam_async renewal", context=contextvars.Context()
             )
 
-    async def _renew(self, entry: _Entry[Key, Value]) -> None:
-        await self._shared_read(entry)
-
-    def _shared_read(self, entry: _Entry[Key, Value]) -> Awaitable[Exception | None]:
+    async def _shared_read(self, entry: _Entry[Key, Value]) -> Exception | None:
         """Join the present read, or start one.
 
         Each read has a key of its own: async-lru 2.4 forgets a task when its last waiter is cancelled, and once more by
@@ -283,7 +229,7 @@ class LoopCache(Generic[Key, Value]):
         """
         if not self._read_once.cache_contains(entry, entry.read_number):
             entry.read_number += 1
-        return self._read_once(entry, entry.read_number)
+        return await self._read_once(entry, entry.read_number)
 
     async def _read(self, entry: _Entry[Key, Value], read_number: int) -> Exception | None:
         """Read into the entry. Return an error instead of raising it: each waiter gets a copy."""
@@ -291,8 +237,7 @@ class LoopCache(Generic[Key, Value]):
         rereads_wanted = entry.rereads_wanted  # later ones are not answered by this read
         error: Exception | None = None
         try:
-            with self.watch(entry.key):
-                reading = await self._read_in_time(entry.key)
+            reading = await self.read_in_time(entry.key)
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):
@@ -312,7 +257,8 @@ class LoopCache(Generic[Key, Value]):
         self._read_once.cache_invalidate(entry, read_number)  # nothing is awaited from here on, so no caller is lost
         return error
 
-    async def _read_in_time(self, key: Key) -> Reading[Value]:
+    async def read_in_time(self, key: Key) -> Reading[Value]:
+        """Read once, for at most ``READ_TIMEOUT``."""
         reading = asyncio.ensure_future(self._read_value(key))  # waited for from outside: it may ignore a cancellation
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
@@ -356,123 +302,6 @@ class LoopCache(Generic[Key, Value]):
                     evicted.timer.cancel()
         self._entries.move_to_end(key)
         return entry
-
-
-class RefreshAheadCache(Generic[Key, Value]):
-    """A cache for plugins that log in with secrets of a secret store. Any number of callers share one read.
-
-    A value is renewed in the background when it is used late in its life. It is served while the store fails, until it
-    expires. After a rejected login it is read again, at most every 10 s. The cache may be used from several event
-    loops, each of which has values of its own. It holds the last 256 keys on each loop.
-
-    Args:
-        read: An async function that gets a key and returns a :class:`Reading`. It is cancelled when its last caller is,
-            or after 60 s. Its errors reach all callers that wait: each gets a copy, and those that are no
-            :class:`~aws_iam_async.AwsIamError` become one that names only their class.
-        clock: Returns the seconds since the epoch, for tests.
-
-    Keys are hashable, and their ``repr`` is shown in errors and logs. So a key must not hold a secret.
-    """
-
-    def __init__(
-        self, read: Callable[[Key], Awaitable[Reading[Value]]], *, clock: Callable[[], float] = wall_clock
-    ) -> None:
-        self._closed = False
-        self._caches: threads.LoopLocal[LoopCache[Key, Value]] = threads.LoopLocal(lambda: LoopCache(read, clock=clock))
-
-    async def get(self, key: Key) -> Value:
-        """Return the value of a key, and wait only if there is none to use.
-
-        Args:
-            key: What to read.
-
-        Raises:
-            AwsIamError: It could not be read, or this cache is closed.
-        """
-        return await self._cache().get(key)
-
-    async def log_in(
-        self,
-        key: Key,
-        dial: Callable[[Value], Awaitable[Result]],
-        login_rejected: Callable[[BaseException], bool],
-        *,
-        explain: Callable[[Exception, Value], object] = _do_nothing,
-    ) -> Result:
-        """Connect with the value of a key. If the server rejects an old value, read it again and connect once more.
-
-        Args:
-            key: What to read.
-            dial: Connects with the value: ``call_next`` with the value in the request.
-            login_rejected: Tells a rejected login from other errors: ``request.login_rejected``.
-            explain: Called with the error of a login that is not repeated, and with the value. It may add notes.
-
-        Returns:
-            What ``dial`` returns.
-
-        Raises:
-            AwsIamError: The value could not be read, or this cache is closed.
-            Exception: An error of ``dial``.
-        """
-        return await self._cache().log_in(key, dial, login_rejected, explain=explain)
-
-    async def run_in_thread(self, key: Key, read: Callable[[], Result]) -> Result:
-        """Run a blocking function for the read of a key in a thread. A key never has two threads on one event loop.
-
-        A thread goes on when its callers are cancelled, and the next read of the key gets the result.
-
-        Args:
-            key: What to read.
-            read: The function. It must end by itself within 60 s.
-
-        Returns:
-            What the function returns.
-
-        Raises:
-            Exception: What the function raises.
-        """
-        return await self._cache().run_in_thread(key, read, name="read")
-
-    async def aclose(self) -> None:
-        """Stop renewals in the background. Callers that wait for a value still get it; others raise an error."""
-        self._closed = True
-        here = self._caches.pop(asyncio.get_running_loop(), None)
-        self._caches.stop_all(LoopCache.stop)
-        if here is not None:
-            await here.aclose()
-
-    def _cache(self) -> LoopCache[Key, Value]:
-        if self._closed:
-            raise AwsIamError("this RefreshAheadCache is closed: use it while it is open")
-        return self._caches[asyncio.get_running_loop()]
-
-
-async def log_in(
-    get: Callable[[], Awaitable[tuple[Value, bool]]],
-    dial: Callable[[Value], Awaitable[Result]],
-    login_rejected: Callable[[BaseException], bool],
-    *,
-    reject: Callable[[Value], bool],
-    explain: Callable[[Exception, Value], object],
-) -> Result:
-    """Log in with a cached secret: the rule for when a login is repeated.
-
-    ``get`` returns the secret, and whether it was read for this very call. If the server rejects one that was not,
-    ``reject`` drops it, and the login is repeated once if it returns that there may be another. Otherwise, and the
-    second time, the driver's own exception is raised, and ``explain`` adds notes to it.
-    """
-    repeated = False
-    while True:
-        secret, just_read = await get()
-        try:
-            return await dial(secret)
-        except Exception as error:
-            if not login_rejected(error):
-                raise
-            if repeated or just_read or not reject(secret):
-                explain(error, secret)
-                raise
-        repeated = True
 
 
 def renewal_times(now: float, stale: float, draw: float) -> tuple[float, float]:

@@ -12,8 +12,6 @@ from aws_iam_async import drivers
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.options.dsn import parse
 
-__all__ = ["OPTIONS", "connection_arguments", "keywords_as_flags", "plugin_for"]
-
 # Options of connect() by their names there, each with its placeholder and its help.
 OPTIONS = {
     "driver": ("NAME", f"{' or '.join(drivers.BUILT_IN)}; default: from the DSN's scheme."),
@@ -54,10 +52,9 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
 
 def plugin_for(dsn: str, options: Mapping[str, Any]) -> str:
     """Return the code of the plugin that logs in: with a secret if there is one, else with a token."""
-    query: Mapping[str, str] = {}
     with contextlib.suppress(ConfigurationError):  # raised by what reads the DSN later
-        query = parse(dsn).query
-    return "secrets_manager" if "secret_id" in {*options, *query} else "iam"
+        options = {**parse(dsn).query, **options}
+    return "secrets_manager" if "secret_id" in options else "iam"
 
 
 # ``name=``, ``name='value'``: how the library's messages spell an option to pass. ``?name=value`` does not match.

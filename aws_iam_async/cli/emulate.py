@@ -8,8 +8,6 @@ import click
 
 from aws_iam_async.testing import local
 
-__all__ = ["emulate"]
-
 SERVERS = {"postgresql": ("postgresql",), "mysql": ("mysql",), "both": ("postgresql", "mysql")}
 COMMAND = f"{__name__}.command"
 PORT = click.IntRange(1, 65535)

@@ -16,8 +16,6 @@ from aws_iam_async.cli.emulate import emulate
 from aws_iam_async.cli.token import token
 from aws_iam_async.testing.local import LocalError
 
-__all__ = ["main", "program"]
-
 NAME = "aws-iam-async"
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT

@@ -19,8 +19,6 @@ from aws_iam_async.plugins.iam import login_for, resolve_endpoint
 from aws_iam_async.secret import Secret
 from aws_iam_async.tokens.service import default_service
 
-__all__ = ["token"]
-
 
 @click.command(short_help="Print an IAM token, for psql, mysql or any other client.")
 @connection_arguments

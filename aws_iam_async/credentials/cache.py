@@ -1,14 +1,14 @@
 """Credentials of one event loop: read once for all callers, renewed ahead of their expiry, used until they expire."""
 
-import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aws_iam_async import refresh_ahead
 from aws_iam_async.credentials import callers, roles, sdk
-from aws_iam_async.credentials.credentials import Snapshot, from_environment
+from aws_iam_async.credentials.credentials import Credentials, Snapshot, from_environment
 from aws_iam_async.credentials.failures import EXPIRED, REFUSED_KEYS
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, AssumedRole, CredentialsSource, SdkChain
 from aws_iam_async.errors import CredentialsError
@@ -16,6 +16,8 @@ from aws_iam_async.refresh_ahead import LoopCache, Reading
 from aws_iam_async.statistics import Counters, Hooks
 
 _log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
@@ -36,11 +38,10 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         self.counters = counters
         self.hooks = hooks
 
-    @contextlib.contextmanager
-    def watch(self, key: CredentialsSource) -> Iterator[None]:
+    async def read_in_time(self, key: CredentialsSource) -> Reading[Snapshot]:
         try:
             with self.hooks.read(key):
-                yield
+                return await super().read_in_time(key)
         except Exception:
             self.counters.credentials_failures += 1
             raise
@@ -49,7 +50,7 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         snapshot = await self._read_source(source)
         present, now = self.latest(source), self.clock()
         if present is not None and present.expires is not None and now < present.expires:
-            snapshot = with_first_expiry(snapshot, present)
+            snapshot = with_first_expiry(snapshot, present.value)
         if snapshot.expires is not None and now >= snapshot.expires:
             found = f"{snapshot.method}, {snapshot.credentials.access_key}"
             expired = f"({found}) that expired at {snapshot.credentials.expires_at}"
@@ -69,12 +70,19 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         return await callers.read_callers_source(source)
 
     async def _assume_role(self, role: AssumedRole) -> Snapshot:
-        base = await self.get(role.base)
+        async def assume(credentials: Credentials) -> Snapshot:
+            return await self._read_in_thread(role, functools.partial(roles.assume_role, role, credentials))
+
+        return await self.call(role.base, assume)
+
+    async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[Result]]) -> Result:
+        """Call AWS with credentials. If AWS refuses them, they are read again for the next call."""
+        reading = await self.get(source)
         try:
-            return await self._read_in_thread(role, functools.partial(roles.assume_role, role, base.credentials))
+            return await call(reading.value.credentials)
         except CredentialsError as error:
             if error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}:
-                self.reread(role.base)
+                self.reread(source)
             raise
 
     async def _read_in_thread(self, source: CredentialsSource, read: Callable[[float], Snapshot]) -> Snapshot:
@@ -83,7 +91,7 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
             # It ends before its callers give up, so that the next call starts another.
             return read(refresh_ahead.READ_TIMEOUT - 1)
 
-        return await self.run_in_thread(source, counted_read, name="credentials")
+        return await self.run_in_thread(source, counted_read)
 
     def renewal_failed(self, key: CredentialsSource, error: Exception, failures: int) -> None:
         self.counters.refresh_failures += 1
@@ -92,7 +100,7 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
             logging.WARNING if failures == 1 else logging.DEBUG,  # once for each outage
             "%r could not be read again; its last credentials are used until %s: %s",
             key,
-            latest and latest.credentials.expires_at,
+            latest and latest.value.credentials.expires_at,
             error,
         )
 

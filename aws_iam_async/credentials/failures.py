@@ -23,19 +23,23 @@ class Remedy(NamedTuple):
 
 
 EXPIRED = Remedy("credentials-expired", "Get new credentials from the same source")
-REFUSED_KEYS = {  # by AWS's error code
+_UNKNOWN_KEY = Remedy(
+    "credentials-invalid",
+    "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is temporary"
+    " and has a wrong session token. (AWS does not know an emulator's keys either)",
+)
+_WRONG_SIGNATURE = Remedy(
+    "credentials-invalid",
+    "The secret key does not belong to this access key id, or this machine's clock is wrong. Check that both keys were"
+    " copied completely",
+)
+REFUSED_KEYS = {  # by AWS's error code, of which its services have different ones
     "ExpiredToken": EXPIRED,
     "ExpiredTokenException": EXPIRED,
-    "InvalidClientTokenId": Remedy(
-        "credentials-invalid",
-        "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is"
-        " temporary and has a wrong session token. (AWS does not know an emulator's keys either)",
-    ),
-    "SignatureDoesNotMatch": Remedy(
-        "credentials-invalid",
-        "The secret key does not belong to this access key id, or this machine's clock is wrong. Check that both keys"
-        " were copied completely",
-    ),
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "UnrecognizedClientException": _UNKNOWN_KEY,
+    "SignatureDoesNotMatch": _WRONG_SIGNATURE,
+    "InvalidSignatureException": _WRONG_SIGNATURE,
 }
 NO_CREDENTIALS = Remedy("no-credentials", "Configure one of them, or pass profile= or credentials=")
 _MORE = "To see more, use the AWS CLI with the same profile and environment"

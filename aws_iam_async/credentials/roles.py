@@ -2,25 +2,21 @@
 
 from typing import Any
 
+from aws_iam_async import endpoints
 from aws_iam_async.credentials.credentials import Credentials, Snapshot
 from aws_iam_async.credentials.failures import credentials_error
 from aws_iam_async.credentials.sdk import call_api
-from aws_iam_async.credentials.source import AssumedRole, SdkChain
+from aws_iam_async.credentials.source import AssumedRole
 from aws_iam_async.errors import ConfigurationError, CredentialsError
 from aws_iam_async.secret import redacted
 
-# By partition: the region to call if the SDK's settings name none. Every account may use it, and any region of the
-# partition will do.
-_REGIONS = {
-    "aws": "us-east-1",
-    "aws-cn": "cn-north-1",
-    "aws-us-gov": "us-gov-west-1",
-    "aws-iso": "us-iso-east-1",
-    "aws-iso-b": "us-isob-east-1",
-    "aws-iso-e": "eu-isoe-west-1",
-    "aws-iso-f": "us-isof-south-1",
-    "aws-eusc": "eusc-de-east-1",
-}
+# For each partition, the region to call if the SDK's settings name none. Every account may use it, and any region of
+# the partition will do.
+_REGIONS = (
+    *("us-east-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"),
+    *("us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1"),
+)
+_REGION_OF_PARTITION = {endpoints.partition(region): region for region in _REGIONS}
 
 
 def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -> Snapshot:
@@ -30,7 +26,10 @@ def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -
         CredentialsError: STS refuses, cannot be reached, or gives an unusable answer.
         TimeoutError: There was no answer in time.
     """
-    profile = source.base.profile if isinstance(source.base, SdkChain) else None
+
+    def convert(error: Exception) -> Exception:
+        return error if isinstance(error, TimeoutError) else credentials_error(error, repr(source), source.profile)
+
     parameters: dict[str, Any] = {"RoleArn": source.role_arn, "RoleSessionName": source.role_session_name}
     if source.external_id is not None:
         parameters["ExternalId"] = source.external_id
@@ -39,10 +38,10 @@ def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -
         "assume_role",
         credentials=credentials,
         region=None,
-        default_region=_REGIONS.get(source.role_arn.split(":")[1]),
-        profile=profile,
+        default_region=_REGION_OF_PARTITION.get(source.role_arn.split(":")[1]),
+        profile=source.profile,
         timeout=timeout,
-        convert=lambda error: credentials_error(error, repr(source), profile),
+        convert=convert,
         **parameters,
     )
     # Redacted first, because a traceback with locals shows what a frame holds.

@@ -68,14 +68,13 @@ def call_api(
         profile: The profile that holds the SDK's settings: region, endpoint, certificates, and more.
         timeout: Seconds for the whole call. Each attempt has so little of it that the error of the last one is raised.
         attempts: How often to try, unless the SDK's settings say it.
-        convert: Returns what is raised for an error of the SDK, such as by ``credentials_error()``.
+        convert: Returns what is raised for an error of the SDK or a timeout, such as by ``credentials_error()``.
         parameters: Those of the operation.
 
     Raises:
-        TimeoutError: There was no answer in time.
         AwsIamError: The SDK cannot be imported, or there is no such profile.
         Exception: What ``convert`` returns. The SDK's own error has no frames, because their locals hold secrets, but
-            its text may quote the answer: show it by ``safe_text()``.
+            its text may quote the answer: show it by ``safe_text()``. Without an answer it is a ``TimeoutError``.
     """
 
     async def call() -> dict[str, Any]:
@@ -91,7 +90,7 @@ def call_api(
     except AwsIamError:
         raise
     except Exception as error:  # noqa: BLE001 - the SDK raises anything
-        failure = error if isinstance(error, TimeoutError) else convert(error)
+        failure = convert(error)
         error.__cause__ = error.__context__ = error.__traceback__ = None
     raise failure
 

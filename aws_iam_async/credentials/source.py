@@ -46,6 +46,8 @@ class CallersSource:
     It holds the object, because the ``id()`` of an object that is gone is used again.
     """
 
+    profile = None
+
     def __init__(self, provider: "AwsSession | CredentialsCallable") -> None:
         self.provider = provider
         # Reading `obj.method` twice gives two objects.
@@ -69,6 +71,11 @@ class AssumedRole(NamedTuple):
     role_arn: str
     external_id: str | None = None
     role_session_name: str = "aws_iam_async"
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that also holds the SDK's settings for calls with these credentials."""
+        return self.base.profile
 
     def __repr__(self) -> str:
         return f"{self.base!r} -> role {self.role_arn}"

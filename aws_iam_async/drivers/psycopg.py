@@ -18,7 +18,7 @@ import psycopg
 import psycopg_pool
 from psycopg_pool.pool_async import AddConnection
 
-from aws_iam_async import endpoints
+from aws_iam_async import endpoints, threads
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
 from aws_iam_async.drivers.protocol import Reconnect, open_together
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
@@ -296,7 +296,8 @@ async def _resolve(host: str, port: int | None) -> list[str]:
     if endpoints.is_ip(host):
         return [host]
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await threads.run(look_up, name="DNS", share_as=("addresses", host, port))
     except OSError as error:
         raise psycopg.OperationalError(f"failed to resolve host {host!r}: {error}") from error
     return [str(address[0]) for *_, address in found]

@@ -5,15 +5,14 @@ import socket
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.failures import session_token_remedy
 from aws_iam_async.credentials.source import source_of
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins.login import log_in
 from aws_iam_async.plugins.protocol import ConnectNext
-from aws_iam_async.refresh_ahead import log_in
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
 from aws_iam_async.tls import Tls, contexts
@@ -36,8 +35,6 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
-        # All connections of a pool have one request, and so have single connections with the same options.
-        self._logins: WeakKeyDictionary[ConnectRequest, IamLogin] = WeakKeyDictionary()
 
     async def check(self, request: ConnectRequest) -> None:
         for host, port in ((request.host, request.port), *request.alternates):
@@ -54,21 +51,22 @@ class IamPlugin:
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
         that they are read again, at most once in 10 s.
         """
-        if request.options.get("iam_host") == AUTO:
-            request = await resolve_endpoint(request)
-        login = self._logins.get(request)
-        if login is None:
-            login = self._logins[request] = login_for(request)
-            # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
-            # and many callers may connect in this pass of the loop.
-            asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
-        return await log_in(
-            partial(self._tokens.get, login.key),
-            lambda token: call_next(request.replace(password=token.value, tls=login.tls)),
-            request.login_rejected,
-            reject=partial(self._tokens.reject, login.key),
-            explain=partial(_add_login_notes, login.key),
-        )
+        request = await resolve_endpoint(request)
+        key, tls = login_for(request)
+        # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond, and
+        # many callers may connect in this pass of the loop.
+        asyncio.get_running_loop().call_soon(contexts.prepare, tls)
+
+        async def dial(token: Token) -> Any:
+            try:
+                return await call_next(request.replace(password=token.value, tls=tls))
+            except Exception as error:
+                if request.login_rejected(error):
+                    _add_login_notes(key, error, token)
+                raise
+
+        get, reject = partial(self._tokens.get, key), partial(self._tokens.reject, key)
+        return await log_in(get, dial, request.login_rejected, reject)
 
 
 def login_for(request: ConnectRequest) -> IamLogin:

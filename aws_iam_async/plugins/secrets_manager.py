@@ -1,7 +1,6 @@
 """The ``secrets_manager`` plugin: log in with the user and the password of a secret in AWS Secrets Manager."""
 
 import json
-import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -11,26 +10,28 @@ from typing import Any, NamedTuple
 
 from aws_iam_async import endpoints
 from aws_iam_async.credentials import sdk
-from aws_iam_async.credentials.credentials import Credentials, Snapshot
+from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code, safe_text
 from aws_iam_async.credentials.source import CredentialsSource, source_of
-from aws_iam_async.errors import AwsIamError, ConfigurationError, CredentialsError, RegionError
+from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError
 from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext
-from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache, wall_clock
+from aws_iam_async.refresh_ahead import Reading, wall_clock
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Secret, redacted
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import TokenService
+from aws_iam_async.tokens.token import parse_expiration
 
-DEFAULT_EXPIRATION = 870.0  # seconds, as in the AWS wrappers
-CALL_TIMEOUT = 20.0  # seconds
+# Seconds.
+DEFAULT_EXPIRATION = 870  # as in the AWS wrappers
+LONGEST_EXPIRATION = 10**9
+CALL_TIMEOUT = 20.0
 
 _ARN = r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):[0-9]{12}:secret:\S+"
 # By AWS's error code. {secret} is the id, and {region} the region.
 _REMEDIES = REFUSED_KEYS | {
-    "UnrecognizedClientException": REFUSED_KEYS["InvalidClientTokenId"],
-    "InvalidSignatureException": REFUSED_KEYS["SignatureDoesNotMatch"],
     "AccessDeniedException": Remedy(
         "access-denied",
         "Allow the identity secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key unless that is"
@@ -49,7 +50,6 @@ _REMEDIES = REFUSED_KEYS | {
         "aws secretsmanager restore-secret --secret-id '{secret}' --region {region}",
     ),
 }
-_REFUSED_CREDENTIALS = {*REFUSED_KEYS, "UnrecognizedClientException", "InvalidSignatureException"}
 _UNREACHABLE = Remedy(
     "secret-not-readable", "Check that Secrets Manager, or the VPC endpoint in secret_endpoint, is reachable from here"
 )
@@ -63,7 +63,6 @@ class SecretKey(NamedTuple):
     region: str
     endpoint: str | None
     source: CredentialsSource
-    profile: str | None
     username_property: str
     password_property: str
     expiration: float  # seconds
@@ -108,10 +107,15 @@ class SecretsManagerPlugin:
         request = request.replace(tls=request.tls.secured())
 
         async def dial(login: Login) -> Any:
-            return await call_next(with_login(request, key, login))
+            completed = with_login(request, key, login)
+            try:
+                return await call_next(completed)
+            except Exception as error:
+                if request.login_rejected(error):
+                    _add_login_notes(key, error, login)
+                raise
 
-        explain = partial(_add_login_notes, key)
-        return await self._logins.log_in(key, dial, request.login_rejected, explain=explain)
+        return await self._logins.log_in(key, dial, request.login_rejected)
 
     async def aclose(self) -> None:
         await self._logins.aclose()
@@ -120,15 +124,10 @@ class SecretsManagerPlugin:
         return await self._logins.get(secret_key(request))
 
     async def _read(self, key: SecretKey) -> Reading[Login]:
-        async def call(snapshot: Snapshot) -> Secret | None:
-            return await self._logins.run_in_thread(key, partial(_secret_string, key, snapshot.credentials))
+        async def call(credentials: Credentials) -> Secret | None:
+            return await self._logins.run_in_thread(key, partial(_secret_string, key, credentials))
 
-        try:
-            text = await self._tokens.call(key.source, call, _refuses_credentials)
-        except Exception as error:
-            if isinstance(error, AwsIamError):
-                raise
-            raise _secret_error(key, error) from None  # each waiter gets a copy, without this context
+        text = await self._tokens.call(key.source, call)
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
 
 
@@ -151,10 +150,9 @@ def secret_key(request: ConnectRequest) -> SecretKey:
         _region(region, secret_id, request),
         endpoint,
         source_of(options),
-        options.get("profile"),
         _property(options, "secret_username_property", "username"),
         _property(options, "secret_password_property", "password"),
-        _expiration(options.get("secret_expiration")),
+        parse_expiration(options.get("secret_expiration", DEFAULT_EXPIRATION), "secret_expiration", LONGEST_EXPIRATION),
     )
 
 
@@ -183,16 +181,6 @@ def _property(options: Mapping[str, Any], option: str, default: str) -> str:
     return name
 
 
-def _expiration(value: object) -> float:
-    if value is None:
-        return DEFAULT_EXPIRATION
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise ConfigurationError("secret_expiration must be a number of seconds, 0 for a read with each connection")
-    return float(value)
-
-
 def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
     """Ask for the secret. Blocks. ``None``: it is binary."""
     return redacted(  # type: ignore[no-any-return]  # the SDK's answer is untyped
@@ -202,15 +190,12 @@ def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
             credentials=credentials,
             region=key.region,
             endpoint=key.endpoint,
-            profile=key.profile,
+            profile=key.source.profile,
             timeout=CALL_TIMEOUT,
+            convert=partial(_secret_error, key),
             SecretId=key.secret_id,
         ).get("SecretString")
     )
-
-
-def _refuses_credentials(error: BaseException) -> bool:
-    return error_code(error) in _REFUSED_CREDENTIALS
 
 
 def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:

@@ -12,7 +12,7 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
-_made: list[tuple[str, int]] = []  # with a descriptor that tells whether the file is still there
+_made: list[Path] = []
 
 
 async def root_file(tls: Tls) -> str:
@@ -21,22 +21,16 @@ async def root_file(tls: Tls) -> str:
     The file is in the user's cache directory, under a name made from its content, so that processes can share it. It is
     made once in a process, and again if something has cleared the cache.
     """
-    if (file := tls.root_cert or _made_before()) is not None:
-        return file
+    if tls.root_cert is not None:
+        return tls.root_cert
+    if _made and _made[-1].exists():  # on the event loop, where libpq 18 reads the whole file
+        return str(_made[-1])
     try:
         return await threads.run(_make, name="root certificates", share_as=_make)
     except OSError as error:
         raise ConfigurationError(
             f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
         ) from error
-
-
-def _made_before() -> str | None:
-    """Return the file unless it was deleted. Not by its path: that could wait for a disk."""
-    for file, descriptor in _made[-1:]:
-        with contextlib.suppress(OSError):  # a daemon has closed all descriptors
-            return file if os.fstat(descriptor).st_nlink else None
-    return None
 
 
 def _make() -> str:
@@ -46,7 +40,7 @@ def _make() -> str:
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
             written.write(content)
         Path(written.name).replace(file)  # in one step: another process may read it now
-    _made.append((str(file), os.open(file, os.O_RDONLY)))
+    _made.append(file)
     return str(file)
 
 

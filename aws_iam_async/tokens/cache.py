@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aws_iam_async.credentials.cache import CredentialsCache
 from aws_iam_async.credentials.credentials import Snapshot
 from aws_iam_async.credentials.source import CredentialsSource
+from aws_iam_async.refresh_ahead import Reading
 from aws_iam_async.statistics import Counters, Hooks
 from aws_iam_async.tokens.sigv4 import presign
 from aws_iam_async.tokens.token import Token, TokenKey, lifetime_of
@@ -17,7 +18,7 @@ class _Entry(NamedTuple):
     """A token, and the credentials that signed it."""
 
     token: Token
-    snapshot: Snapshot
+    signed_with: Reading[Snapshot]
 
 
 class TokenCache:
@@ -52,20 +53,20 @@ class TokenCache:
         if entry is not None and entry.token.lifetime.is_servable(now):
             self._entries.move_to_end(key)
             self.counters.hits += 1
-            if now >= entry.token.lifetime.refresh and (snapshot := self.credentials.ready(key.source)) is not None:
-                entry = self._sign(key, snapshot)
+            if now >= entry.token.lifetime.refresh and (reading := self.credentials.ready(key.source)) is not None:
+                entry = self._sign(key, reading)
                 self.counters.refreshes += 1
             return entry.token, False
         before = self.credentials.latest(key.source)
-        snapshot = self.credentials.ready(key.source) or await self._wait(key.source)
+        reading = self.credentials.ready(key.source) or await self._wait(key.source)
         entry, now = self._entries.get(key), self.clock()
-        just_read = snapshot is not before
-        shared = entry is not None and entry.snapshot is snapshot  # signed by another caller who waited for the same
+        just_read = reading is not before
+        shared = entry is not None and entry.signed_with is reading  # signed by another caller who waited for the same
         if entry is None or not entry.token.lifetime.is_servable(now, after_wait=shared and just_read):
-            entry = self._sign(key, snapshot)
+            entry = self._sign(key, reading)
         while len(self._entries) > self.maxsize + self._waiting:
             self._entries.popitem(last=False)
-        return entry.token, entry.snapshot is not before
+        return entry.token, entry.signed_with is not before
 
     def reject(self, key: TokenKey, token: Token) -> None:
         """Drop a token that a server rejected, if it is still the cached one, and have credentials read again."""
@@ -75,7 +76,7 @@ class TokenCache:
             self.counters.rejections += 1
         # Near the expiry of credentials each login has a token of its own, signed with the same key.
         latest = self.credentials.latest(key.source)
-        same_key = latest is not None and latest.credentials.access_key == token.access_key_id
+        same_key = latest is not None and latest.value.credentials.access_key == token.access_key_id
         if key not in self._entries or same_key:
             self.credentials.reread(key.source)
 
@@ -88,7 +89,7 @@ class TokenCache:
         entries = list(dict.values(self._entries))
         return min((entry.token.lifetime.served_until for entry in entries), default=None)
 
-    async def _wait(self, source: CredentialsSource) -> Snapshot:
+    async def _wait(self, source: CredentialsSource) -> Reading[Snapshot]:
         loop = asyncio.get_running_loop()
         start = loop.time()
         self.counters.waits += 1
@@ -99,12 +100,13 @@ class TokenCache:
             self._waiting -= 1
             self.counters.wait_seconds += loop.time() - start
 
-    def _sign(self, key: TokenKey, snapshot: Snapshot) -> _Entry:
+    def _sign(self, key: TokenKey, reading: Reading[Snapshot]) -> _Entry:
+        credentials = reading.value.credentials
         with self.hooks.generation(key):
             lifetime = lifetime_of(
                 self.clock(),
                 expiration=key.expiration,
-                credentials_expire=snapshot.expires,
+                credentials_expire=reading.expires,
                 draw=self.random(),
                 longest_life=key.kind.longest_life,
             )
@@ -114,12 +116,12 @@ class TokenCache:
                 port=key.port,
                 user=key.user,
                 region=key.region,
-                credentials=snapshot.credentials,
+                credentials=credentials,
                 issued=lifetime.issued,
             )
-            token = Token(value, key.region, snapshot.credentials.access_key, lifetime)
+            token = Token(value, key.region, credentials.access_key, lifetime)
         self.counters.generations += 1
-        entry = _Entry(token, snapshot)
+        entry = _Entry(token, reading)
         if key.expiration:
             self._entries[key] = entry
             self._entries.move_to_end(key)

@@ -133,18 +133,8 @@ class RdsTokenProvider(_CachedTokenProvider):
 class DsqlTokenProvider(_CachedTokenProvider):
     """Provides IAM tokens for Aurora DSQL, from the same cache as ``connect()`` and ``create_pool()``.
 
-    Args:
-        profile: The AWS profile to sign with; default: the SDK's default chain.
-        credentials: Alternatively an aiobotocore or aioboto3 session, or an async callable returning ``Credentials``.
-        role_arn: The ARN of an IAM role to assume with these credentials.
-        external_id: The external ID that the role's trust policy requires.
-        role_session_name: The name of the role's session in AWS CloudTrail; default: ``"aws_iam_async"``.
-        expiration: Seconds for which a token may be served from the cache, from 0 (no cache) to 900 (the default).
-        refresh: ``"on_use"`` (the default), or ``"background"`` to keep credentials fresh by timer until ``aclose()``,
-            with a cache of its own.
-
-    Raises:
-        ConfigurationError: An argument is invalid.
+    Its arguments are those of :class:`RdsTokenProvider`: ``profile``, ``credentials``, ``role_arn``, ``external_id``,
+    ``role_session_name``, ``expiration`` (in seconds) and ``refresh``.
     """
 
     _kind = DSQL

@@ -9,7 +9,7 @@ from random import random as random_number
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from aws_iam_async.credentials.cache import CredentialsCache
-from aws_iam_async.credentials.credentials import Snapshot
+from aws_iam_async.credentials.credentials import Credentials, Snapshot
 from aws_iam_async.credentials.source import CredentialsSource
 from aws_iam_async.errors import ConfigurationError, TokenError
 from aws_iam_async.refresh_ahead import wall_clock
@@ -68,16 +68,10 @@ class TokenService:
         return not self._closed
 
     async def credentials(self, source: CredentialsSource) -> Snapshot:
-        return await self._cache().credentials.get(source)
+        return (await self._cache().credentials.get(source)).value
 
-    async def call(
-        self,
-        source: CredentialsSource,
-        call: Callable[[Snapshot], Awaitable[T]],
-        refused: Callable[[BaseException], bool],
-    ) -> T:
-        """Call AWS with credentials. If AWS refuses cached ones, they are read again, and the call is repeated once."""
-        return await self._cache().credentials.log_in(source, call, refused)
+    async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[T]]) -> T:
+        return await self._cache().credentials.call(source, call)
 
     def live(self) -> int:
         """Return the number of cached tokens, on all loops. Safe to call from any thread."""

@@ -184,17 +184,15 @@ def lifetime_of(
     return Lifetime(issued, issued + served * (0.6 + 0.15 * draw), issued + served, accepted_until)
 
 
-def parse_expiration(value: object, option: str) -> float:
-    """Parse for how long a token may be served from the cache: seconds, as a number or in decimal digits.
+def parse_expiration(value: object, option: str, longest: int = RDS.longest_life) -> float:
+    """Parse for how long a secret may be served from the cache: seconds, as a number or in decimal digits.
 
     Raises:
-        ConfigurationError: It is not a number from 0 to 900.
+        ConfigurationError: It is not a number from 0 to ``longest``.
     """
     # Compared before it is converted: a huge int has no float.
     if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= RDS.longest_life:
-        raise ConfigurationError(
-            f"{option} must be a number of seconds from 0 (no cache) to {RDS.longest_life}, the longest life of a token"
-        )
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= longest:
+        raise ConfigurationError(f"{option} must be a number of seconds from 0 (no cache) to {longest}")
     return float(value)

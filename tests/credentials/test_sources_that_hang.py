@@ -189,7 +189,7 @@ def hanging(aws_home: AwsHome, tmp_path: Path) -> Iterator[Hanging]:
 
 
 def credentials_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "aws_iam_async credentials"]
+    return [thread for thread in threading.enumerate() if thread.name == "aws_iam_async read"]
 
 
 @pytest.mark.usefixtures("imported")

@@ -11,7 +11,7 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async.cli.connection import OPTIONS
-from aws_iam_async.cli.doctor.examination import SECRET_STEPS, STEPS
+from aws_iam_async.cli.doctor.examination import STEPS
 from aws_iam_async.cli.main import program
 from tests.cli.doctor import sts_double
 from tests.docs.conftest import CLUSTER, MYSQL, World
@@ -93,7 +93,7 @@ def test_every_command_is_listed() -> None:
 
 
 def test_every_step_is_listed() -> None:
-    assert sorted(names("### Steps")) == sorted({step.name for step in (*STEPS, *SECRET_STEPS)})
+    assert sorted(names("### Steps")) == sorted(step.name for step in STEPS)
 
 
 def test_every_option_is_listed() -> None:

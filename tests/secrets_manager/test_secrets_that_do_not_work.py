@@ -115,14 +115,13 @@ async def test_no_credentials(
     assert "no AWS credentials found" in str(failure)
 
 
-async def test_credentials_that_aws_refuses_are_read_again_once(store: Store, place: dict[str, Any]) -> None:
+async def test_refused_credentials_are_read_again_for_the_next_call(store: Store, place: dict[str, Any]) -> None:
     async with PluginManager("secrets_manager") as manager:
         await error(manager, store, place)  # reads the credentials
         store.error = JsonRESTError("ExpiredTokenException", "expired")
-        await error(manager, store, place)
-        assert manager.statistics().credentials_loads == 2
-        await error(manager, store, place)
-        assert manager.statistics().credentials_loads == 2
+        for loads in (1, 2, 2):  # at most once in ten seconds
+            await error(manager, store, place)
+            assert manager.statistics().credentials_loads == loads
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -54,10 +54,10 @@ CLOCK_UNKNOWN = Advice(
     "invalid.",
     "date -u",
 )
+SET_CLOCK = "Set the clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123)."
 CLOCK_BEHIND = Advice(
     "clock-skew",
-    "The server takes the new token for an expired one, so this machine's clock is behind. Set the clock, and keep it "
-    "synchronised with NTP (Amazon's server is 169.254.169.123).",
+    f"The server takes the new token for an expired one, so this machine's clock is behind. {SET_CLOCK}",
     "timedatectl set-ntp true",
     certain=True,
 )
@@ -146,8 +146,8 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
     return None if remedy is None else _advice(remedy)
 
 
-def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
-    """There are no working credentials."""
+def source_failed(error: CredentialsError, profile: str | None) -> Advice:
+    """There are no working credentials, or the secret cannot be used."""
     flag = f" --profile {shlex.quote(profile)}" if profile else ""
     if error.cause == NO_CREDENTIALS.cause:
         return Advice(
@@ -160,11 +160,6 @@ def no_credentials(error: CredentialsError, profile: str | None) -> Advice:
     if error.cause is not None and error.remedy is not None:
         return _advice(Remedy(error.cause, error.remedy, error.command))
     return _advice(SOURCE_FAILED)
-
-
-def secret_refused(error: CredentialsError) -> Advice:
-    """The secret cannot be read, or lacks something."""
-    return _advice(Remedy(error.cause or "secret-not-readable", error.remedy or "Check the secret", error.command))
 
 
 def _advice(remedy: Remedy) -> Advice:
@@ -180,15 +175,8 @@ def identity_problems(identity: Identity) -> tuple[Advice, ...]:
         return (clock,)
     if identity.refusal is None:
         return ()
-    refused = _refused_by_sts(identity.refusal)
-    return (replace(refused, certain=refused != REFUSED_BY_STS),)
-
-
-def _refused_by_sts(code: str) -> Advice:
-    remedy = REFUSED_KEYS.get(code)
-    if remedy is None:
-        return REFUSED_BY_STS
-    return _advice(remedy)
+    remedy = REFUSED_KEYS.get(identity.refusal)
+    return (REFUSED_BY_STS if remedy is None else replace(_advice(remedy), certain=True),)
 
 
 def wrong_clock(skew: float | None) -> Advice | None:
@@ -201,8 +189,7 @@ def wrong_clock(skew: float | None) -> Advice | None:
         effect = "so the server takes tokens for older than they are, and refuses them too early"
     return Advice(
         "clock-skew",
-        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}, {effect}. Set the "
-        "clock, and keep it synchronised with NTP (Amazon's server is 169.254.169.123).",
+        f"This machine's clock is {abs(skew) / 60:.0f} min {'ahead' if skew > 0 else 'behind'}, {effect}. {SET_CLOCK}",
         "timedatectl set-ntp true",
         certain=skew > LARGEST_SKEW or -skew > RDS.longest_life,
     )

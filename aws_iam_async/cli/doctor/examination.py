@@ -13,15 +13,13 @@ from aws_iam_async.cli.doctor import steps
 from aws_iam_async.cli.doctor.findings import Advice, Findings, Passed, Status, StepFailedError, StepResult, Target
 from aws_iam_async.errors import ConfigurationError
 
-__all__ = ["STEPS", "examine", "redacted"]
-
 
 class Step(NamedTuple):
     """A step of the examination."""
 
     name: str
     run: Callable[[Findings], Awaitable[Passed]]
-    needs: tuple[str, ...] = ()  # if one of these steps fails, this step would prove nothing
+    needs: tuple[str, ...] = ()  # if one of these steps fails, this step would prove nothing; it may be left out
 
 
 STEPS = (
@@ -30,24 +28,17 @@ STEPS = (
     Step("endpoint", steps.check_endpoint, ("options",)),
     Step("region", steps.check_region, ("endpoint",)),
     Step("credentials", steps.check_credentials, ("options",)),
+    Step("secret", steps.check_secret, ("credentials",)),
     Step("identity", steps.check_identity, ("region", "credentials")),
     Step("token", steps.check_token, ("region", "credentials")),
-    Step("dns", steps.check_dns, ("endpoint",)),
+    Step("dns", steps.check_dns, ("endpoint", "secret")),
     Step("tcp", steps.check_tcp, ("dns",)),
     Step("tls", steps.check_tls, ("tcp", "region")),
     Step("login", steps.check_login, ("token", "tls")),
     Step("query", steps.check_query, ("login",)),
 )
-# The steps of a login with a secret, which has no endpoint to sign for and no token.
-SECRET_STEPS = (
-    *(step for step in STEPS if step.name in {"driver", "options", "credentials"}),
-    Step("secret", steps.check_secret, ("credentials",)),
-    Step("dns", steps.check_dns, ("secret",)),
-    Step("tcp", steps.check_tcp, ("dns",)),
-    Step("tls", steps.check_tls, ("tcp",)),
-    Step("login", steps.check_login, ("tls",)),
-    Step("query", steps.check_query, ("login",)),
-)
+# By plugin: the steps that its logins do not have. With a secret there is no endpoint to sign for, and no token.
+LEFT_OUT = {"iam": {"secret"}, "secrets_manager": {"endpoint", "region", "identity", "token"}}
 
 MOST_CAUSES = 3
 
@@ -62,7 +53,7 @@ async def examine(
     results: list[StepResult] = []
     async with AsyncExitStack() as closing:
         findings = Findings(target, closing)
-        for step in STEPS if target.plugin == "iam" else SECRET_STEPS:
+        for step in (step for step in STEPS if step.name not in LEFT_OUT[target.plugin]):
             unsuccessful = {one.name for one in results if one.status in {Status.FAILED, Status.NOT_REACHED}}
             if unsuccessful.isdisjoint(step.needs):
                 on_start(step.name)

@@ -6,8 +6,6 @@ from enum import Enum, auto
 from aws_iam_async import drivers
 from aws_iam_async.errors import InsecureTransportError
 
-__all__ = ["Refusal", "login_refusal"]
-
 
 class Refusal(Enum):
     """The server's reason for refusing a login."""

@@ -172,7 +172,7 @@ async def check_credentials(findings: Findings) -> Passed:
     except ConfigurationError as error:
         raise StepFailedError(keywords_as_flags(str(error)), advice_setup.PROFILE_NOT_FOUND) from error
     except CredentialsError as error:
-        advice = advice_setup.no_credentials(error, profile)
+        advice = advice_setup.source_failed(error, profile)
         raise StepFailedError(keywords_as_flags(error.problem), advice) from error
     credentials, _ = findings.snapshot
     origin = SOURCES.get(first.method, first.method) + (f" (profile {profile})" if profile else "")
@@ -207,7 +207,7 @@ async def check_identity(findings: Findings) -> Passed:
         async with asyncio.timeout(timeout):
             identity = findings.identity = await threads.run(ask_sts, name="STS")
     except CredentialsError as error:
-        return Passed(f"STS is not asked: {error.problem}", (advice_setup.no_credentials(error, profile),))
+        return Passed(f"STS is not asked: {error.problem}", (advice_setup.source_failed(error, profile),))
     except (sts.StsUnreachableError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         detail = f"STS does not answer ({reason}), so identity and clock are not checked"
@@ -226,7 +226,7 @@ async def check_secret(findings: Findings) -> Passed:
         async with _time_limit(findings, f"{key!r} could not be read", advice_setup.SECRET_SILENT):
             login = await SecretsManagerPlugin(default_service()).read(findings.request)
     except CredentialsError as error:
-        raise StepFailedError(error.problem, advice_setup.secret_refused(error)) from error
+        raise StepFailedError(error.problem, advice_setup.source_failed(error, None)) from error
     request = findings.request = with_login(findings.request, key, login)
     findings.tls = request.tls.secured()
     if request.host is None:

@@ -12,8 +12,6 @@ from aws_iam_async.credentials.failures import safe_text
 from aws_iam_async.credentials.sdk import call_api
 from aws_iam_async.errors import CredentialsError
 
-__all__ = ["Identity", "StsUnreachableError", "caller_identity", "clock_skew"]
-
 
 class StsUnreachableError(Exception):
     """STS did not answer; the message is the SDK's name for the error."""
@@ -31,12 +29,6 @@ class Identity:
 
 def caller_identity(credentials: Credentials, *, region: str, profile: str | None, timeout: float) -> Identity:
     """Call GetCallerIdentity, which needs no permission. Blocks: run it in a thread.
-
-    Args:
-        credentials: The credentials to identify.
-        region: The region of the STS endpoint.
-        profile: The profile that configures the call (a proxy's certificates, other endpoints).
-        timeout: Seconds for the call.
 
     Raises:
         StsUnreachableError: There was no answer.
