@@ -5,6 +5,7 @@ import socket
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.failures import session_token_remedy
@@ -35,6 +36,8 @@ class IamPlugin:
 
     def __init__(self, tokens: TokenService) -> None:
         self._tokens = tokens
+        # All connections of a pool have one request, and so have single connections with the same options.
+        self._logins: WeakKeyDictionary[ConnectRequest, IamLogin] = WeakKeyDictionary()
 
     async def check(self, request: ConnectRequest) -> None:
         for host, port in ((request.host, request.port), *request.alternates):
@@ -51,11 +54,15 @@ class IamPlugin:
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
         that they are read again, at most once in 10 s.
         """
-        request = await resolve_endpoint(request)
-        key, tls = login_for(request)
-        # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond, and
-        # many callers may connect in this pass of the loop.
-        asyncio.get_running_loop().call_soon(contexts.prepare, tls)
+        if request.options.get("iam_host") == AUTO:
+            request = await resolve_endpoint(request)
+        login = self._logins.get(request)
+        if login is None:
+            login = self._logins[request] = login_for(request)
+            # Build the context while this call waits for its token. Not at once: starting a thread takes a millisecond,
+            # and many callers may connect in this pass of the loop.
+            asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
+        key, tls = login
 
         async def dial(token: Token) -> Any:
             try:
