@@ -53,8 +53,8 @@ class Reading(NamedTuple, Generic[Value]):
     Attributes:
         value: The value.
         expires: When it stops working, in seconds since the epoch; ``None``: unknown, or never.
-        stale: From when on callers wait for a newer value, in seconds since the epoch; default: ``expires``. A renewal
-            in the background starts before that. If the read fails, the value is used until ``expires``.
+        stale: Before this time, a renewal in the background starts, in seconds since the epoch; default: ``expires``.
+            The value is used until ``expires``, while the renewal runs and if it fails.
     """
 
     value: Value
@@ -251,7 +251,7 @@ class LoopCache(Generic[Key, Value]):
             entry.reading, entry.failures, entry.retry_at = reading, 0, -math.inf
             entry.expires = math.inf if reading.expires is None else reading.expires
             entry.stale = entry.expires if reading.stale is None else min(reading.stale, entry.expires)
-            entry.renew_at, entry.wait_from = renewal_times(self.clock(), entry.stale, self.random())
+            entry.renew_at, entry.wait_from = renewal_times(self.clock(), entry.stale, entry.expires, self.random())
         entry.rereads_done = rereads_wanted
         self._set_timer(entry)
         self._read_once.cache_invalidate(entry, read_number)  # nothing is awaited from here on, so no caller is lost
@@ -304,18 +304,15 @@ class LoopCache(Generic[Key, Value]):
         return entry
 
 
-def renewal_times(now: float, stale: float, draw: float) -> tuple[float, float]:
+def renewal_times(now: float, stale: float, expires: float, draw: float) -> tuple[float, float]:
     """Return when to renew a value in the background, and from when on callers wait for a new one.
 
     The renewal starts 700 s before the value is stale, but not before 4/5 of its life are over. It starts up to 35 s
-    earlier at random, so that processes do not ask together. Callers wait in the last 5 s, or the last tenth of a
-    shorter life.
+    earlier at random, so that processes do not ask together. Callers wait in the last 5 s before the value expires, or
+    the last tenth of a shorter life.
     """
-    if stale == math.inf:
-        return math.inf, math.inf
-    life = max(stale - now, 0.0)
-    ahead = min(REFRESH_AHEAD, life / 5)
-    return stale - ahead * (1 + 0.05 * draw), stale - min(LOGIN_TIME, life / 10)
+    ahead = min(REFRESH_AHEAD, max(stale - now, 0.0) / 5)
+    return stale - ahead * (1 + 0.05 * draw), expires - min(LOGIN_TIME, max(expires - now, 0.0) / 10)
 
 
 def retry_delay(left: float, failures: int, draw: float) -> float:

@@ -194,5 +194,5 @@ def parse_expiration(value: object, option: str, longest: int = RDS.longest_life
     if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= longest:
-        raise ConfigurationError(f"{option} must be a number of seconds from 0 (no cache) to {longest}")
+        raise ConfigurationError(f"{option} must be a number of seconds from 0 to {longest}")
     return float(value)

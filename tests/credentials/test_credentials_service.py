@@ -240,7 +240,7 @@ def test_the_expiry_of_a_key_does_not_move() -> None:
 
 def test_when_to_read_again_in_the_background() -> None:
     def refresh_at(now: float, expires: float, draw: float) -> float:
-        return renewal_times(now, expires, draw)[0]
+        return renewal_times(now, expires, expires, draw)[0]
 
     assert refresh_at(0, math.inf, 0.5) == math.inf
     assert refresh_at(0, 6 * HOUR, 0.0) == 6 * HOUR - 700
@@ -250,6 +250,6 @@ def test_when_to_read_again_in_the_background() -> None:
 
 
 def test_from_when_on_callers_wait_for_new_ones() -> None:
-    assert [renewal_times(0, expires, 0.5)[1] for expires in (math.inf, HOUR, 50, 20, 2)] == [
+    assert [renewal_times(0, expires, expires, 0.5)[1] for expires in (math.inf, HOUR, 50, 20, 2)] == [
         math.inf, HOUR - 5, 45, 18, 1.8,
     ]  # fmt: skip
