@@ -53,11 +53,11 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def plugin_for(dsn: str, options: Mapping[str, Any]) -> str:
-    """Return the code of the plugin that logs in: with a secret if there is one, else with a token."""
+    """Return the code of the plugin that logs in: with a secret if an option names one, else with a token."""
     query: Mapping[str, str] = {}
     with contextlib.suppress(ConfigurationError):  # raised by what reads the DSN later
         query = parse(dsn).query
-    return "secrets_manager" if "secret_id" in {*options, *query} else "iam"
+    return "secrets_manager" if any(name.startswith("secret_") for name in (*options, *query)) else "iam"
 
 
 # ``name=``, ``name='value'``: how the library's messages spell an option to pass. ``?name=value`` does not match.

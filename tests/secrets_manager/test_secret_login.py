@@ -68,6 +68,14 @@ async def test_a_plain_secret_is_the_password(database: Database, manager: Plugi
         await manager.connect(**database.options, **place)
 
 
+async def test_a_refused_password_that_is_malformed_json(database: Database, manager: PluginManager) -> None:
+    await asyncio.to_thread(database.store.put, '{"username": "app", "password": ')
+    place: dict[str, Any] = {"host": "127.0.0.1", "port": database.server.port, "database": "shop"}
+    with pytest.raises(database.refusal) as raised:
+        await manager.connect(**database.options, **place, user="app")
+    assert "The secret is not a JSON object, so its whole text was the password." in "".join(raised.value.__notes__)
+
+
 async def test_a_user_beside_that_of_the_secret_is_a_warning(database: Database, manager: PluginManager) -> None:
     await asyncio.to_thread(database.rotate, "app", "correct horse 6")
     with warnings.catch_warnings():
