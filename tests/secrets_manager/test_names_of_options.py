@@ -47,6 +47,10 @@ async def test_an_option_needs_the_plugin(options: dict[str, Any]) -> None:
         await PluginManager("iam").connect(DSN, **options)
     with pytest.raises(ConfigurationError, match=f"'{name}' .*: it needs the plugin 'secrets_manager' in plugins="):
         await PluginManager("iam").connect(DSN, server_settings=options)
+    with pytest.raises(
+        ConfigurationError, match=f"'{name}' for a PluginManager with plugins 'iam': it needs the plugin"
+    ):
+        PluginManager("iam", **options)
 
 
 @pytest.mark.parametrize(
