@@ -299,7 +299,8 @@ def with_login(request: ConnectRequest, key: SecretKey, login: Login) -> Connect
             f"user is missing: {key!r} is plain text and no JSON object, so it is the password alone; pass user="
         )
     if None not in {login.user, request.user} and login.user != request.user:
-        warnings.warn(f"user is ignored: {key!r} names another one. Omit user", UserWarning, stacklevel=2)
+        advice = "Omit user, or unset PGUSER if it comes from there"
+        warnings.warn(f"user is ignored: {key!r} names another one. {advice}", UserWarning, stacklevel=2)
     host, port = request.host, request.port
     if host is None and login.host is not None:
         host = login.host

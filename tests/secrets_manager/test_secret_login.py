@@ -81,7 +81,10 @@ async def test_a_user_beside_that_of_the_secret_is_a_warning(database: Database,
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         await close(database, await manager.connect(**database.options, user="app"))
-    with pytest.warns(UserWarning, match="user is ignored: secret 'shop/app' in eu-west-1 names another one"):
+    with pytest.warns(
+        UserWarning,
+        match="user is ignored: secret 'shop/app' in eu-west-1 names another one. Omit user, or unset PGUSER",
+    ):
         connection = await manager.connect(**database.options, user="someone")
     assert await database.user(connection) == "app"
     await close(database, connection)
