@@ -81,10 +81,10 @@ async def test_a_callable_that_fails() -> None:
     ],
 )
 async def test_a_callable_that_makes_unusable_credentials(
-    values: tuple[object, ...], words: str, no_secret_in: Callable[..., None]
+    values: tuple[Any, ...], words: str, no_secret_in: Callable[..., None]
 ) -> None:
     async def load() -> Credentials:
-        return Credentials(*values)  # type: ignore[arg-type]  # wrong on purpose
+        return Credentials(*values)
 
     with pytest.raises(CredentialsError, match=f"Credentials: {words}") as raised:
         await read(load)
