@@ -18,12 +18,16 @@ PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
 """The options that the built-in plugins own, by plugin code."""
 
 # Foreign names and ours, in lower case and without underscores. The foreign ones are those of the AWS Advanced NodeJS,
-# JDBC and Python wrappers, of libpq, of SQLAlchemy and of other drivers. Some of ours are no options of a connection.
+# JDBC and Python wrappers, of the Aurora DSQL connector, of libpq, of SQLAlchemy and of other drivers. Some of ours are
+# no options of a connection.
 _FOREIGN_NAMES = {
     "assumerolearn": "rolearn",
     "iamport": "iamdefaultport",
     "awssecretsmanager": "secretsmanager",
     "awssecretsmanager2": "secretsmanager",
+    "tokendurationsecs": "iamtokenexpiration",
+    "secretarn": "secretid",
+    "secretname": "secretid",
     "secretsmanagersecretid": "secretid",
     "secretsmanagerregion": "secretregion",
     "secretsmanagerendpoint": "secretendpoint",

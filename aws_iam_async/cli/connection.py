@@ -51,10 +51,10 @@ def connection_arguments(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def plugin_for(dsn: str, options: Mapping[str, Any]) -> str:
-    """Return the code of the plugin that logs in: with a secret if there is one, else with a token."""
+    """Return the code of the plugin that logs in: with a secret if an option names one, else with a token."""
     with contextlib.suppress(ConfigurationError):  # raised by what reads the DSN later
         options = {**parse(dsn).query, **options}
-    return "secrets_manager" if "secret_id" in options else "iam"
+    return "secrets_manager" if any(name.startswith("secret_") for name in options) else "iam"
 
 
 # ``name=``, ``name='value'``: how the library's messages spell an option to pass. ``?name=value`` does not match.

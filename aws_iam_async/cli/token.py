@@ -35,8 +35,8 @@ def token(dsn: str, options: dict[str, Any]) -> None:
 async def _token(dsn: str, options: dict[str, Any]) -> Secret:
     if plugin_for(dsn, options) != "iam":
         raise ConfigurationError(
-            "secret_id names a secret with a password, which is no token. Omit it to print a token, or read the secret"
-            " with: aws secretsmanager get-secret-value"
+            "secret_id names a secret with a password, which is no token. Omit all secret_* options to print a token,"
+            " or read the secret with: aws secretsmanager get-secret-value"
         )
     scheme = parse(dsn).scheme
     name = drivers.name_of(options.pop("driver", None), scheme)

@@ -26,7 +26,7 @@ EXPIRED = Remedy("credentials-expired", "Get new credentials from the same sourc
 _UNKNOWN_KEY = Remedy(
     "credentials-invalid",
     "AWS does not know this access key. It was deleted or deactivated, belongs to another partition, or is temporary"
-    " and has a wrong session token. (AWS does not know an emulator's keys either)",
+    " and has a wrong session token. AWS does not know the keys of an emulator either",
 )
 _WRONG_SIGNATURE = Remedy(
     "credentials-invalid",
@@ -90,8 +90,14 @@ _OWN_TEXT = (
 )
 # Some messages of AWS about wrong signatures quote the signed request, and with it the session token.
 _QUOTED_REQUEST = re.compile(r"\n|canonical|authorization|X-Amz-", re.IGNORECASE)
-# The SDK's own texts of a ValueError about its configuration.
-_OF_CONFIGURATION = ("Unsupported host", "No closing quotation", "Auth token value is not", "invalid literal for int()")
+# The texts of a ValueError about the configuration: of the SDK, and of the class Credentials.
+_OF_CONFIGURATION = (
+    "Credentials: ",
+    "Unsupported host",
+    "No closing quotation",
+    "Auth token value is not",
+    "invalid literal for int()",
+)
 _LONGEST_NAME = 32  # a secret key has 40 characters
 
 

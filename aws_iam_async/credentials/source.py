@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from types import MethodType
+from types import MappingProxyType, MethodType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from aws_iam_async.credentials.credentials import Credentials
@@ -161,4 +161,7 @@ def _provider(credentials: object) -> "AwsSession | CredentialsCallable":
 
 def _describe(value: object) -> str:
     # Never the value itself, which may be a misplaced secret key.
-    return f"the class {value.__name__}" if isinstance(value, type) else ("''" if value == "" else type(value).__name__)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    # A request holds a dict as a mapping that cannot be changed.
+    return "''" if value == "" else "dict" if isinstance(value, MappingProxyType) else type(value).__name__

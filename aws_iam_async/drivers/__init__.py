@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aws_iam_async import threads
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
-from aws_iam_async.names import shown
+from aws_iam_async.names import nearest, shown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -62,7 +62,10 @@ def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     if not isinstance(name, str):
         raise ConfigurationError(f"driver must be a driver's name or its module, not {type(name).__name__}")
     if by_scheme not in {None, name} and not _reads(name, str(scheme)):
-        raise ConfigurationError(f"driver{shown(name)} contradicts the DSN's scheme, which is for {by_scheme}")
+        own = f", or write a DSN that begins with {BUILT_IN[name].schemes[0]}://" if name in BUILT_IN else ""
+        raise ConfigurationError(
+            f"driver{shown(name)} contradicts the DSN's scheme, which is for {by_scheme}: omit driver={own}"
+        )
     return name
 
 
@@ -93,8 +96,10 @@ def load_now(name: str) -> Driver:
         elif name in _installed():
             _loaded[name] = _installed()[name].load()()
         else:
-            available = ", ".join((*BUILT_IN, *_installed()))
-            raise ConfigurationError(f"unknown driver{shown(name)}; available: {available}")
+            available = (*BUILT_IN, *_installed())
+            meant = nearest(name, frozenset(available))
+            hint = f"did you mean {meant!r}? Available" if meant else "available"
+            raise ConfigurationError(f"unknown driver{shown(name)}; {hint}: {', '.join(available)}")
     return _loaded[name]
 
 

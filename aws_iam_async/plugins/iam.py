@@ -166,7 +166,7 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
 def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:
     error.add_note(
         f"The IAM token was new. It was signed for user {key.user!r} at {key.netloc} in {key.region}"
-        f" with access key {token.access_key_id}."
+        f" with access key {token.access_key_id} from {key.source!r}."
     )
     endpoint = endpoints.parse(key.host)
     if endpoint is not None and endpoint.region not in {None, key.region}:

@@ -30,13 +30,15 @@ LONGEST_EXPIRATION = 10**9
 CALL_TIMEOUT = 20.0
 
 _ARN = r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):[0-9]{12}:secret:\S+"
+_DENIED = Remedy(
+    "access-denied",
+    "Allow the identity secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key unless that is"
+    " aws/secretsmanager",
+)
 # By AWS's error code. {secret} is the id, and {region} the region.
 _REMEDIES = REFUSED_KEYS | {
-    "AccessDeniedException": Remedy(
-        "access-denied",
-        "Allow the identity secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key unless that is"
-        " aws/secretsmanager",
-    ),
+    "AccessDenied": _DENIED,
+    "AccessDeniedException": _DENIED,
     "DecryptionFailure": Remedy(
         "access-denied", "Allow the identity kms:Decrypt on the secret's key, and enable the key"
     ),
@@ -52,6 +54,10 @@ _REMEDIES = REFUSED_KEYS | {
 }
 _UNREACHABLE = Remedy(
     "secret-not-readable", "Check that Secrets Manager, or the VPC endpoint in secret_endpoint, is reachable from here"
+)
+_ANSWERED = Remedy(
+    "secret-not-readable",
+    "Secrets Manager or a proxy gave this answer. Try again later, or check secret_endpoint and the proxy's settings",
 )
 _SYSTEMS = {"postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql", "aurora": "mysql"}
 
@@ -137,7 +143,7 @@ def secret_key(request: ConnectRequest) -> SecretKey:
     secret_id, endpoint, region = (options.get(f"secret_{name}") for name in ("id", "endpoint", "region"))
     if not isinstance(secret_id, str) or not re.fullmatch(r"[!-~]{1,512}", secret_id):
         raise ConfigurationError(
-            "secret_id is missing: plugin 'secrets_manager' needs the name or the ARN of a secret, without spaces"
+            "secret_id is missing: pass secret_id= with the name or the ARN of a secret, without spaces"
             if secret_id is None
             else "secret_id must be the name or the ARN of a secret, without spaces"
         )
@@ -201,7 +207,8 @@ def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
 def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:
     if isinstance(error, TimeoutError):
         return key.error(f"could not be read: no answer within {CALL_TIMEOUT:.0f} s", _UNREACHABLE)
-    return key.error(f"could not be read: {safe_text(error)}", _REMEDIES.get(error_code(error), _UNREACHABLE))
+    code = error_code(error)
+    return key.error(f"could not be read: {safe_text(error)}", _REMEDIES.get(code, _ANSWERED if code else _UNREACHABLE))
 
 
 def parse(key: SecretKey, text: Secret | None) -> Login:
@@ -270,14 +277,19 @@ def with_login(request: ConnectRequest, key: SecretKey, login: Login) -> Connect
             " another driver or secret_id"
         )
     if login.user is None and request.user is None:
-        raise ConfigurationError(f"user is missing: {key!r} is plain text, which is the password alone; pass user=")
+        raise ConfigurationError(
+            f"user is missing: {key!r} is plain text and no JSON object, so it is the password alone; pass user="
+        )
     if None not in {login.user, request.user} and login.user != request.user:
-        warnings.warn(f"user is ignored: {key!r} names another one. Omit user", UserWarning, stacklevel=2)
+        advice = "Omit user, or unset PGUSER if it comes from there"
+        warnings.warn(f"user is ignored: {key!r} names another one. {advice}", UserWarning, stacklevel=2)
     host, port = request.host, request.port
     if host is None and login.host is not None:
         host = login.host
         if login.port is not None and port in {None, 5432, 3306}:
             port = login.port
+    if host is None:
+        raise key.error("names no host", Remedy("secret-unusable", "Add host to it, or pass host="))
     return request.replace(
         user=login.user or request.user,
         password=login.password,
@@ -289,7 +301,8 @@ def with_login(request: ConnectRequest, key: SecretKey, login: Login) -> Connect
 
 def _add_login_notes(key: SecretKey, error: Exception, login: Login) -> None:
     user = f" user {login.user!r} and" if login.user else ""
+    whole = "" if login.user else " The secret is not a JSON object, so its whole text was the password."
     error.add_note(
-        f"The login was with{user} the password of {key!r}. Check that the secret belongs to this database, and that"
-        " its last rotation has finished. To find the cause, run aws-iam-async check (extra cli)."
+        f"The login was with{user} the password of {key!r}.{whole} Check that the secret belongs to this database,"
+        " and that its last rotation has finished. To find the cause, run aws-iam-async check (extra cli)."
     )

@@ -109,6 +109,7 @@ def test_the_environment_variables_of_postgresql_are_read(program: Program) -> N
         ((RDS_DSN, "--role-arn", "app"), "role_arn must be the ARN of an IAM role"),
         ((RDS_DSN, "--external-id", "shop:12"), "external_id needs role_arn: pass --role-arn as well"),
         ((RDS_DSN, "--driver", "aiomysql"), "contradicts the DSN's scheme"),
+        ((RDS_DSN, "--driver", "aiomysql"), "omit --driver, or write a DSN that begins with mysql://"),
     ],
 )
 def test_what_stops_it_is_said_on_stderr(program: Program, arguments: tuple[str, ...], complaint: str) -> None:

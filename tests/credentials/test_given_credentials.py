@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 
-from aws_iam_async import Credentials, CredentialsError
+from aws_iam_async import ConfigurationError, Credentials, CredentialsError, connect
 from aws_iam_async.credentials.credentials import Snapshot
 from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.tokens.service import TokenService
@@ -69,6 +70,31 @@ async def test_a_callable_that_fails() -> None:
     with pytest.raises(CredentialsError, match=r"load\(\) raised OSError") as raised:
         await read(load)
     assert raised.value.__cause__ is failure
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (("AKIA", "x", None, datetime(2026, 1, 1)), "expires_at must be a datetime with a time zone"),  # noqa: DTZ001 - it has none
+        (("AKIA", ""), "secret_key is empty"),
+        (("AKIA", '"SECRET-KEY-MARK"'), "secret_key contains"),
+    ],
+)
+async def test_a_callable_that_makes_unusable_credentials(
+    values: tuple[Any, ...], words: str, no_secret_in: Callable[..., None]
+) -> None:
+    async def load() -> Credentials:
+        return Credentials(*values)
+
+    with pytest.raises(CredentialsError, match=f"Credentials: {words}") as raised:
+        await read(load)
+    assert "MARK" not in str(raised.value)
+    no_secret_in()
+
+
+async def test_values_in_a_dict() -> None:
+    with pytest.raises(ConfigurationError, match=r"credentials must be .*, not dict"):
+        await connect("postgresql://app@db.example/shop", credentials=cast("Any", {"access_key": "SECRET-KEY-MARK"}))
 
 
 async def test_a_callable_whose_inner_task_is_cancelled() -> None:

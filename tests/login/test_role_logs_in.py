@@ -47,6 +47,14 @@ async def test_by_keyword(rds: Rds, sts: Sts) -> None:
     assert logged_in_with(rds) == [key_of(sts).access_key]
 
 
+async def test_a_refused_login_names_the_role(rds: Rds, sts: Sts) -> None:
+    rds.emulator.faults.reject_next(1)
+    with pytest.raises(Exception, match=r"(?i)authentication failed|access denied") as raised:
+        await rds.connect(profile="prod", role_arn=ROLE)
+    notes = "".join(raised.value.__notes__)
+    assert f"with access key {key_of(sts).access_key} from profile 'prod' -> role {ROLE}." in notes
+
+
 async def test_in_the_dsn(rds: Rds, sts: Sts) -> None:
     dsn = f"{rds.dsn}?profile=prod&role_arn={ROLE}&external_id=shop%3A12&role_session_name=job%40shop"
     await rds.close(await aws_iam_async.connect(dsn, **rds.options))

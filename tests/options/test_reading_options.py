@@ -243,9 +243,11 @@ def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any]
         ("enableTelemetry", 'plugins="otel,iam"'),
         ("enable_telemetry", 'plugins="otel,iam"'),
         ("ssl_ca", "sslrootcert"),
+        ("token_duration_secs", "iam_token_expiration"),
+        ("custom_credentials_provider", "credentials"),
     ],
 )
-def test_the_aws_wrappers_names_are_refused_with_ours(scheme: str, old: str, new: str) -> None:
+def test_the_names_of_other_aws_libraries_are_refused_with_ours(scheme: str, old: str, new: str) -> None:
     keyword: dict[str, Any] = {old: "x"}
     for dsn, keywords in ((f"{scheme}://db", keyword), (f"{scheme}://db?{old}=x", {})):
         with pytest.raises(ConfigurationError) as refused:

@@ -27,9 +27,11 @@ DSN = "postgresql://shop.c9akciq32.eu-west-1.rds.amazonaws.com/shop"
         ("secrets_manager_secret_password_key", "secret_password_property"),
         ("secretsManagerExpirationSec", "secret_expiration"),
         ("secrets_manager_expiration", "secret_expiration"),
+        ("secret_arn", "secret_id"),
+        ("secretName", "secret_id"),
     ],
 )
-async def test_names_of_the_aws_wrappers(name: str, meant: str) -> None:
+async def test_other_names(name: str, meant: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"unknown option '{name}' .*: did you mean {meant}\?"):
         await PluginManager("secrets_manager").connect(f"{DSN}?{name}=x")
     with pytest.raises(
@@ -45,6 +47,10 @@ async def test_an_option_needs_the_plugin(options: dict[str, Any]) -> None:
         await PluginManager("iam").connect(DSN, **options)
     with pytest.raises(ConfigurationError, match=f"'{name}' .*: it needs the plugin 'secrets_manager' in plugins="):
         await PluginManager("iam").connect(DSN, server_settings=options)
+    with pytest.raises(
+        ConfigurationError, match=f"'{name}' for a PluginManager with plugins 'iam': it needs the plugin"
+    ):
+        PluginManager("iam", **options)
 
 
 @pytest.mark.parametrize(

@@ -68,13 +68,37 @@ async def test_a_plain_secret_is_the_password(database: Database, manager: Plugi
         await manager.connect(**database.options, **place)
 
 
+async def test_a_refused_password_that_is_malformed_json(database: Database, manager: PluginManager) -> None:
+    await asyncio.to_thread(database.store.put, '{"username": "app", "password": ')
+    place: dict[str, Any] = {"host": "127.0.0.1", "port": database.server.port, "database": "shop"}
+    with pytest.raises(database.refusal) as raised:
+        await manager.connect(**database.options, **place, user="app")
+    assert "The secret is not a JSON object, so its whole text was the password." in "".join(raised.value.__notes__)
+
+
 async def test_a_user_beside_that_of_the_secret_is_a_warning(database: Database, manager: PluginManager) -> None:
     await asyncio.to_thread(database.rotate, "app", "correct horse 6")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         await close(database, await manager.connect(**database.options, user="app"))
-    with pytest.warns(UserWarning, match="user is ignored: secret 'shop/app' in eu-west-1 names another one"):
+    with pytest.warns(
+        UserWarning,
+        match="user is ignored: secret 'shop/app' in eu-west-1 names another one. Omit user, or unset PGUSER",
+    ):
         connection = await manager.connect(**database.options, user="someone")
+    assert await database.user(connection) == "app"
+    await close(database, connection)
+
+
+async def test_a_certificate_for_another_name(database: Database, manager: PluginManager) -> None:
+    await asyncio.to_thread(database.rotate, "app", "correct horse 9")
+    place: dict[str, Any] = {"host": "localhost", "port": database.server.port}
+    with pytest.raises(Exception, match=r"(?i)certificate") as raised:
+        await manager.connect(**database.options, **place)
+    assert (
+        "With another plugin, pass the endpoint's own name as host, or sslmode='verify-ca'" in raised.value.__notes__[0]
+    )
+    connection = await manager.connect(**database.options, **place, sslmode="verify-ca")
     assert await database.user(connection) == "app"
     await close(database, connection)
 

@@ -90,7 +90,9 @@ ANSWERS = {
     "DecryptionFailure": "kms:Decrypt",
     "ExpiredTokenException": "Get new credentials",
     "UnrecognizedClientException": "AWS does not know this access key",
-    "InternalServiceError": "Check that Secrets Manager",
+    "AccessDenied": "Allow the identity secretsmanager:GetSecretValue on this secret",
+    "InternalServiceError": "Secrets Manager or a proxy gave this answer",
+    "ThrottlingException": "Secrets Manager or a proxy gave this answer",
 }
 
 
@@ -105,6 +107,13 @@ async def test_an_endpoint_that_does_not_listen(store: Store, manager: PluginMan
     url = f"http://127.0.0.1:{place['port']}"
     failure = await error(manager, store, place, secret_endpoint=url)
     assert re.search(f"{NAMED}could not be read: EndpointConnectionError.*{url}.*secret_endpoint", str(failure))
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "aiomysql"])
+async def test_no_host(driver: str, store: Store, manager: PluginManager, place: dict[str, Any]) -> None:
+    await asyncio.to_thread(store.put, {"username": "app", "password": CONTENT})
+    failure = await error(manager, store, place, driver=driver, host=None)
+    assert re.search(NAMED + "names no host. Add host to it, or pass host=", str(failure)), failure
 
 
 async def test_no_credentials(

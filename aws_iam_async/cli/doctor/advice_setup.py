@@ -4,6 +4,7 @@ import shlex
 from dataclasses import replace
 
 from aws_iam_async import endpoints
+from aws_iam_async.cli.connection import keywords_as_flags
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
 from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, SOURCE_FAILED, Remedy, session_token_remedy
@@ -35,7 +36,6 @@ FILE_SILENT = Advice("configuration", "Check the file of sslrootcert, and the di
 SECRET_SILENT = Advice(
     "secret-not-readable", "Secrets Manager does not answer. Check the network, or the VPC endpoint of secret_endpoint."
 )
-SECRET_WITHOUT_HOST = Advice("secret-unusable", "Add host to the secret, or pass the host.", "--host NAME")
 CREDENTIALS_UNKNOWN = Advice(
     "credentials-unknown",
     "STS has not checked these credentials. Deactivated or expired credentials and wrong secret keys make tokens that "
@@ -163,7 +163,7 @@ def source_failed(error: CredentialsError, profile: str | None) -> Advice:
 
 
 def _advice(remedy: Remedy) -> Advice:
-    return Advice(remedy.cause, f"{remedy.text}{':' if remedy.command else '.'}", remedy.command)
+    return Advice(remedy.cause, f"{keywords_as_flags(remedy.text)}{':' if remedy.command else '.'}", remedy.command)
 
 
 def identity_problems(identity: Identity) -> tuple[Advice, ...]:

@@ -225,12 +225,10 @@ async def check_secret(findings: Findings) -> Passed:
     try:
         async with _time_limit(findings, f"{key!r} could not be read", advice_setup.SECRET_SILENT):
             login = await SecretsManagerPlugin(default_service()).read(findings.request)
+        request = findings.request = with_login(findings.request, key, login)
     except CredentialsError as error:
         raise StepFailedError(error.problem, advice_setup.source_failed(error, None)) from error
-    request = findings.request = with_login(findings.request, key, login)
     findings.tls = request.tls.secured()
-    if request.host is None:
-        raise StepFailedError(f"{key!r} names no host", advice_setup.SECRET_WITHOUT_HOST)
     return Passed(f"{key!r} has the password of {request.user} at {request.host}:{request.port}")
 
 

@@ -54,6 +54,7 @@ def test_a_secret_that_cannot_be_read(check: Check) -> None:
     assert report.failed == ["secret"]
     assert f"secret '{SECRET}' in {REGION} could not be read: ResourceNotFoundException" in report.detail("secret")
     assert report.causes("secret") == ["secret-not-found"]
+    assert "pass --secret-region if" in report.advice("secret", "secret-not-found")
     assert report.status("login") == "not-reached"
 
 
@@ -69,6 +70,13 @@ def test_a_secret_without_a_host(check: Check, database: Database) -> None:
     report = check()
     assert report.detail("secret") == f"secret '{SECRET}' in {REGION} names no host"
     assert "--host" in report.advice("secret", "secret-unusable")
+
+
+def test_a_region_without_a_secret(doctor: Doctor) -> None:
+    doctor.home.set(AWS_ACCESS_KEY_ID="AKIATESTS", AWS_SECRET_ACCESS_KEY=SECRET_KEY)
+    report = doctor.check("postgresql://", "--secret-region", REGION)
+    assert report.failed == ["secret"]
+    assert report.detail("secret").startswith("secret_id is missing: pass --secret-id with the name or the ARN")
 
 
 def test_a_password_that_the_server_refuses(check: Check, database: Database) -> None:

@@ -121,7 +121,8 @@ async def test_queries(manager: PluginManager, rds: Rds, query: str, message: st
 @pytest.mark.parametrize("driver", ["psycopg2", psycopg_pool])
 async def test_another_driver(manager: PluginManager, driver: Any) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"unknown driver 'psycopg(2|_pool)'; available: asyncpg, aiomysql, psycopg"
+        ConfigurationError,
+        match=r"unknown driver 'psycopg(2|_pool)'; did you mean 'psycopg'\? Available: asyncpg, aiomysql",
     ):
         await manager.connect(driver=driver, host="db.example", user="app")
 
