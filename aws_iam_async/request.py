@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
+from aws_iam_async import endpoints
 from aws_iam_async.secret import redacted
 from aws_iam_async.tls import Tls
 
@@ -25,7 +26,7 @@ def _frozen(value: Any) -> Any:
     return frozenset(value) if type(value) is set else value
 
 
-# Attributes whose values can be neither shown by accident nor changed.
+# Attributes with values that can be neither shown by accident nor changed.
 _PROTECTED: Mapping[str, Callable[[Any], Any]] = {
     "password": redacted,
     "options": _frozen,
@@ -75,6 +76,7 @@ class ConnectRequest:
 
     def __post_init__(self) -> None:
         vars(self).update({name: protect(getattr(self, name)) for name, protect in _PROTECTED.items()})
+        self._check_password()
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed.
@@ -83,16 +85,21 @@ class ConnectRequest:
             **changes: New values by attribute name.
 
         Raises:
+            ConfigurationError: The password holds NUL, or is no valid Unicode.
             TypeError: There is no attribute of that name.
         """
-        for name, value in changes.items():  # at once: a traceback with locals shows them
-            if name in _PROTECTED:
-                changes[name] = _PROTECTED[name](value)
+        for name in _PROTECTED.keys() & changes.keys():  # at once: a traceback with locals shows them
+            changes[name] = _PROTECTED[name](changes[name])
         if not changes.keys() <= vars(self).keys():
             raise TypeError(f"a ConnectRequest has no attribute {min(changes.keys() - vars(self).keys())!r}")
         copy = object.__new__(type(self))
         vars(copy).update(vars(self), **changes)
+        copy._check_password()
         return copy
+
+    def _check_password(self) -> None:
+        if isinstance(self.password, str):
+            endpoints.check_text(self.password, "password")
 
     def __repr__(self) -> str:
         password = "None" if self.password is None else "'**********'"

@@ -234,15 +234,17 @@ def parse(key: SecretKey, text: Secret | None) -> Login:
             problem, Remedy("secret-unusable", "Store JSON with user and password, or the password as text")
         )
     properties = _properties(text)
-    if properties is None:
-        return Login(text)
-    user, password = (_needed(key, properties, option) for option in ("username", "password"))
-    engine = properties.get("engine", "").lower()
     try:
+        if properties is None:
+            endpoints.check_text(text, "password")
+            return Login(text)
+        user, password = (_needed(key, properties, option) for option in ("username", "password"))
+        endpoints.check_text(password, "password")
+        engine = properties.get("engine", "").lower()
         return Login(
             password,
             user=endpoints.parse_name(user, "user"),
-            host=endpoints.parse_name(properties["host"], "host") if properties.get("host") else None,
+            host=endpoints.normalise_any(properties["host"], "host") if properties.get("host") else None,
             port=endpoints.parse_port(properties["port"]) if properties.get("port") else None,
             database=endpoints.parse_name(properties["dbname"], "dbname") if properties.get("dbname") else None,
             system=next((system for name, system in _SYSTEMS.items() if name in engine), None),

@@ -37,6 +37,21 @@ CONTENTS = {
     "an empty password": ({"username": CONTENT, "password": ""}, "has no property 'password'"),
     "a null": ({"username": CONTENT, "password": None}, "has no property 'password'"),
     "a wrong port": ({"username": CONTENT, "password": CONTENT, "port": CONTENT}, "is unusable: port must be"),
+    "a password with NUL": ({"username": "app", "password": f"{CONTENT}\0"}, "is unusable: password must be"),
+    "a password with half a character": (
+        {"username": "app", "password": f"{CONTENT}\ud800"},
+        "is unusable: password must be",
+    ),
+    "text with NUL": (f"{CONTENT}\0", "is unusable: password must be"),
+    "a URL as host": (
+        {"username": "app", "password": CONTENT, "host": f"postgresql://app:{CONTENT}@127.0.0.1/shop"},
+        "is unusable: host contains ':'",
+    ),
+    "two hosts": (
+        {"username": "app", "password": CONTENT, "host": "127.0.0.1,127.0.0.2"},
+        "is unusable: host contains ','",
+    ),
+    "a long host": ({"username": "app", "password": CONTENT, "host": "a" * 64}, "is unusable: host is too long"),
     "a user with NUL": ({"username": f"{CONTENT}\0", "password": CONTENT}, "is unusable: user must be"),
 }
 
@@ -45,7 +60,7 @@ CONTENTS = {
 async def test_what_a_secret_lacks(case: str, store: Store, manager: PluginManager, place: dict[str, Any]) -> None:
     content, message = CONTENTS[case]
     await asyncio.to_thread(store.put, content)
-    failure = await error(manager, store, place)
+    failure = await error(manager, store, place, user="app")
     assert isinstance(failure, CredentialsError)
     assert re.search(NAMED + re.escape(message), str(failure)), failure
 
