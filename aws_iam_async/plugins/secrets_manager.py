@@ -265,7 +265,10 @@ def _properties(text: Secret) -> dict[str, Secret] | None:
         }
 
     try:
-        document = json.loads(text, object_hook=redact)
+        # Numbers as they are written: a password may look like one. A byte order mark is none of the document.
+        document = json.loads(
+            text.removeprefix("\ufeff"), object_hook=redact, parse_int=str, parse_float=str, parse_constant=str
+        )
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -1,6 +1,7 @@
 """The user and the password of a secret log in, and the rest of the secret fills what the caller left out."""
 
 import asyncio
+import json
 import warnings
 from typing import Any
 
@@ -55,6 +56,24 @@ async def test_an_arn_and_other_names_of_properties(database: Database, manager:
     options = {**database.options, "secret_id": arn, "secret_region": None}
     names: dict[str, Any] = {"secret_username_property": "login", "secret_password_property": "key"}
     async with manager.connect(**options, **names) as connection:
+        assert await database.user(connection) == "app"
+
+
+@pytest.mark.parametrize("number", ["1e5", "1.50", "1" * 5000])
+async def test_a_password_that_is_a_number_is_sent_as_it_is_written(
+    number: str, database: Database, manager: PluginManager
+) -> None:
+    await asyncio.to_thread(database.rotate, "app", number)
+    quoted = json.dumps(database.document("app", number))
+    await asyncio.to_thread(database.store.put, quoted.replace(f'"{number}"', number))
+    async with manager.connect(**database.options) as connection:
+        assert await database.user(connection) == "app"
+
+
+async def test_a_byte_order_mark_before_the_document(database: Database, manager: PluginManager) -> None:
+    await asyncio.to_thread(database.rotate, "app", "correct horse 9")
+    await asyncio.to_thread(database.store.put, "\ufeff" + json.dumps(database.document("app", "correct horse 9")))
+    async with manager.connect(**database.options) as connection:
         assert await database.user(connection) == "app"
 
 
