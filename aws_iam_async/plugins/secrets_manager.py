@@ -19,7 +19,7 @@ from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.refresh_ahead import Reading, RefreshAheadCache, wall_clock
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.secret import Secret, redacted
+from aws_iam_async.secret import Secret
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import TokenService
 
@@ -100,12 +100,11 @@ class SecretsManagerPlugin:
 
     async def check(self, request: ConnectRequest) -> None:
         secret_key(request)
-        await contexts.context(request.tls.secured())
+        await contexts.context(_secured(request).tls)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with the secret. If the server rejects a cached one, it is read again, and the login repeated once."""
-        key = secret_key(request)
-        request = request.replace(tls=request.tls.secured())
+        key, request = secret_key(request), _secured(request)
 
         async def dial(login: Login) -> Any:
             return await call_next(with_login(request, key, login))
@@ -133,6 +132,13 @@ class SecretsManagerPlugin:
         if failure:
             raise failure
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
+
+
+def _secured(request: ConnectRequest) -> ConnectRequest:
+    """Return the request for TLS only. Refuse options that contradict it."""
+    request = request.replace(tls=request.tls.secured())
+    request.check(request)
+    return request
 
 
 def secret_key(request: ConnectRequest) -> SecretKey:
@@ -198,18 +204,23 @@ def _expiration(value: object) -> float:
 
 def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
     """Ask for the secret. Blocks. ``None``: it is binary."""
-    return redacted(  # type: ignore[no-any-return]  # the SDK's answer is untyped
-        sdk.call_api(
-            "secretsmanager",
-            "get_secret_value",
-            credentials=credentials,
-            region=key.region,
-            endpoint=key.endpoint,
-            profile=key.profile,
-            timeout=CALL_TIMEOUT,
-            SecretId=key.secret_id,
-        ).get("SecretString")
+    answer = sdk.call_api(
+        "secretsmanager",
+        "get_secret_value",
+        credentials=credentials,
+        region=key.region,
+        endpoint=key.endpoint,
+        profile=key.profile,
+        timeout=CALL_TIMEOUT,
+        SecretId=key.secret_id,
     )
+    match answer:
+        case {"SecretString": str(text)}:
+            return Secret(text)
+        case {"SecretBinary": _}:
+            return None
+    del answer  # a traceback with locals shows what a frame holds
+    raise key.error("could not be read: the answer holds no secret", _UNREACHABLE)
 
 
 def _refuses_credentials(error: BaseException) -> bool:

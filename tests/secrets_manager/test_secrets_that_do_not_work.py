@@ -9,6 +9,7 @@ import pytest
 from moto.core.exceptions import JsonRESTError
 
 from aws_iam_async import AwsIamError, ConfigurationError, CredentialsError, InsecureTransportError, PluginManager
+from tests.credentials.conftest import Answer, Endpoint, told
 from tests.secrets_manager.conftest import REGION, SECRET, Store
 
 CONTENT = "hunter2-hunter2"
@@ -116,6 +117,26 @@ async def test_what_the_service_answers(code: str, store: Store, manager: Plugin
     assert re.search(f"{NAMED}could not be read: .*{code}.*the text of AWS.*{re.escape(ANSWERS[code])}", str(failure))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<html>{CONTENT}</html>",
+        "",
+        "{}",
+        f'{{"SecretString": "{CONTENT}',
+        f'{{"SecretString": {{"password": "{CONTENT}"}}}}',
+    ],
+)
+async def test_an_answer_without_a_secret(
+    body: str, store: Store, endpoint: Endpoint, manager: PluginManager, place: dict[str, Any]
+) -> None:
+    """Such as that of a proxy."""
+    endpoint.answer = Answer(body)
+    failure = await error(manager, store, place, secret_endpoint=endpoint.url)
+    assert re.search(NAMED + "could not be read: the answer holds no secret. Check that Secrets Manager", str(failure))
+    assert CONTENT not in told(failure)
+
+
 async def test_an_endpoint_that_does_not_listen(store: Store, manager: PluginManager, place: dict[str, Any]) -> None:
     url = f"http://127.0.0.1:{place['port']}"
     failure = await error(manager, store, place, secret_endpoint=url)
@@ -157,6 +178,16 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "plaintext": ({"ssl": False}, "may send the secret in plaintext"),
     "two sources": ({"profile": "a", "credentials": dict}, "profile and credentials exclude each other"),
 }
+
+
+@pytest.mark.parametrize("option", [{"gssencmode": "prefer"}, {"ssl_min_protocol_version": "TLSv1"}])
+async def test_options_that_contradict_a_secret_are_refused_before_any_traffic(
+    option: dict[str, Any], store: Store, manager: PluginManager, place: dict[str, Any]
+) -> None:
+    for open_one in (manager.connect, manager.create_pool):
+        with pytest.raises(ConfigurationError, match=next(iter(option))):
+            await open_one(**{"secret_endpoint": store.url} | place | {"driver": "psycopg"} | option)
+    assert store.reads == 0
 
 
 @pytest.mark.parametrize("case", WRONG)
