@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractContextManager
 from random import random as random_number
 from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from async_lru import alru_cache
 
@@ -67,6 +68,7 @@ class _Entry(Generic[Key, Value]):
     """The state of one key; times by the wall clock."""
 
     reading: Reading[Value] | None = None
+    use_from = -math.inf
     expires = -math.inf
     stale = -math.inf
     wait_from = -math.inf  # from then on callers wait for a new reading, if it can be had
@@ -108,6 +110,8 @@ class LoopCache(Generic[Key, Value]):
         self._stopped = False
         self._read_value = read
         self._entries: OrderedDict[Key, _Entry[Key, Value]] = OrderedDict()
+        # Also those that only their callers keep: a key has one entry as long as it is used.
+        self._used: WeakValueDictionary[Key, _Entry[Key, Value]] = WeakValueDictionary()
         self._reading: set[asyncio.Future[Reading[Value]]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
@@ -238,8 +242,9 @@ class LoopCache(Generic[Key, Value]):
         return not self._stopped and any(entry.timer for entry in list(dict.values(self._entries)))
 
     def _ready(self, entry: _Entry[Key, Value]) -> Reading[Value] | None:
-        fails = entry.failures > 0  # then callers use what they have until it expires, and a renewal tries again
-        if self.clock() >= (entry.expires if fails else entry.wait_from):
+        now, fails = self.clock(), entry.failures > 0
+        # While reads fail, callers use what they have until it expires, and a renewal tries again.
+        if now >= entry.expires if fails else not entry.use_from <= now < entry.wait_from:
             return None
         if entry.rereads_wanted != entry.rereads_done:
             return None
@@ -288,9 +293,12 @@ class LoopCache(Generic[Key, Value]):
                 self.renewal_failed(entry.key, error, entry.failures)
         else:
             entry.reading, entry.failures, entry.retry_at = reading, 0, -math.inf
+            now = self.clock()
+            # A clock that is set back must not prolong what was measured by it.
+            entry.use_from = -math.inf if reading.stale is None else now
             entry.expires = math.inf if reading.expires is None else reading.expires
             entry.stale = entry.expires if reading.stale is None else min(reading.stale, entry.expires)
-            entry.renew_at, entry.wait_from = renewal_times(self.clock(), entry.stale, self.random())
+            entry.renew_at, entry.wait_from = renewal_times(now, entry.stale, self.random())
         entry.rereads_done = rereads_wanted
         self._set_timer(entry)
         self._read_once.cache_invalidate(entry, read_number)  # nothing is awaited from here on, so no caller is lost
@@ -331,14 +339,15 @@ class LoopCache(Generic[Key, Value]):
         self._set_timer(entry)
 
     def _entry(self, key: Key) -> _Entry[Key, Value]:
-        entry = self._entries.get(key)
+        entry = self._used.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(key)
-            if len(self._entries) > MAX_KEYS:
-                _, evicted = self._entries.popitem(last=False)  # its waiting callers keep it
-                if evicted.timer is not None:
-                    evicted.timer.cancel()
+            entry = self._used[key] = _Entry(key)
+        self._entries[key] = entry
         self._entries.move_to_end(key)
+        if len(self._entries) > MAX_KEYS:
+            _, evicted = self._entries.popitem(last=False)  # its waiting callers keep it
+            if evicted.timer is not None:
+                evicted.timer.cancel()
         return entry
 
 
@@ -415,7 +424,8 @@ class RefreshAheadCache(Generic[Key, Value]):
         Raises:
             Exception: What the function raises.
         """
-        return await self._cache().run_in_thread(key, read, name="read")
+        # Not by _cache(): a read that has begun ends in a closed cache as well.
+        return await self._caches[asyncio.get_running_loop()].run_in_thread(key, read, name="read")
 
     async def aclose(self) -> None:
         """Stop renewals in the background. Callers that wait for a value still get it; others raise an error."""

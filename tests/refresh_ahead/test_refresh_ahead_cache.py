@@ -159,6 +159,53 @@ async def test_a_wrong_value_is_read_again_at_most_every_ten_seconds(store: Stor
     assert store.reads == 3
 
 
+async def test_a_login_that_takes_longer_than_that_is_repeated_only_once(store: Store) -> None:
+    server = Server()
+    dial = server.dial
+
+    async def dial_slowly(value: str) -> Answer:
+        store.now += 11
+        return await dial(value)
+
+    server.dial = dial_slowly  # type: ignore[method-assign]
+    await store.cache.get("a")
+    with pytest.raises(RefusedError):
+        await server.log_in(store.cache)
+    assert len(server.dialled) == 2
+
+
+async def test_a_rejected_value_is_read_again_when_many_others_have_come(store: Store) -> None:
+    server = Server("a: second")
+    dial = server.dial
+
+    async def dial_among_others(value: str) -> Answer:
+        for key in range(300):
+            await store.cache.get(str(key))
+        return await dial(value)
+
+    server.dial = dial_among_others  # type: ignore[method-assign]
+    await store.cache.get("a")
+    store.value = "second"
+    assert await server.log_in(store.cache) == Answer("a: second")
+
+
+async def test_any_number_of_keys_are_read_once_each(store: Store) -> None:
+    store.delay = 0.05
+    await asyncio.gather(*(store.cache.get(str(key)) for key in [*range(600)] * 3))
+    assert store.reads == 600
+
+
+@pytest.mark.parametrize("life", [0, 100])
+async def test_a_value_from_before_the_clock_was_set_back_is_not_served(store: Store, life: float) -> None:
+    store.life = life
+    await store.cache.get("a")
+    store.now, store.value = START - 3600, "second"
+    assert await store.cache.get("a") == "a: second"
+    store.error = AwsIamError("the store is down")
+    store.now -= 3600
+    assert await store.cache.get("a") == "a: second"
+
+
 async def test_another_error_of_a_login_is_not_repeated(store: Store) -> None:
     async def dial(_value: str) -> None:
         raise ConnectionError
@@ -192,6 +239,22 @@ async def test_a_blocking_read_goes_on_when_its_callers_leave() -> None:
     go_on.set()
     assert await cache.get("a") == "value"
     assert runs == 1
+
+
+async def test_a_read_that_has_begun_ends_in_a_closed_cache() -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(key: str) -> Reading[str]:
+        started.set()
+        await go_on.wait()
+        return Reading(await cache.run_in_thread(key, lambda: "value"))
+
+    cache: RefreshAheadCache[str, str] = RefreshAheadCache(read)
+    caller = asyncio.create_task(cache.get("a"))
+    await started.wait()
+    await cache.aclose()
+    go_on.set()
+    assert await caller == "value"
 
 
 def test_each_loop_has_values_of_its_own(store: Store) -> None:

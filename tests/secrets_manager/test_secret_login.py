@@ -39,6 +39,14 @@ async def test_options_in_a_dsn(database: Database, manager: PluginManager) -> N
         assert await database.user(connection) == "app"
 
 
+async def test_a_port_of_the_caller_wins_if_it_is_not_the_default_one(
+    database: Database, manager: PluginManager
+) -> None:
+    await asyncio.to_thread(database.rotate, "app", "correct horse 10", port=9)
+    async with manager.connect(**database.options, port=database.server.port) as connection:
+        assert await database.user(connection) == "app"
+
+
 async def test_an_engine_of_sqlalchemy(database: Database) -> None:
     await asyncio.to_thread(database.rotate, "app", "correct horse 4")
     options = database.options

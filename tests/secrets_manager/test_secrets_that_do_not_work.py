@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+from functools import partial
 from typing import Any
 
 import pytest
@@ -195,7 +196,7 @@ async def test_wrong_options_are_refused_before_any_traffic(
     case: str, store: Store, manager: PluginManager, place: dict[str, Any]
 ) -> None:
     options, message = WRONG[case]
-    for open_one in (manager.connect, manager.create_pool):
+    for open_one in (manager.connect, partial(manager.create_pool, min_size=0)):
         with pytest.raises(ConfigurationError, match=re.escape(message)):
             await open_one(**{"secret_endpoint": store.url} | place | options)
     assert store.reads == 0
