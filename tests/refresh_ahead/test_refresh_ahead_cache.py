@@ -1,8 +1,9 @@
 """The cache that plugins for secret stores are written with."""
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -206,6 +207,26 @@ async def test_a_value_from_before_the_clock_was_set_back_is_not_served(store: S
     assert await store.cache.get("a") == "a: second"
 
 
+async def test_a_login_that_is_rejected_late_is_repeated_with_what_others_have_read(store: Store) -> None:
+    server = Server("a: second")
+    late, rejected = asyncio.Event(), asyncio.Event()
+
+    async def dial_late(value: str) -> Answer:
+        if not late.is_set():
+            late.set()
+            await rejected.wait()
+        return await server.dial(value)
+
+    await store.cache.get("a")
+    login = asyncio.create_task(store.cache.log_in("a", dial_late, is_refused))
+    await late.wait()
+    store.value = "second"
+    assert await server.log_in(store.cache) == Answer("a: second")
+    rejected.set()
+    assert await login == Answer("a: second")
+    assert store.reads == 2
+
+
 async def test_another_error_of_a_login_is_not_repeated(store: Store) -> None:
     async def dial(_value: str) -> None:
         raise ConnectionError
@@ -239,6 +260,65 @@ async def test_a_blocking_read_goes_on_when_its_callers_leave() -> None:
     go_on.set()
     assert await cache.get("a") == "value"
     assert runs == 1
+
+
+class Threads:
+    """Blocking reads, of which each is numbered. They wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.now, self.runs = START, 0
+        self.go_on, self.ended = threading.Event(), threading.Event()
+        self.cache: RefreshAheadCache[str, str] = RefreshAheadCache(self.read, clock=lambda: self.now)
+
+    async def read(self, key: str) -> Reading[str]:
+        return Reading(await self.cache.run_in_thread(key, self.fetch))
+
+    def fetch(self) -> str:
+        self.runs += 1
+        number = self.runs
+        self.go_on.wait(30)
+        self.ended.set()
+        return f"value {number}"
+
+    async def leave(self, caller: asyncio.Task[Any], runs: int) -> None:
+        """Cancel a caller when its thread runs, and let the thread end."""
+        async with asyncio.timeout(30):
+            while self.runs < runs:  # noqa: ASYNC110 - a thread has no event here
+                await asyncio.sleep(0.01)
+        caller.cancel()
+        await asyncio.wait([caller])
+        self.go_on.set()
+        await asyncio.to_thread(self.ended.wait, 30)
+        await asyncio.sleep(0.1)
+
+
+async def test_what_a_thread_has_read_a_minute_ago_is_not_used() -> None:
+    threads = Threads()
+    await threads.leave(asyncio.create_task(threads.cache.get("a")), 1)
+    threads.now += 60
+    assert await threads.cache.get("a") == "value 2"
+
+
+async def test_what_a_thread_has_read_before_another_rejection_is_not_used() -> None:
+    threads = Threads()
+    server, late, rejected = Server("value 3"), asyncio.Event(), asyncio.Event()
+
+    async def dial_late(value: str) -> Answer:
+        if not late.is_set():
+            late.set()
+            await rejected.wait()
+        return await server.dial(value)
+
+    threads.go_on.set()
+    await threads.cache.get("a")
+    threads.go_on.clear()
+    threads.ended.clear()
+    login = asyncio.create_task(threads.cache.log_in("a", dial_late, is_refused))
+    await late.wait()
+    await threads.leave(asyncio.create_task(server.log_in(threads.cache)), 2)
+    threads.now += 11
+    rejected.set()
+    assert await login == Answer("value 3")
 
 
 async def test_a_read_that_has_begun_ends_in_a_closed_cache() -> None:

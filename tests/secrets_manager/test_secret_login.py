@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from aws_iam_async import ConfigurationError, PluginManager, connect, create_pool
 from aws_iam_async.sqlalchemy import create_async_engine
-from tests.secrets_manager.conftest import REGION, SECRET, Database
+from tests.credentials.conftest import AwsHome
+from tests.secrets_manager.conftest import REGION, SECRET, SECRET_KEY, Database
 
 
 async def test_everything_comes_from_the_secret(database: Database, manager: PluginManager) -> None:
@@ -44,6 +45,16 @@ async def test_a_port_of_the_caller_wins_if_it_is_not_the_default_one(
 ) -> None:
     await asyncio.to_thread(database.rotate, "app", "correct horse 10", port=9)
     async with manager.connect(**database.options, port=database.server.port) as connection:
+        assert await database.user(connection) == "app"
+
+
+async def test_the_profile_names_the_endpoint(database: Database, manager: PluginManager, aws_home: AwsHome) -> None:
+    aws_home.config.write_text(
+        f"[profile prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = {SECRET_KEY}\n"
+        f"endpoint_url = {database.store.url}\n"
+    )
+    await asyncio.to_thread(database.rotate, "app", "correct horse 11")
+    async with manager.connect(**database.options | {"secret_endpoint": None}, profile="prod") as connection:
         assert await database.user(connection) == "app"
 
 
