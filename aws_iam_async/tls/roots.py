@@ -12,7 +12,8 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
-_made: list[tuple[str, int]] = []  # with a descriptor that tells whether the file is still there
+# With a descriptor that tells whether the file is still there, and what it must be a descriptor of.
+_made: list[tuple[str, int, os.stat_result]] = []
 
 
 async def root_file(tls: Tls) -> str:
@@ -33,9 +34,10 @@ async def root_file(tls: Tls) -> str:
 
 def _made_before() -> str | None:
     """Return the file unless it was deleted. Not by its path: that could wait for a disk."""
-    for file, descriptor in _made[-1:]:
-        with contextlib.suppress(OSError):  # a daemon has closed all descriptors
-            return file if os.fstat(descriptor).st_nlink else None
+    for file, descriptor, opened in _made[-1:]:
+        with contextlib.suppress(OSError):  # a daemon has closed all descriptors, and may have opened others
+            found = os.fstat(descriptor)
+            return file if os.path.samestat(found, opened) and found.st_nlink else None
     return None
 
 
@@ -46,7 +48,8 @@ def _make() -> str:
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
             written.write(content)
         Path(written.name).replace(file)  # in one step: another process may read it now
-    _made.append((str(file), os.open(file, os.O_RDONLY)))
+    descriptor = os.open(file, os.O_RDONLY)
+    _made.append((str(file), descriptor, os.fstat(descriptor)))
     return str(file)
 
 

@@ -160,19 +160,22 @@ async def test_a_wrong_value_is_read_again_at_most_every_ten_seconds(store: Stor
     assert store.reads == 3
 
 
-async def test_a_login_that_takes_longer_than_that_is_repeated_only_once(store: Store) -> None:
-    server = Server()
-    dial = server.dial
+async def test_a_login_is_repeated_only_once_although_others_go_on_to_read(store: Store) -> None:
+    server, dialled = Server(), 0
 
-    async def dial_slowly(value: str) -> Answer:
+    async def dial_slowly(_value: str) -> Answer:
+        nonlocal dialled
+        dialled += 1
+        assert dialled <= 2
         store.now += 11
-        return await dial(value)
+        with pytest.raises(RefusedError):
+            await server.log_in(store.cache)
+        raise RefusedError
 
-    server.dial = dial_slowly  # type: ignore[method-assign]
     await store.cache.get("a")
     with pytest.raises(RefusedError):
-        await server.log_in(store.cache)
-    assert len(server.dialled) == 2
+        await store.cache.log_in("a", dial_slowly, is_refused)
+    assert (dialled, store.reads) == (2, 3)
 
 
 async def test_a_rejected_value_is_read_again_when_many_others_have_come(store: Store) -> None:
