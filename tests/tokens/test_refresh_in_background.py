@@ -342,14 +342,14 @@ def test_an_identity_that_was_dropped_is_not_read_again_by_its_timer() -> None:
             async def read() -> Credentials:
                 nonlocal reads
                 reads += 1
-                return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + 3600, UTC))
+                return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + 30, UTC))
 
             return read
 
         service, _ = make()
         for _ in range(MAX_KEYS + 10):
             await service.get(make_key(load=reader()))
-        await asyncio.sleep(3600)
+        await asyncio.sleep(26)
         await service.aclose()
 
     run(main)
