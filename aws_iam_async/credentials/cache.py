@@ -69,13 +69,10 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         return await callers.read_callers_source(source)
 
     async def _assume_role(self, role: AssumedRole) -> Snapshot:
-        base = await self.get(role.base)
-        try:
+        async def assume(base: Snapshot) -> Snapshot:
             return await self._read_in_thread(role, functools.partial(roles.assume_role, role, base.credentials))
-        except CredentialsError as error:
-            if error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}:
-                self.reread(role.base)
-            raise
+
+        return await self.log_in(role.base, assume, _refuses_keys)
 
     async def _read_in_thread(self, source: CredentialsSource, read: Callable[[float], Snapshot]) -> Snapshot:
         def counted_read() -> Snapshot:
@@ -95,6 +92,10 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
             latest and latest.credentials.expires_at,
             error,
         )
+
+
+def _refuses_keys(error: BaseException) -> bool:
+    return isinstance(error, CredentialsError) and error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}
 
 
 def with_first_expiry(snapshot: Snapshot, present: Snapshot) -> Snapshot:

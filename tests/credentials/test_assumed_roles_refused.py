@@ -170,7 +170,7 @@ async def test_a_base_that_fails_is_named_by_its_own_error(sts: AwsDouble) -> No
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
-async def test_a_base_that_sts_does_not_accept_is_read_again_for_the_next_call(
+async def test_a_base_that_sts_does_not_accept_is_read_again_at_most_every_ten_seconds(
     aws_home: AwsHome, sts: AwsDouble, code: str
 ) -> None:
     aws_home.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{sts.url}/creds")
@@ -180,14 +180,30 @@ async def test_a_base_that_sts_does_not_accept_is_read_again_for_the_next_call(
     for _ in range(3):  # at most once in ten seconds
         with pytest.raises(CredentialsError, match=code):
             await service.credentials(source)
-    assert sts.requests == ["GET /creds", "POST /", "GET /creds", "POST /", "POST /"]
+    assert sts.requests == ["GET /creds", "POST /", "POST /", "GET /creds", "POST /", "POST /"]
     sts.serial = 2
     now += 11
     with pytest.raises(CredentialsError, match=code):
         await service.credentials(source)
-    sts.refusal = None
-    await service.credentials(source)
-    assert sts.assumed[-1]["key"] == "ASIADOUBLE2"
+    assert [request["key"] for request in sts.assumed[-2:]] == ["ASIADOUBLE1", "ASIADOUBLE2"]
+
+
+async def test_a_base_that_was_rotated_fails_no_call(
+    aws_home: AwsHome, sts: AwsDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws_home.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{sts.url}/creds")
+    service, post = TokenService(), sts.post
+
+    def accept_the_present_key(body: str, headers: dict[str, str]) -> tuple[int, str]:
+        is_present = f"ASIADOUBLE{sts.serial}/" in headers["authorization"]
+        sts.refusal = None if is_present else ("InvalidClientTokenId", "it was deleted")
+        return post(body, headers)
+
+    monkeypatch.setattr(sts, "post", accept_the_present_key)
+    await service.credentials(credentials_source(role_arn=ROLE))
+    sts.serial = 2
+    await service.credentials(credentials_source(role_arn=f"{ROLE}-2"))
+    assert sts.requests == ["GET /creds", "POST /", "POST /", "GET /creds", "POST /"]
 
 
 async def test_a_role_that_may_not_be_assumed_leaves_its_base_alone(aws_home: AwsHome, sts: AwsDouble) -> None:
@@ -228,9 +244,9 @@ async def test_a_renewal_that_is_refused_is_logged_once_and_the_last_credentials
 
 
 @pytest.mark.usefixtures("sts")
-async def test_it_is_silent_at_every_level(no_secret_in: Callable[..., None]) -> None:
-    logging.getLogger("botocore").setLevel(1)
-    logging.getLogger("aiobotocore").setLevel(1)
+async def test_it_is_silent_at_every_level(caplog: pytest.LogCaptureFixture, no_secret_in: Callable[..., None]) -> None:
+    for name in ("botocore", "aiobotocore"):
+        caplog.set_level(1, logger=name)
     snapshot = await TokenService().credentials(credentials_source(credentials=base, role_arn=ROLE))
     assert str(snapshot.credentials.secret_key) == SECRET_KEY
     no_secret_in(repr(snapshot))
