@@ -43,6 +43,7 @@ _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
 # The underscore is no host name character, but resolvers accept it and container networks use it.
 _NOT_IN_A_HOST = r"[^A-Za-z0-9._-]"
+_NOT_IN_A_TEXT = r"[\0\ud800-\udfff]"  # a surrogate has no UTF-8 form
 _ZONE = r"[A-Za-z0-9._~-]{1,64}"
 
 _HIGHEST_PORT = 65535
@@ -109,6 +110,15 @@ def normalise(host: object, option: str = "host") -> str:
     brackets, with or without a zone). Anything else is refused with a message about ``option``, and so are the hosts of
     other AWS databases.
     """
+    name = normalise_any(host, option)
+    if service := other_service(name):
+        remedy = "pass the endpoint of an RDS, Aurora or Aurora DSQL database, or plugins='' to log in with a password"
+        raise ConfigurationError(f"{option} is a host of {service}, which accepts no token of RDS; {remedy}")
+    return name
+
+
+def normalise_any(host: object, option: str = "host") -> str:
+    """Return the one form of a host, like :func:`normalise`, whatever accepts connections there."""
     if not isinstance(host, str):
         raise ConfigurationError(f"{option} must be a host name or an IP address, not {type(host).__name__}")
     host = str.__str__(host)  # str() of a member of a `class Host(str, Enum)` is the member's name
@@ -131,9 +141,6 @@ def normalise(host: object, option: str = "host") -> str:
         raise ConfigurationError(
             f"{option} is too long: a host name has at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between dots"
         )
-    if service := other_service(name):
-        remedy = "pass the endpoint of an RDS, Aurora or Aurora DSQL database, or plugins='' to log in with a password"
-        raise ConfigurationError(f"{option} is a host of {service}, which accepts no token of RDS; {remedy}")
     return name
 
 
@@ -222,6 +229,15 @@ def parse_port(port: object, option: str = "port") -> int:
 
 def parse_name(name: object, option: str) -> str:
     """Parse the name of a database user or a database."""
-    if not isinstance(name, str) or not re.fullmatch(r"[^\0\ud800-\udfff]+", name):  # a surrogate has no UTF-8 form
+    if not isinstance(name, str) or not name or re.search(_NOT_IN_A_TEXT, name):
         raise ConfigurationError(f"{option} must be a non-empty string in valid Unicode, without NUL")
     return str.__str__(name)  # as in normalise()
+
+
+def check_text(text: str, option: str) -> None:
+    """Refuse a string that drivers cannot send.
+
+    psycopg 3.3 drops what follows a NUL, and ``sslmode`` with it. Errors about a surrogate quote the string.
+    """
+    if re.search(_NOT_IN_A_TEXT, text):
+        raise ConfigurationError(f"{option} must be valid Unicode without NUL")

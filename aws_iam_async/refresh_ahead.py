@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from random import random as random_number
 from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from async_lru import alru_cache
 
@@ -66,6 +67,7 @@ class _Entry(Generic[Key, Value]):
     """The state of one key; times by the wall clock."""
 
     reading: Reading[Value] | None = None
+    read_at = -math.inf
     expires = -math.inf
     stale = -math.inf
     wait_from = -math.inf  # from then on callers wait for a new reading, if it can be had
@@ -104,6 +106,8 @@ class LoopCache(Generic[Key, Value]):
         self._stopped = False
         self._read_value = read
         self._entries: OrderedDict[Key, _Entry[Key, Value]] = OrderedDict()
+        # Also those that only their callers keep: a key has one entry as long as it is used.
+        self._used: WeakValueDictionary[Key, _Entry[Key, Value]] = WeakValueDictionary()
         self._reading: set[asyncio.Future[Reading[Value]]] = set()
         self._read_once = alru_cache(maxsize=None)(self._read)
 
@@ -215,7 +219,8 @@ class LoopCache(Generic[Key, Value]):
         """Start a renewal in the background, if it is time: the rule for when a renewal starts."""
         now = self.clock()
         running = entry.renewal is not None and not entry.renewal.done()
-        if now >= entry.renew_at and is_retry_due(now, entry.retry_at) and not running:
+        is_due = now >= entry.renew_at or now < entry.read_at  # the clock was set back
+        if is_due and is_retry_due(now, entry.retry_at) and not running:
             # In an empty context, like the timer: that of the caller, such as a web request, would live as long.
             entry.renewal = asyncio.create_task(
                 self._shared_read(entry), name="aws_iam_async renewal", context=contextvars.Context()
@@ -249,9 +254,11 @@ class LoopCache(Generic[Key, Value]):
                 self.renewal_failed(entry.key, error, entry.failures)
         else:
             entry.reading, entry.failures, entry.retry_at = reading, 0, -math.inf
+            now = self.clock()
+            entry.read_at = -math.inf if reading.stale is None else now
             entry.expires = math.inf if reading.expires is None else reading.expires
             entry.stale = entry.expires if reading.stale is None else min(reading.stale, entry.expires)
-            entry.renew_at, entry.wait_from = renewal_times(self.clock(), entry.stale, entry.expires, self.random())
+            entry.renew_at, entry.wait_from = renewal_times(now, entry.stale, entry.expires, self.random())
         entry.rereads_done = rereads_wanted
         self._set_timer(entry)
         self._read_once.cache_invalidate(entry, read_number)  # nothing is awaited from here on, so no caller is lost
@@ -293,14 +300,15 @@ class LoopCache(Generic[Key, Value]):
         self._set_timer(entry)
 
     def _entry(self, key: Key) -> _Entry[Key, Value]:
-        entry = self._entries.get(key)
+        entry = self._used.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(key)
-            if len(self._entries) > MAX_KEYS:
-                _, evicted = self._entries.popitem(last=False)  # its waiting callers keep it
-                if evicted.timer is not None:
-                    evicted.timer.cancel()
+            entry = self._used[key] = _Entry(key)
+        self._entries[key] = entry
         self._entries.move_to_end(key)
+        if len(self._entries) > MAX_KEYS:
+            _, evicted = self._entries.popitem(last=False)  # its waiting callers keep it
+            if evicted.timer is not None:
+                evicted.timer.cancel()
         return entry
 
 

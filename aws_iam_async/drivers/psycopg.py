@@ -278,11 +278,15 @@ async def _parameters(request: ConnectRequest) -> dict[str, Any]:
 def _protected(request: ConnectRequest) -> dict[str, Any]:
     """Return the driver's options with those that protect the secret. Refuse options that contradict them."""
     options = {name: value for name, value in request.driver_options.items() if value is not None or name in PYTHON}
+    for name in LIBPQ & options.keys():
+        endpoints.check_text(str(options[name]), name)
     if request.tls.required:
         options = EMPTY | options
         _require(options, FOR_TLS_ONLY)
     if isinstance(request.password, Bearer):
         _require(options, FOR_TOKEN)
+    elif isinstance(request.password, str):
+        endpoints.check_text(request.password, "password")
     return options
 
 

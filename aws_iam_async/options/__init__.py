@@ -131,8 +131,11 @@ class OptionsReader:
             if name not in self._known:
                 self._refuse_unknown(name, self._known)
         self._check_settings(given.get(_SETTINGS))
-        if not (isinstance(given.get("password"), str | None) or callable(given["password"])):
-            raise ConfigurationError(f"password must be a string, not {type(given['password']).__name__}")
+        password: Any = given.get("password")
+        if isinstance(password, str):
+            endpoints.check_text(password, "password")
+        elif password is not None and not callable(password):
+            raise ConfigurationError(f"password must be a string, not {type(password).__name__}")
         seconds: Any = given.get(driver.time_limit)
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         if seconds is not None and not (is_number and (0 <= seconds <= _LONGEST_TIME_LIMIT or seconds == math.inf)):

@@ -19,7 +19,7 @@ from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.refresh_ahead import Reading, wall_clock
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.secret import Secret, redacted
+from aws_iam_async.secret import Secret
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.token import parse_expiration
@@ -105,12 +105,11 @@ class SecretsManagerPlugin:
 
     async def check(self, request: ConnectRequest) -> None:
         secret_key(request)
-        await contexts.context(request.tls.secured())
+        await contexts.context(_secured(request).tls)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with the secret. If the server rejects a cached one, it is read again, and the login repeated once."""
-        key = secret_key(request)
-        request = request.replace(tls=request.tls.secured())
+        key, request = secret_key(request), _secured(request)
 
         async def dial(login: Login) -> Any:
             completed = with_login(request, key, login)
@@ -135,6 +134,13 @@ class SecretsManagerPlugin:
 
         text = await self._tokens.call(key.source, call)
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
+
+
+def _secured(request: ConnectRequest) -> ConnectRequest:
+    """Return the request for TLS only. Refuse options that contradict it."""
+    request = request.replace(tls=request.tls.secured())
+    request.check(request)
+    return request
 
 
 def secret_key(request: ConnectRequest) -> SecretKey:
@@ -189,19 +195,24 @@ def _property(options: Mapping[str, Any], option: str, default: str) -> str:
 
 def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
     """Ask for the secret. Blocks. ``None``: it is binary."""
-    return redacted(  # type: ignore[no-any-return]  # the SDK's answer is untyped
-        sdk.call_api(
-            "secretsmanager",
-            "get_secret_value",
-            credentials=credentials,
-            region=key.region,
-            endpoint=key.endpoint,
-            profile=key.source.profile,
-            timeout=CALL_TIMEOUT,
-            convert=partial(_secret_error, key),
-            SecretId=key.secret_id,
-        ).get("SecretString")
+    answer = sdk.call_api(
+        "secretsmanager",
+        "get_secret_value",
+        credentials=credentials,
+        region=key.region,
+        endpoint=key.endpoint,
+        profile=key.source.profile,
+        timeout=CALL_TIMEOUT,
+        convert=partial(_secret_error, key),
+        SecretId=key.secret_id,
     )
+    match answer:
+        case {"SecretString": str(text)}:
+            return Secret(text)
+        case {"SecretBinary": _}:
+            return None
+    del answer  # a traceback with locals shows what a frame holds
+    raise key.error("could not be read: the answer holds no secret", _UNREACHABLE)
 
 
 def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:
@@ -223,15 +234,17 @@ def parse(key: SecretKey, text: Secret | None) -> Login:
             problem, Remedy("secret-unusable", "Store JSON with user and password, or the password as text")
         )
     properties = _properties(text)
-    if properties is None:
-        return Login(text)
-    user, password = (_needed(key, properties, option) for option in ("username", "password"))
-    engine = properties.get("engine", "").lower()
     try:
+        if properties is None:
+            endpoints.check_text(text, "password")
+            return Login(text)
+        user, password = (_needed(key, properties, option) for option in ("username", "password"))
+        endpoints.check_text(password, "password")
+        engine = properties.get("engine", "").lower()
         return Login(
             password,
             user=endpoints.parse_name(user, "user"),
-            host=endpoints.parse_name(properties["host"], "host") if properties.get("host") else None,
+            host=endpoints.normalise_any(properties["host"], "host") if properties.get("host") else None,
             port=endpoints.parse_port(properties["port"]) if properties.get("port") else None,
             database=endpoints.parse_name(properties["dbname"], "dbname") if properties.get("dbname") else None,
             system=next((system for name, system in _SYSTEMS.items() if name in engine), None),
@@ -252,7 +265,10 @@ def _properties(text: Secret) -> dict[str, Secret] | None:
         }
 
     try:
-        document = json.loads(text, object_hook=redact)
+        # Numbers as they are written: a password may look like one. A byte order mark is none of the document.
+        document = json.loads(
+            text.removeprefix("\ufeff"), object_hook=redact, parse_int=str, parse_float=str, parse_constant=str
+        )
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -12,7 +12,8 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
-_made: list[Path] = []
+# With a descriptor that tells whether the file is still there, and what it must be a descriptor of.
+_made: list[tuple[str, int, os.stat_result]] = []
 
 
 async def root_file(tls: Tls) -> str:
@@ -23,14 +24,23 @@ async def root_file(tls: Tls) -> str:
     """
     if tls.root_cert is not None:
         return tls.root_cert
-    if _made and _made[-1].exists():  # on the event loop, where libpq 18 reads the whole file
-        return str(_made[-1])
+    if made := _made_before():
+        return made
     try:
         return await threads.run(_make, name="root certificates", share_as=_make)
     except OSError as error:
         raise ConfigurationError(
             f"the file of all trusted authorities cannot be made ({error}); pass sslrootcert= with a PEM file"
         ) from error
+
+
+def _made_before() -> str | None:
+    """Return the file unless it was deleted. Not by its path: that could wait for a disk."""
+    for file, descriptor, opened in _made[-1:]:
+        with contextlib.suppress(OSError):  # a daemon has closed all descriptors, and may have opened others
+            found = os.fstat(descriptor)
+            return file if os.path.samestat(found, opened) and found.st_nlink else None
+    return None
 
 
 def _make() -> str:
@@ -40,7 +50,8 @@ def _make() -> str:
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
             written.write(content)
         Path(written.name).replace(file)  # in one step: another process may read it now
-    _made.append(file)
+    descriptor = os.open(file, os.O_RDONLY)
+    _made.append((str(file), descriptor, os.fstat(descriptor)))
     return str(file)
 
 

@@ -1,8 +1,9 @@
 """The cache that plugins for secret stores are written with."""
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -165,6 +166,78 @@ async def test_a_wrong_value_is_read_again_at_most_every_ten_seconds(store: Stor
     assert store.reads == 3
 
 
+async def test_a_login_is_repeated_only_once_although_others_go_on_to_read(store: Store) -> None:
+    server, dialled = Server(), 0
+
+    async def dial_slowly(_value: str) -> Answer:
+        nonlocal dialled
+        dialled += 1
+        assert dialled <= 2
+        store.now += 11
+        with pytest.raises(RefusedError):
+            await server.log_in(store.cache)
+        raise RefusedError
+
+    await store.cache.get("a")
+    with pytest.raises(RefusedError):
+        await store.cache.log_in("a", dial_slowly, is_refused)
+    assert (dialled, store.reads) == (2, 3)
+
+
+async def test_a_rejected_value_is_read_again_when_many_others_have_come(store: Store) -> None:
+    server = Server("a: second")
+    dial = server.dial
+
+    async def dial_among_others(value: str) -> Answer:
+        for key in range(300):
+            await store.cache.get(str(key))
+        return await dial(value)
+
+    server.dial = dial_among_others  # type: ignore[method-assign]
+    await store.cache.get("a")
+    store.value = "second"
+    assert await server.log_in(store.cache) == Answer("a: second")
+
+
+async def test_any_number_of_keys_are_read_once_each(store: Store) -> None:
+    store.delay = 0.05
+    await asyncio.gather(*(store.cache.get(str(key)) for key in [*range(600)] * 3))
+    assert store.reads == 600
+
+
+@pytest.mark.parametrize("life", [0, 100])
+async def test_a_value_from_before_the_clock_was_set_back_is_renewed(store: Store, life: float) -> None:
+    store.life = life
+    await store.cache.get("a")
+    store.now, store.value = START - 3600, "second"
+    await store.cache.get("a")
+    await settle()
+    assert await store.cache.get("a") == "a: second"
+    store.error = AwsIamError("the store is down")
+    store.now -= 3600
+    assert await store.cache.get("a") == "a: second"
+
+
+async def test_a_login_that_is_rejected_late_is_repeated_with_what_others_have_read(store: Store) -> None:
+    server = Server("a: second")
+    late, rejected = asyncio.Event(), asyncio.Event()
+
+    async def dial_late(value: str) -> Answer:
+        if not late.is_set():
+            late.set()
+            await rejected.wait()
+        return await server.dial(value)
+
+    await store.cache.get("a")
+    login = asyncio.create_task(store.cache.log_in("a", dial_late, is_refused))
+    await late.wait()
+    store.value = "second"
+    assert await server.log_in(store.cache) == Answer("a: second")
+    rejected.set()
+    assert await login == Answer("a: second")
+    assert store.reads == 2
+
+
 async def test_another_error_of_a_login_is_not_repeated(store: Store) -> None:
     async def dial(_value: str) -> None:
         raise ConnectionError
@@ -198,6 +271,81 @@ async def test_a_blocking_read_goes_on_when_its_callers_leave() -> None:
     go_on.set()
     assert await cache.get("a") == "value"
     assert runs == 1
+
+
+class Threads:
+    """Blocking reads, of which each is numbered. They wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.now, self.runs = START, 0
+        self.go_on, self.ended = threading.Event(), threading.Event()
+        self.cache: RefreshAheadCache[str, str] = RefreshAheadCache(self.read, clock=lambda: self.now)
+
+    async def read(self, key: str) -> Reading[str]:
+        return Reading(await self.cache.run_in_thread(key, self.fetch))
+
+    def fetch(self) -> str:
+        self.runs += 1
+        number = self.runs
+        self.go_on.wait(30)
+        self.ended.set()
+        return f"value {number}"
+
+    async def leave(self, caller: asyncio.Task[Any], runs: int) -> None:
+        """Cancel a caller when its thread runs, and let the thread end."""
+        async with asyncio.timeout(30):
+            while self.runs < runs:  # noqa: ASYNC110 - a thread has no event here
+                await asyncio.sleep(0.01)
+        caller.cancel()
+        await asyncio.wait([caller])
+        self.go_on.set()
+        await asyncio.to_thread(self.ended.wait, 30)
+        await asyncio.sleep(0.1)
+
+
+async def test_what_a_thread_has_read_a_minute_ago_is_not_used() -> None:
+    threads = Threads()
+    await threads.leave(asyncio.create_task(threads.cache.get("a")), 1)
+    threads.now += 60
+    assert await threads.cache.get("a") == "value 2"
+
+
+async def test_what_a_thread_has_read_before_another_rejection_is_not_used() -> None:
+    threads = Threads()
+    server, late, rejected = Server("value 3"), asyncio.Event(), asyncio.Event()
+
+    async def dial_late(value: str) -> Answer:
+        if not late.is_set():
+            late.set()
+            await rejected.wait()
+        return await server.dial(value)
+
+    threads.go_on.set()
+    await threads.cache.get("a")
+    threads.go_on.clear()
+    threads.ended.clear()
+    login = asyncio.create_task(threads.cache.log_in("a", dial_late, is_refused))
+    await late.wait()
+    await threads.leave(asyncio.create_task(server.log_in(threads.cache)), 2)
+    threads.now += 11
+    rejected.set()
+    assert await login == Answer("value 3")
+
+
+async def test_a_read_that_has_begun_ends_in_a_closed_cache() -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(key: str) -> Reading[str]:
+        started.set()
+        await go_on.wait()
+        return Reading(await cache.run_in_thread(key, lambda: "value"))
+
+    cache: RefreshAheadCache[str, str] = RefreshAheadCache(read)
+    caller = asyncio.create_task(cache.get("a"))
+    await started.wait()
+    await cache.aclose()
+    go_on.set()
+    assert await caller == "value"
 
 
 def test_each_loop_has_values_of_its_own(store: Store) -> None:

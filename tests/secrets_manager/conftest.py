@@ -21,10 +21,10 @@ from moto.server import ThreadedMotoServer
 
 from aws_iam_async import PluginManager
 from aws_iam_async.testing import MariadbServer, PostgresServer
-from tests.credentials.conftest import AwsHome, aws_home
+from tests.credentials.conftest import AwsHome, aws_home, endpoint
 from tests.secrets_manager.tls_front import tls_front
 
-__all__ = ["aws_home"]
+__all__ = ["aws_home", "endpoint"]
 
 REGION = "eu-west-1"
 SECRET = "shop/app"

@@ -1,6 +1,7 @@
 """The user and the password of a secret log in, and the rest of the secret fills what the caller left out."""
 
 import asyncio
+import json
 import warnings
 from typing import Any
 
@@ -9,7 +10,8 @@ from sqlalchemy import text
 
 from aws_iam_async import ConfigurationError, PluginManager, connect, create_pool
 from aws_iam_async.sqlalchemy import create_async_engine
-from tests.secrets_manager.conftest import REGION, SECRET, Database
+from tests.credentials.conftest import AwsHome
+from tests.secrets_manager.conftest import REGION, SECRET, SECRET_KEY, Database
 
 
 async def test_everything_comes_from_the_secret(database: Database, manager: PluginManager) -> None:
@@ -38,6 +40,24 @@ async def test_options_in_a_dsn(database: Database, manager: PluginManager) -> N
         assert await database.user(connection) == "app"
 
 
+async def test_a_port_of_the_caller_wins_if_it_is_not_the_default_one(
+    database: Database, manager: PluginManager
+) -> None:
+    await asyncio.to_thread(database.rotate, "app", "correct horse 10", port=9)
+    async with manager.connect(**database.options, port=database.server.port) as connection:
+        assert await database.user(connection) == "app"
+
+
+async def test_the_profile_names_the_endpoint(database: Database, manager: PluginManager, aws_home: AwsHome) -> None:
+    aws_home.config.write_text(
+        f"[profile prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = {SECRET_KEY}\n"
+        f"endpoint_url = {database.store.url}\n"
+    )
+    await asyncio.to_thread(database.rotate, "app", "correct horse 11")
+    async with manager.connect(**database.options | {"secret_endpoint": None}, profile="prod") as connection:
+        assert await database.user(connection) == "app"
+
+
 async def test_an_engine_of_sqlalchemy(database: Database) -> None:
     await asyncio.to_thread(database.rotate, "app", "correct horse 4")
     options = database.options
@@ -55,6 +75,24 @@ async def test_an_arn_and_other_names_of_properties(database: Database, manager:
     options = {**database.options, "secret_id": arn, "secret_region": None}
     names: dict[str, Any] = {"secret_username_property": "login", "secret_password_property": "key"}
     async with manager.connect(**options, **names) as connection:
+        assert await database.user(connection) == "app"
+
+
+@pytest.mark.parametrize("number", ["1e5", "1.50", "1" * 5000])
+async def test_a_password_that_is_a_number_is_sent_as_it_is_written(
+    number: str, database: Database, manager: PluginManager
+) -> None:
+    await asyncio.to_thread(database.rotate, "app", number)
+    quoted = json.dumps(database.document("app", number))
+    await asyncio.to_thread(database.store.put, quoted.replace(f'"{number}"', number))
+    async with manager.connect(**database.options) as connection:
+        assert await database.user(connection) == "app"
+
+
+async def test_a_byte_order_mark_before_the_document(database: Database, manager: PluginManager) -> None:
+    await asyncio.to_thread(database.rotate, "app", "correct horse 9")
+    await asyncio.to_thread(database.store.put, "\ufeff" + json.dumps(database.document("app", "correct horse 9")))
+    async with manager.connect(**database.options) as connection:
         assert await database.user(connection) == "app"
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import re
 import socket
+from functools import partial
 from typing import Any
 
 import pytest
 from moto.core.exceptions import JsonRESTError
 
 from aws_iam_async import AwsIamError, ConfigurationError, CredentialsError, InsecureTransportError, PluginManager
+from tests.credentials.conftest import Answer, Endpoint, told
 from tests.secrets_manager.conftest import REGION, SECRET, Store
 
 CONTENT = "hunter2-hunter2"
@@ -37,6 +39,21 @@ CONTENTS = {
     "an empty password": ({"username": CONTENT, "password": ""}, "has no property 'password'"),
     "a null": ({"username": CONTENT, "password": None}, "has no property 'password'"),
     "a wrong port": ({"username": CONTENT, "password": CONTENT, "port": CONTENT}, "is unusable: port must be"),
+    "a password with NUL": ({"username": "app", "password": f"{CONTENT}\0"}, "is unusable: password must be"),
+    "a password with half a character": (
+        {"username": "app", "password": f"{CONTENT}\ud800"},
+        "is unusable: password must be",
+    ),
+    "text with NUL": (f"{CONTENT}\0", "is unusable: password must be"),
+    "a URL as host": (
+        {"username": "app", "password": CONTENT, "host": f"postgresql://app:{CONTENT}@127.0.0.1/shop"},
+        "is unusable: host contains ':'",
+    ),
+    "two hosts": (
+        {"username": "app", "password": CONTENT, "host": "127.0.0.1,127.0.0.2"},
+        "is unusable: host contains ','",
+    ),
+    "a long host": ({"username": "app", "password": CONTENT, "host": "a" * 64}, "is unusable: host is too long"),
     "a user with NUL": ({"username": f"{CONTENT}\0", "password": CONTENT}, "is unusable: user must be"),
 }
 
@@ -45,7 +62,7 @@ CONTENTS = {
 async def test_what_a_secret_lacks(case: str, store: Store, manager: PluginManager, place: dict[str, Any]) -> None:
     content, message = CONTENTS[case]
     await asyncio.to_thread(store.put, content)
-    failure = await error(manager, store, place)
+    failure = await error(manager, store, place, user="app")
     assert isinstance(failure, CredentialsError)
     assert re.search(NAMED + re.escape(message), str(failure)), failure
 
@@ -103,6 +120,26 @@ async def test_what_the_service_answers(code: str, store: Store, manager: Plugin
     assert re.search(f"{NAMED}could not be read: .*{code}.*the text of AWS.*{re.escape(ANSWERS[code])}", str(failure))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<html>{CONTENT}</html>",
+        "",
+        "{}",
+        f'{{"SecretString": "{CONTENT}',
+        f'{{"SecretString": {{"password": "{CONTENT}"}}}}',
+    ],
+)
+async def test_an_answer_without_a_secret(
+    body: str, store: Store, endpoint: Endpoint, manager: PluginManager, place: dict[str, Any]
+) -> None:
+    """Such as that of a proxy."""
+    endpoint.answer = Answer(body)
+    failure = await error(manager, store, place, secret_endpoint=endpoint.url)
+    assert re.search(NAMED + "could not be read: the answer holds no secret. Check that Secrets Manager", str(failure))
+    assert CONTENT not in told(failure)
+
+
 async def test_an_endpoint_that_does_not_listen(store: Store, manager: PluginManager, place: dict[str, Any]) -> None:
     url = f"http://127.0.0.1:{place['port']}"
     failure = await error(manager, store, place, secret_endpoint=url)
@@ -152,12 +189,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.parametrize("option", [{"gssencmode": "prefer"}, {"ssl_min_protocol_version": "TLSv1"}])
+async def test_options_that_contradict_a_secret_are_refused_before_any_traffic(
+    option: dict[str, Any], store: Store, manager: PluginManager, place: dict[str, Any]
+) -> None:
+    for open_one in (manager.connect, manager.create_pool):
+        with pytest.raises(ConfigurationError, match=next(iter(option))):
+            await open_one(**{"secret_endpoint": store.url} | place | {"driver": "psycopg"} | option)
+    assert store.reads == 0
+
+
 @pytest.mark.parametrize("case", WRONG)
 async def test_wrong_options_are_refused_before_any_traffic(
     case: str, store: Store, manager: PluginManager, place: dict[str, Any]
 ) -> None:
     options, message = WRONG[case]
-    for open_one in (manager.connect, manager.create_pool):
+    for open_one in (manager.connect, partial(manager.create_pool, min_size=0)):
         with pytest.raises(ConfigurationError, match=re.escape(message)):
             await open_one(**{"secret_endpoint": store.url} | place | options)
     assert store.reads == 0

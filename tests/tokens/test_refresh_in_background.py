@@ -332,3 +332,25 @@ def test_an_identity_that_was_dropped_while_it_was_read_gets_no_timer() -> None:
 
     run(main)
     assert reads == MAX_KEYS + 10
+
+
+def test_an_identity_that_was_dropped_is_not_read_again_by_its_timer() -> None:
+    reads = 0
+
+    async def main() -> None:
+        def reader() -> Callable[[], Coroutine[Any, Any, Credentials]]:
+            async def read() -> Credentials:
+                nonlocal reads
+                reads += 1
+                return Credentials("ASIA", "x", "y", datetime.fromtimestamp(wall_clock() + 30, UTC))
+
+            return read
+
+        service, _ = make()
+        for _ in range(MAX_KEYS + 10):
+            await service.get(make_key(load=reader()))
+        await asyncio.sleep(26)
+        await service.aclose()
+
+    run(main)
+    assert reads == MAX_KEYS + 10 + MAX_KEYS

@@ -1,5 +1,6 @@
 """What cannot work is refused by name, before any traffic."""
 
+import asyncio
 import subprocess
 import sys
 from typing import Any
@@ -8,7 +9,7 @@ import psycopg
 import psycopg_pool
 import pytest
 
-from aws_iam_async import ConfigurationError, Credentials, PluginManager
+from aws_iam_async import ConfigurationError, ConnectNext, ConnectRequest, Credentials, PluginManager
 from aws_iam_async.tls import Tls
 from aws_iam_async.tls.contexts import build
 from tests.login.conftest import Rds
@@ -37,6 +38,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelled option": ({"row_factry": 1}, "did you mean row_factory"),
     "no time at all": ({"connect_timeout": 0}, "pass None for no limit"),
     "a time that is none": ({"connect_timeout": "soon"}, "connect_timeout must be a number of seconds"),
+    "an option with NUL": ({"application_name": "shop\0"}, "application_name must be valid Unicode without NUL"),
+    "half a character": ({"application_name": "shop\ud800"}, "application_name must be valid Unicode without NUL"),
     "a database twice": ({"dbname": "shop", "database": "shop"}, "dbname"),
 }
 
@@ -171,3 +174,31 @@ def test_an_installation_that_is_not_complete(before: str, message: str) -> None
     assert message in ran.stdout
     assert "pip install 'aws-iam-async[psycopg]'" in ran.stdout
     assert "were read" not in ran.stdout
+
+
+@pytest.mark.parametrize("by_plugin", [False, True])
+@pytest.mark.parametrize("password", ["battery-staple\0", "battery-staple\ud800"])
+async def test_a_password_that_libpq_would_cut_off_is_not_sent(password: str, by_plugin: bool) -> None:
+    """What follows it in libpq's string of parameters is ``sslmode``, which would be lost with it."""
+    received = b""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        for reply in (b"N", b"R\0\0\0\x08\0\0\0\x03", b""):  # no TLS, and then a demand for the password in clear
+            received += await reader.read(1000)
+            writer.write(reply)
+        writer.close()
+
+    class Login:
+        async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+            return await call_next(request.replace(password=password, tls=request.tls.secured()))
+
+    given: dict[str, Any] = {} if by_plugin else {"password": password}
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConfigurationError, match="password must be valid Unicode without NUL") as info:
+            await PluginManager([Login()] if by_plugin else "").connect(
+                driver="psycopg", host="127.0.0.1", port=port, user="app", sslmode="verify-full", **given
+            )
+    assert b"battery-staple" not in received
+    assert "battery-staple" not in str(info.value)

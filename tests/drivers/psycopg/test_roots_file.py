@@ -124,6 +124,17 @@ print(made() == first == made())
     assert output(daemon) == ["True"]
 
 
+def test_a_daemon_that_opens_other_files_in_their_place_finds_it(cache: Path) -> None:
+    daemon = f"""
+first = made()
+os.closerange(3, 100)
+others = [os.open(os.__file__, os.O_RDONLY) for _ in range(20)]
+shutil.rmtree({str(cache)!r})
+print(made() == first, os.path.exists(first))
+"""
+    assert output(daemon) == ["True True"]
+
+
 def test_a_file_that_was_changed_is_replaced() -> None:
     file = made()
     content = file.read_bytes()
