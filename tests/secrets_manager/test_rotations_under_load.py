@@ -46,7 +46,7 @@ async def test_a_hundred_rotations(database: Database, manager: PluginManager) -
             await asyncio.to_thread(database.server.set_password, before, f"shut out {number}")
             logins = outcomes[user]
             await until(lambda user=user, logins=logins: outcomes[user] > logins)  # type: ignore[misc]  # of this pass
-            await asyncio.wait([*connects])  # no attempt takes the 11 s in which the next rotation comes
+            await asyncio.gather(*connects)  # no attempt takes the 11 s in which the next rotation comes
             clock.shift(11)
         loading.cancel()
         await asyncio.gather(*connects)
