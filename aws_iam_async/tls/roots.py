@@ -12,8 +12,8 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
-# With a descriptor that tells whether the file is still there, and what it must be a descriptor of.
-_made: list[tuple[str, int, os.stat_result]] = []
+# With a descriptor that tells whether the file is still there, and the device and the inode that it must be of.
+_made: list[tuple[str, int, tuple[int, int]]] = []
 
 
 async def root_file(tls: Tls) -> str:
@@ -39,7 +39,7 @@ def _made_before() -> str | None:
     for file, descriptor, opened in _made[-1:]:
         with contextlib.suppress(OSError):  # a daemon has closed all descriptors, and may have opened others
             found = os.fstat(descriptor)
-            return file if os.path.samestat(found, opened) and found.st_nlink else None
+            return file if (found.st_dev, found.st_ino) == opened and found.st_nlink else None
     return None
 
 
@@ -51,7 +51,8 @@ def _make() -> str:
             written.write(content)
         Path(written.name).replace(file)  # in one step: another process may read it now
     descriptor = os.open(file, os.O_RDONLY)
-    _made.append((str(file), descriptor, os.fstat(descriptor)))
+    opened = os.fstat(descriptor)
+    _made.append((str(file), descriptor, (opened.st_dev, opened.st_ino)))
     return str(file)
 
 
