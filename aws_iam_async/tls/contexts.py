@@ -139,8 +139,7 @@ def add_certificate_note(
         case "name":
             advice = (
                 "It is for a name other than the verified one. For an alias, a tunnel or an IP address, pass iam_host="
-                " with the endpoint's own name to plugin 'iam'. With another plugin, pass the endpoint's own name as"
-                " host, or sslmode='verify-ca'."
+                " with the endpoint's own name."
             )
         case "time":
             advice = "It has expired or is not valid yet. Check the clock of this machine, then the certificate."

@@ -128,19 +128,6 @@ async def test_a_user_beside_that_of_the_secret_is_a_warning(database: Database,
     await close(database, connection)
 
 
-async def test_a_certificate_for_another_name(database: Database, manager: PluginManager) -> None:
-    await asyncio.to_thread(database.rotate, "app", "correct horse 9")
-    place: dict[str, Any] = {"host": "localhost", "port": database.server.port}
-    with pytest.raises(Exception, match=r"(?i)certificate") as raised:
-        await manager.connect(**database.options, **place)
-    assert (
-        "With another plugin, pass the endpoint's own name as host, or sslmode='verify-ca'" in raised.value.__notes__[0]
-    )
-    connection = await manager.connect(**database.options, **place, sslmode="verify-ca")
-    assert await database.user(connection) == "app"
-    await close(database, connection)
-
-
 async def test_a_password_is_ignored_with_a_warning(database: Database, manager: PluginManager) -> None:
     await asyncio.to_thread(database.rotate, "app", "correct horse 7")
     with pytest.warns(UserWarning, match="password is ignored: plugin 'secrets_manager'"):
