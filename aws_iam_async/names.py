@@ -12,7 +12,7 @@ PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
     "iam": CREDENTIALS_OPTIONS
     | {"cluster_instance_host_pattern", "iam_default_port", "iam_host", "iam_region", "iam_token_expiration"},
     "secrets_manager": CREDENTIALS_OPTIONS
-    | {"iam_region", "secret_endpoint", "secret_expiration", "secret_id", "secret_password_property"}
+    | {"iam_host", "iam_region", "secret_endpoint", "secret_expiration", "secret_id", "secret_password_property"}
     | {"secret_region", "secret_username_property"},
 }
 """The options that the built-in plugins own, by plugin code."""

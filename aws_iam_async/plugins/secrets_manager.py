@@ -137,8 +137,11 @@ class SecretsManagerPlugin:
 
 
 def _secured(request: ConnectRequest) -> ConnectRequest:
-    """Return the request for TLS only. Refuse options that contradict it."""
-    request = request.replace(tls=request.tls.secured())
+    """Return the request for TLS only, to a server that is verified as ``iam_host``. Refuse what contradicts it."""
+    name = request.options.get("iam_host")
+    if name == "auto":
+        raise ConfigurationError("iam_host='auto' is for the plugin 'iam'; pass the name of the endpoint")
+    request = request.replace(tls=request.tls.secured(name and endpoints.normalise_any(name, "iam_host")))
     request.check(request)
     return request
 
@@ -146,7 +149,7 @@ def _secured(request: ConnectRequest) -> ConnectRequest:
 def secret_key(request: ConnectRequest) -> SecretKey:
     """Read the plugin's options."""
     options = request.options
-    secret_id, endpoint, region = (options.get(f"secret_{name}") for name in ("id", "endpoint", "region"))
+    secret_id, endpoint = options.get("secret_id"), options.get("secret_endpoint")
     if not isinstance(secret_id, str) or not re.fullmatch(r"[!-~]{1,512}", secret_id):
         raise ConfigurationError(
             "secret_id is missing: pass secret_id= with the name or the ARN of a secret, without spaces"
@@ -159,7 +162,7 @@ def secret_key(request: ConnectRequest) -> SecretKey:
         )
     return SecretKey(
         secret_id,
-        _region(region, secret_id, request),
+        _region(secret_id, request),
         endpoint,
         source_of(options),
         _property(options, "secret_username_property", "username"),
@@ -168,21 +171,20 @@ def secret_key(request: ConnectRequest) -> SecretKey:
     )
 
 
-def _region(given: object, secret_id: str, request: ConnectRequest) -> str:
-    """Return the region to ask: the given one, else that of the ARN, else by the rule for tokens."""
+def _region(secret_id: str, request: ConnectRequest) -> str:
+    """Return the region to ask: the given one, else that of the ARN, else that in the host's name."""
+    given = request.options.get("secret_region", request.options.get("iam_region"))
+    host = request.options.get("iam_host", request.host)
     arn = re.fullmatch(_ARN, secret_id)
     if secret_id.startswith("arn:") and arn is None:
         raise ConfigurationError(
             "secret_id is no ARN of a secret, such as arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-AbCdEf"
         )
-    if given is None and arn is None:
-        given = request.options.get("iam_region")
-        if given is None and request.host is None:
-            raise RegionError("secret_region is missing: pass secret_region=, or the secret's ARN as secret_id=")
-        return endpoints.signing_region(given, request.host or "", option="secret_region")
-    region = endpoints.normalise_region(arn["region"] if given is None and arn else given, "secret_region")
+    if given is None and arn is None and host is None:
+        raise RegionError("secret_region is missing: pass secret_region=, or the secret's ARN as secret_id=")
+    region = endpoints.signing_region(arn["region"] if given is None and arn else given, host, option="secret_region")
     if arn and arn["region"] != region:
-        raise RegionError(f"secret_region={region!r} contradicts the secret's ARN: omit secret_region")
+        raise RegionError(f"the region {region!r} contradicts the secret's ARN: omit secret_region and iam_region")
     return region
 
 

@@ -48,6 +48,17 @@ async def test_a_port_of_the_caller_wins_if_it_is_not_the_default_one(
         assert await database.user(connection) == "app"
 
 
+async def test_the_server_is_verified_as_iam_host(database: Database, manager: PluginManager) -> None:
+    """Through a tunnel: the certificate is for 127.0.0.1."""
+    await asyncio.to_thread(database.rotate, "app", "correct horse 12")
+    tunnel = {**database.options, "host": "localhost", "port": database.server.port, "database": "shop"}
+    with pytest.raises((OSError, database.refusal)) as info:
+        await manager.connect(**tunnel)
+    assert "pass iam_host=" in info.value.__notes__[0]
+    async with manager.connect(**tunnel, iam_host="127.0.0.1") as connection:
+        assert await database.user(connection) == "app"
+
+
 async def test_the_profile_names_the_endpoint(database: Database, manager: PluginManager, aws_home: AwsHome) -> None:
     aws_home.config.write_text(
         f"[profile prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = {SECRET_KEY}\n"
