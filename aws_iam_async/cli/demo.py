@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ def demo() -> None:
     """
     for module in REQUIRED_MODULES:
         importlib.import_module(module)
+    tempfile.gettempdir()  # its first call writes a file, which an interruption would leave
     _print(f"aws_iam_async {aws_iam_async.__version__}: IAM login on this machine, without AWS")
     with contextlib.ExitStack() as stack:
         with _timed("1. Start PostgreSQL, and in front of it an emulated RDS endpoint"):

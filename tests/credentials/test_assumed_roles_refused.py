@@ -228,9 +228,9 @@ async def test_a_renewal_that_is_refused_is_logged_once_and_the_last_credentials
 
 
 @pytest.mark.usefixtures("sts")
-async def test_it_is_silent_at_every_level(no_secret_in: Callable[..., None]) -> None:
-    logging.getLogger("botocore").setLevel(1)
-    logging.getLogger("aiobotocore").setLevel(1)
+async def test_it_is_silent_at_every_level(caplog: pytest.LogCaptureFixture, no_secret_in: Callable[..., None]) -> None:
+    for name in ("botocore", "aiobotocore"):
+        caplog.set_level(1, logger=name)
     snapshot = await TokenService().credentials(credentials_source(credentials=base, role_arn=ROLE))
     assert str(snapshot.credentials.secret_key) == SECRET_KEY
     no_secret_in(repr(snapshot))
