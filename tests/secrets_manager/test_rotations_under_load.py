@@ -9,7 +9,7 @@ import time_machine
 from aws_iam_async import PluginManager
 from tests.secrets_manager.conftest import Database, until
 
-ROTATIONS = {"asyncpg": 100, "psycopg": 30, "aiomysql": 30}
+ROTATIONS = {"asyncpg": 100, "psycopg": 10, "aiomysql": 10}
 INTERVAL = 0.01  # seconds between two connection attempts
 MOST_AT_ONCE = 50  # on a machine that is too busy
 USERS = ("app", "app_clone")
