@@ -85,8 +85,9 @@ class ConnectRequest:
         Raises:
             TypeError: There is no attribute of that name.
         """
-        for name in _PROTECTED.keys() & changes.keys():  # at once: a traceback with locals shows them
-            changes[name] = _PROTECTED[name](changes[name])
+        for name, value in changes.items():  # at once: a traceback with locals shows them
+            if name in _PROTECTED:
+                changes[name] = _PROTECTED[name](value)
         if not changes.keys() <= vars(self).keys():
             raise TypeError(f"a ConnectRequest has no attribute {min(changes.keys() - vars(self).keys())!r}")
         copy = object.__new__(type(self))

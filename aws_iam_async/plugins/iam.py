@@ -63,17 +63,13 @@ class IamPlugin:
             # and many callers may connect in this pass of the loop.
             asyncio.get_running_loop().call_soon(contexts.prepare, login.tls)
         key, tls = login
-
-        async def dial(token: Token) -> Any:
-            try:
-                return await call_next(request.replace(password=token.value, tls=tls))
-            except Exception as error:
-                if request.login_rejected(error):
-                    _add_login_notes(key, error, token)
-                raise
-
-        get, reject = partial(self._tokens.get, key), partial(self._tokens.reject, key)
-        return await log_in(get, dial, request.login_rejected, reject)
+        return await log_in(
+            partial(self._tokens.get, key),
+            lambda token: call_next(request.replace(password=token.value, tls=tls)),
+            request.login_rejected,
+            partial(self._tokens.reject, key),
+            partial(_add_login_notes, key),
+        )
 
 
 def login_for(request: ConnectRequest) -> IamLogin:

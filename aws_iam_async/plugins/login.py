@@ -18,12 +18,13 @@ async def log_in(
     dial: Callable[[Value], Awaitable[Result]],
     login_rejected: Callable[[BaseException], bool],
     reject: Callable[[Value], bool],
+    add_notes: Callable[[Exception, Value], object] = lambda _error, _secret: None,
 ) -> Result:
     """Log in with a cached secret: the rule for when a login is repeated.
 
     ``get`` returns the secret, and whether it was read for this very call. If the server rejects one that was not,
     ``reject`` drops it, and the login is repeated once if it returns that there may be another. Otherwise, and the
-    second time, the error of ``dial`` is raised.
+    second time, the error of ``dial`` is raised, with notes.
     """
     repeated = False
     while True:
@@ -31,7 +32,10 @@ async def log_in(
         try:
             return await dial(secret)
         except Exception as error:
-            if not login_rejected(error) or repeated or just_read or not reject(secret):
+            if not login_rejected(error):
+                raise
+            if repeated or just_read or not reject(secret):
+                add_notes(error, secret)
                 raise
         repeated = True
 
