@@ -12,15 +12,15 @@ from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.tls import RDS_CA_BUNDLE, Tls
 
-# With a descriptor that tells whether the file is still there, and the device and the inode that it must be of.
-_made: list[tuple[str, int, tuple[int, int]]] = []
+# With descriptors of the file and of its sources, and what was known of them.
+_made: list[tuple[str, dict[int, tuple[int, ...]]]] = []
 
 
 async def root_file(tls: Tls) -> str:
     """Return the PEM file to verify a server with: the caller's, else one of the RDS authorities and the system's.
 
     The file is in the user's cache directory, under a name made from its content, so that processes can share it. It is
-    made once in a process, and again if something has cleared the cache.
+    made once in a process, and again if a source has changed or something has cleared the cache.
     """
     if tls.root_cert is not None:
         return tls.root_cert
@@ -35,15 +35,25 @@ async def root_file(tls: Tls) -> str:
 
 
 def _made_before() -> str | None:
-    """Return the file unless it was deleted. Not by its path: that could wait for a disk."""
-    for file, descriptor, opened in _made[-1:]:
+    """Return the file, unless it or one of its sources was changed, replaced or deleted."""
+    for file, states in _made:
         with contextlib.suppress(OSError):  # a daemon has closed all descriptors, and may have opened others
-            found = os.fstat(descriptor)
-            return file if (found.st_dev, found.st_ino) == opened and found.st_nlink else None
+            if all(_state(descriptor) == state for descriptor, state in states.items()):
+                return file
     return None
 
 
+def _state(descriptor: int) -> tuple[int, ...]:
+    # Not by a path: that could wait for a disk. What is replaced or deleted has no links any more.
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino, found.st_nlink, found.st_size, found.st_mtime_ns
+
+
 def _make() -> str:
+    system = ssl.get_default_verify_paths()
+    sources = [RDS_CA_BUNDLE, *([store] if (store := system.cafile or system.capath) else [])]
+    descriptors = [os.open(source, os.O_RDONLY) for source in sources]
+    states = {descriptor: _state(descriptor) for descriptor in descriptors}  # before they are read
     content = b"\n".join(path.read_bytes() for path in (Path(RDS_CA_BUNDLE), *system_roots()))
     file = _directory() / f"roots-{hashlib.sha256(content).hexdigest()}.pem"
     if not file.exists() or file.read_bytes() != content:
@@ -51,8 +61,7 @@ def _make() -> str:
             written.write(content)
         Path(written.name).replace(file)  # in one step: another process may read it now
     descriptor = os.open(file, os.O_RDONLY)
-    opened = os.fstat(descriptor)
-    _made.append((str(file), descriptor, (opened.st_dev, opened.st_ino)))
+    _made[:] = [(str(file), states | {descriptor: _state(descriptor)})]
     return str(file)
 
 

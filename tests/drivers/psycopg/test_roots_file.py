@@ -96,6 +96,19 @@ def test_the_next_process_follows_changes(system: Path) -> None:
     assert "# changed" in second.read_text()
 
 
+@pytest.mark.parametrize("change", ["write_text(text)", "with_name('new').write_text(text); new.replace(system)"])
+def test_a_process_that_runs_on_follows_changes(system: Path, change: str) -> None:
+    """They are written, or replaced as by update-ca-certificates."""
+    changed = f"""
+first, system = made(), pathlib.Path({str(system)!r})
+text, new = "# changed, and longer" + system.read_text(), system.with_name("new")
+system.{change}
+second = made()
+print(first != second == made(), "# changed" in pathlib.Path(second).read_text())
+"""
+    assert output(changed) == ["True True"]
+
+
 def test_only_the_first_connection_starts_a_thread() -> None:
     started = """
 start = threading.Thread.start
