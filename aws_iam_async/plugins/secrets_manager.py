@@ -1,5 +1,6 @@
 """The ``secrets_manager`` plugin: log in with the user and the password of a secret in AWS Secrets Manager."""
 
+import asyncio
 import json
 import re
 import warnings
@@ -110,6 +111,7 @@ class SecretsManagerPlugin:
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with the secret. If the server rejects a cached one, it is read again, and the login repeated once."""
         key, request = secret_key(request), _secured(request)
+        asyncio.get_running_loop().call_soon(contexts.prepare, request.tls)  # while this call waits for the secret
 
         async def dial(login: Login) -> Any:
             completed = with_login(request, key, login)
