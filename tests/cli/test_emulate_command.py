@@ -143,9 +143,10 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(program: Program) -> None
     script = "trap 'echo got' INT; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; exit 5"
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "aws_iam_async", "emulate", "--", "sh", "-c", script]
-    # A session of its own with this terminal, as in a terminal's window.
+    # A session of its own with this terminal, as in a terminal's window. Background jobs of a shell ignore SIGINT.
     code = (
-        f"import fcntl, os, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({sys.executable!r}, "
+        "import fcntl, os, signal, termios; signal.signal(signal.SIGINT, signal.SIG_DFL); os.setsid();"
+        f" fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({sys.executable!r}, "
     )
     process = subprocess.Popen(
         [sys.executable, "-c", f"{code}{command})"], stdin=slave, stdout=slave, stderr=slave, env=program.environment()
