@@ -106,11 +106,11 @@ class SecretsManagerPlugin:
 
     async def check(self, request: ConnectRequest) -> None:
         secret_key(request)
-        await contexts.context(_secured(request).tls)
+        await contexts.context(secured(request).tls)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with the secret. If the server rejects a cached one, it is read again, and the login repeated once."""
-        key, request = secret_key(request), _secured(request)
+        key, request = secret_key(request), secured(request)
         asyncio.get_running_loop().call_soon(contexts.prepare, request.tls)  # while this call waits for the secret
 
         async def dial(login: Login) -> Any:
@@ -138,7 +138,7 @@ class SecretsManagerPlugin:
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
 
 
-def _secured(request: ConnectRequest) -> ConnectRequest:
+def secured(request: ConnectRequest) -> ConnectRequest:
     """Return the request for TLS only, to a server that is verified as ``iam_host``. Refuse what contradicts it."""
     name = request.options.get("iam_host")
     if name == "auto":

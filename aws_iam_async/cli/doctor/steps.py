@@ -30,7 +30,7 @@ from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins.iam import login_for, resolve_endpoint
-from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin, secret_key, with_login
+from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin, secret_key, secured, with_login
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import default_service
 from aws_iam_async.tokens.token import kind_for
@@ -228,7 +228,7 @@ async def check_secret(findings: Findings) -> Passed:
         request = findings.request = with_login(findings.request, key, login)
     except CredentialsError as error:
         raise StepFailedError(error.problem, advice_setup.source_failed(error, None)) from error
-    findings.tls = request.tls.secured()
+    findings.tls = secured(request).tls
     return Passed(f"{key!r} has the password of {request.user} at {request.host}:{request.port}")
 
 

@@ -65,6 +65,14 @@ def test_a_secret_without_a_property(check: Check, database: Database) -> None:
     assert report.causes("secret") == ["secret-unusable"]
 
 
+def test_the_server_is_verified_as_iam_host(check: Check, database: Database) -> None:
+    database.rotate("app", PASSWORD)
+    tunnel = ("--host", "localhost", "--port", str(database.server.port), "--database", "shop")
+    assert check(*tunnel).exit_code == 1
+    report = check(*tunnel, "--iam-host", "127.0.0.1")
+    assert report.exit_code == 0, report
+
+
 def test_a_secret_without_a_host(check: Check, database: Database) -> None:
     database.store.put({"username": "app", "password": PASSWORD})
     report = check()
