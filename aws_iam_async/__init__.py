@@ -14,6 +14,7 @@ from aws_iam_async.errors import (
     PluginNotFoundError,
     RegionError,
     TokenError,
+    WrongServerError,
 )
 from aws_iam_async.manager import PluginManager
 from aws_iam_async.opening import Opening
@@ -52,6 +53,7 @@ __all__ = [
     "Token",
     "TokenError",
     "TokenProvider",
+    "WrongServerError",
     "connect",
     "create_pool",
     "register_plugin",

@@ -7,7 +7,8 @@
     │   └── DriverNotFoundError       a driver that is not installed (also an ImportError)
     ├── CredentialsError              no AWS credentials or no secret found, or their source fails
     ├── TokenError                    any other reason why no token can be made
-    └── InsecureTransportError        the connection lacks the TLS that a secret needs
+    ├── InsecureTransportError        the connection lacks the TLS that a secret needs
+    └── WrongServerError              a plugin refused the server: it does not have the role that was asked for
 
 Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError``, ``aiomysql.Error``,
 ``psycopg.Error``.
@@ -64,6 +65,14 @@ class TokenError(AwsIamError):
 
 class InsecureTransportError(AwsIamError):
     """The connection lacks the protection that the secret needs. The secret was not sent."""
+
+
+class WrongServerError(AwsIamError):
+    """A plugin refuses the server that a connection leads to. The connection is closed.
+
+    The next host is tried, and after the last one all of them again, until the time limit of the attempt. So only an
+    attempt without a limit ends in this error. Others end in the driver's own time-out, which has this text as a note.
+    """
 
 
 def copy_of(error: Exception) -> Exception:

@@ -95,7 +95,12 @@ class PluginManager:
     def statistics(self) -> Statistics:
         """Return what happened so far in all loops, as a frozen object. It is cheap enough for polling."""
         counters = self._counters
-        return self._tokens.statistics()._replace(connects=counters.connects, failures=counters.failures)
+        return self._tokens.statistics()._replace(
+            connects=counters.connects,
+            failures=counters.failures,
+            wrong_servers=counters.wrong_servers,
+            retirements=counters.retirements,
+        )
 
     async def aclose(self) -> None:
         """Stop what runs in the background on this loop and forget its tokens. Close pools first.
@@ -153,12 +158,13 @@ class PluginManager:
             changed_request = reader.read(dsn, changed, pool=False).request if dsn or changed else request
             return await pipeline.connect(changed_request, kind=kind)
 
-        pool = await pipeline.driver.create_pool(request, pool_options, connect)
+        watch = pipeline.retirement if pipeline.retirement.is_needed else None
+        pool = await pipeline.driver.create_pool(request, pool_options, connect, watch)
         return pool, pipeline.driver.close_pool
 
     async def _pipeline(self, name: str) -> tuple[Pipeline, OptionsReader]:
         loaded = await drivers.load(name)
-        pipeline = Pipeline(loaded, self._plugins, self._counters, self._closed)
+        pipeline = Pipeline(loaded, self._plugins, self._counters, self._tokens.hooks, self._closed)
         logins = filter(None, (getattr(plugin, "own_login", None) for plugin in self._plugins))
         reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options, next(logins, None))
         return self._pipelines.setdefault(name, (pipeline, reader))  # another caller may have been faster

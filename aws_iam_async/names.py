@@ -11,6 +11,7 @@ CREDENTIALS_OPTIONS = frozenset({"credentials", "external_id", "profile", "role_
 PLUGIN_OPTIONS: Mapping[str, frozenset[str]] = {
     "iam": CREDENTIALS_OPTIONS
     | {"cluster_instance_host_pattern", "iam_default_port", "iam_host", "iam_region", "iam_token_expiration"},
+    "role": frozenset({"role"}),
     "secrets_manager": CREDENTIALS_OPTIONS
     | {"iam_host", "iam_region", "secret_endpoint", "secret_expiration", "secret_id", "secret_password_property"}
     | {"secret_region", "secret_username_property"},

@@ -1,32 +1,45 @@
 """One attempt to connect: plugins around a driver's connect, bounded in time, host after host, and counted.
 
-An attempt that fails leaves nothing behind.
+An attempt that fails leaves nothing behind. While plugins refuse every server, the hosts are tried again and again.
 """
 
 import asyncio
 import functools
 import inspect
+import random
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import CoroutineType
 from typing import Any
 
 from aws_iam_async.drivers.protocol import Driver
-from aws_iam_async.errors import AwsIamError, ConfigurationError
+from aws_iam_async.errors import AwsIamError, ConfigurationError, WrongServerError
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.statistics import Counters
+from aws_iam_async.retirement import Retirement
+from aws_iam_async.statistics import Counters, Hooks
+
+# Seconds between two rounds of the hosts, and up to half of it more: at most 2 rounds a second, and a server that has
+# changed is found within a second.
+PAUSE = 0.5
+LONGEST_SEARCH = 60.0  # seconds; for a driver without a time limit
 
 
 class Pipeline:
     """Makes the physical connections of one manager with one driver, for single connects and for pools."""
 
     def __init__(
-        self, driver: Driver, plugins: Sequence[Plugin], counters: Counters, closed: threading.Event | None = None
+        self,
+        driver: Driver,
+        plugins: Sequence[Plugin],
+        counters: Counters,
+        hooks: Hooks,
+        closed: threading.Event | None = None,
     ) -> None:
         self.driver = driver
         self.plugins = plugins
         self.counters = counters
+        self.retirement = Retirement(plugins, driver.abort, counters, hooks)
         self.closed = closed or threading.Event()  # set by the manager
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None, *, kind: type = object) -> Any:
@@ -49,16 +62,29 @@ class Pipeline:
         chain: ConnectNext = track
         for plugin in reversed(self.plugins):
             chain = functools.partial(_connect_through, plugin, chain)
+
+        async def attempt(candidate: ConnectRequest) -> Any:
+            try:
+                return await chain(candidate)
+            except WrongServerError:
+                self.counters.wrong_servers += 1
+                abort_all()
+                raise
+
+        def abort_all() -> None:
+            while connections:
+                self.driver.abort(connections.pop())
+
         try:
-            connection = await self._within_limit(request, functools.partial(self._try_hosts, request, chain))
+            connection = await self._within_limit(request, functools.partial(self._search, request, attempt))
             _refuse_unusable(connection, kind)
         except BaseException as error:
             failed = True
-            while connections:  # a plugin may fail or be cancelled after it has received one
-                self.driver.abort(connections.pop())
+            abort_all()  # a plugin may fail or be cancelled after it has received one
             self.counters.failures += isinstance(error, Exception)  # not if it was cancelled
             raise
         self.counters.connects += 1
+        self.retirement.opened(connection, request)
         return connection
 
     def check_open(self) -> None:
@@ -78,31 +104,60 @@ class Pipeline:
 
         await self._within_limit(request, check_all)
 
+    def _limit(self, request: ConnectRequest) -> float | None:
+        seconds: float | None = request.driver_options.get(self.driver.time_limit, self.driver.default_time_limit)
+        return seconds
+
     async def _within_limit(self, request: ConnectRequest, work: Callable[[], Awaitable[Any]]) -> Any:
-        seconds = request.driver_options.get(self.driver.time_limit, self.driver.default_time_limit)
+        seconds = self._limit(request)
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 return await work()
         except TimeoutError as error:
-            if limit.expired():
-                raise self.driver.timeout_error(request, seconds) from error
+            if limit.expired() and seconds is not None:
+                timeout_error = self.driver.timeout_error(request, seconds)
+                for note in getattr(error.__cause__, "__notes__", ()):  # of the CancelledError, by a plugin too
+                    timeout_error.add_note(note)
+                raise timeout_error from error
             raise
 
-    async def _try_hosts(self, request: ConnectRequest, chain: ConnectNext) -> Any:
+    async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
+        """Try the hosts until no plugin refuses the server."""
+        loop = asyncio.get_running_loop()
+        start, rounds, reason = loop.time(), 0, ""
+        try:
+            while True:
+                try:
+                    return await self._try_hosts(request, attempt)
+                except WrongServerError as error:
+                    rounds, reason = rounds + 1, str(error)
+                    if self._limit(request) is None and loop.time() - start > LONGEST_SEARCH:
+                        raise
+                await asyncio.sleep(random.uniform(PAUSE, 1.5 * PAUSE))  # noqa: S311 - no secret
+        except BaseException as error:
+            if rounds:
+                times = "once" if rounds == 1 else f"{rounds} times"
+                error.add_note(f"{reason}. It was tried {times} in {loop.time() - start:.1f} s.")
+            raise
+
+    async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
         last_error: Exception | None = None
+        refusal: WrongServerError | None = None
         for candidate in self.driver.candidates(request):
             self.check_open()
             try:
-                return await chain(candidate)
+                return await attempt(candidate)
+            except WrongServerError as error:
+                refusal = error
             except self.driver.unsuitable as error:
                 last_error = last_error or error
             except self.driver.unreachable as error:
                 if self.driver.login_rejected(error):
                     raise  # as in libpq
                 last_error = error
-        raise last_error or AwsIamError("there is no host to connect to")
+        raise refusal or last_error or AwsIamError("there is no host to connect to")
 
 
 def _connect_through(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Awaitable[Any]:

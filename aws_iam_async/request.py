@@ -3,10 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from aws_iam_async.secret import redacted
 from aws_iam_async.tls import Tls
+
+Role: TypeAlias = Literal["writer", "reader"]
+"""What a server is: the one that takes writes, or one that refuses them."""
 
 
 def _never(_error: BaseException) -> bool:
@@ -57,6 +60,10 @@ class ConnectRequest:
         check: Raises a :class:`ConfigurationError` for a request that the driver cannot serve. A plugin may call it
             with the request that it is going to pass on, before it waits for the secret.
         login_rejected: Returns whether an exception of this driver means that the server refused the login.
+        server_role: An async function that gets an idle connection of this driver, and returns ``"writer"`` or
+            ``"reader"``. With ``ask=True`` it asks the server even if the server has reported its role at login.
+            ``None`` if the driver has no such function.
+        refuses_write: Returns whether an exception of this driver may mean that the server takes no writes.
     """
 
     driver: str
@@ -72,6 +79,8 @@ class ConnectRequest:
     alternates: tuple[tuple[str, int], ...] = ()
     check: Callable[["ConnectRequest"], None] = _accept
     login_rejected: Callable[[BaseException], bool] = _never
+    server_role: Callable[..., Awaitable[Role]] | None = None
+    refuses_write: Callable[[BaseException], bool] = _never
 
     def __post_init__(self) -> None:
         vars(self).update({name: protect(getattr(self, name)) for name, protect in _PROTECTED.items()})

@@ -14,7 +14,7 @@ class Counters:
     """
 
     def __init__(self) -> None:
-        self.connects = self.failures = 0
+        self.connects = self.failures = self.wrong_servers = self.retirements = 0
         self.generations = self.hits = self.waits = 0
         self.wait_seconds = 0.0
         self.refreshes = self.refresh_failures = self.rejections = 0
@@ -27,6 +27,7 @@ class Hooks:
     read: Callable[[Any], AbstractContextManager[object]] = contextlib.nullcontext  # gets the CredentialsSource
     generation: Callable[[Any], AbstractContextManager[object]] = contextlib.nullcontext  # gets the TokenKey
     rejection: Callable[[Any], object] = bool  # called with the TokenKey, in the task that logs in
+    retirement: Callable[[Any], object] = bool  # called with the ConnectRequest of a connection that caused one
 
 
 class Statistics(NamedTuple):
@@ -36,6 +37,9 @@ class Statistics(NamedTuple):
         connects: Physical connections that were made; 0 for a token provider, which makes none.
         failures: Connection attempts with an error that reached the caller or the driver's pool. A cancelled attempt
             is neither a success nor a failure.
+        wrong_servers: Connections that were closed at once, because a plugin refused the server: it was a reader and
+            not the writer, for example.
+        retirements: Times all connections of a pool were replaced, because a plugin found that their server changed.
         generations: Tokens signed.
         hits: Tokens served from the cache.
         waits: Calls that had to wait for credentials.
@@ -52,6 +56,8 @@ class Statistics(NamedTuple):
 
     connects: int
     failures: int
+    wrong_servers: int
+    retirements: int
     generations: int
     hits: int
     waits: int

@@ -2,15 +2,25 @@
 
 import os
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from aws_iam_async.errors import InsecureTransportError
-from aws_iam_async.request import ConnectRequest
+from aws_iam_async.request import ConnectRequest, Role
+
+READ_ONLY_TRANSACTION = "25006"
+# PostgreSQL 14 and newer report both.
+READ_ONLY_PARAMETERS = ("in_hot_standby", "default_transaction_read_only")
+IS_READER = """
+SELECT pg_is_in_recovery() OR EXISTS (
+    SELECT FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on'
+    AND source IN ('configuration file', 'command line'))
+"""
 
 
-class PostgresqlDriver:
+class PostgresqlDriver(ABC):
     """The base class of the drivers for PostgreSQL."""
 
     connect_options: frozenset[str]
@@ -22,6 +32,26 @@ class PostgresqlDriver:
     variables: Mapping[str, str] = MappingProxyType(
         {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"}
     )
+
+    def refuses_write(self, error: BaseException) -> bool:
+        """SQLSTATE 25006: the server is in recovery, its transactions are read-only, or the caller made this one so."""
+        return getattr(error, "sqlstate", None) == READ_ONLY_TRANSACTION
+
+    async def server_role(self, connection: Any, *, ask: bool = False) -> Role:
+        """A server in recovery is a reader, and so is one whose configuration makes transactions read-only."""
+        if not ask and self.parameter(connection, "in_hot_standby") == "on":
+            return "reader"
+        if not ask and all(self.parameter(connection, name) == "off" for name in READ_ONLY_PARAMETERS):
+            return "writer"
+        return "reader" if await self.fetch_value(connection, IS_READER) else "writer"
+
+    @abstractmethod
+    def parameter(self, connection: Any, name: str) -> str | None:
+        """Return a parameter that the server has reported."""
+
+    @abstractmethod
+    async def fetch_value(self, connection: Any, sql: str) -> Any:
+        """Run a query on an idle connection, and leave it idle."""
 
     def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         """Return a request for each host. With ``prefer-standby`` each host has a second turn.

@@ -1,19 +1,45 @@
 """What this package needs to know about a database driver, and what drivers share."""
 
 import asyncio
+import math
+import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
+from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.request import ConnectRequest
 
 Reconnect: TypeAlias = Callable[[Callable[[ConnectRequest], Awaitable[Any]]], Awaitable[Any]]
 """Goes through all plugins once more, with the given function as the innermost layer."""
 
 
+class Watch(Protocol):
+    """What a pool tells about its connections, and asks, so that plugins can have them replaced."""
+
+    def failed(self, connection: Any, error: Exception) -> None:
+        """Take note of a statement that failed."""
+
+    def is_suspect(self, connection: Any) -> bool:
+        """Return whether :meth:`must_retire` has to be asked."""
+        ...
+
+    async def must_retire(self, connection: Any) -> bool:
+        """Return whether to replace all connections of the pool.
+
+        ``connection`` is a suspect that came back, outside a transaction. It is closed if it cannot be examined.
+        """
+        ...
+
+
 class Driver(Protocol):
     """A database driver: data, and functions that know its connections, its pool and its errors. It has no state.
 
     A driver dials. It knows nothing of plugins, options, tokens or managers.
+
+    It may also have the functions ``server_role`` and ``refuses_write`` of a :class:`ConnectRequest`, for the plugin
+    ``role``.
     """
 
     name: str  # in driver=
@@ -70,12 +96,16 @@ class Driver(Protocol):
         ...
 
     async def create_pool(
-        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+        self,
+        request: ConnectRequest,
+        options: Mapping[str, Any],
+        connect: Callable[..., Awaitable[Any]],
+        watch: Watch | None,
     ) -> Any:
         """Create the driver's pool, with its own ``options``.
 
         ``connect()`` makes each of its connections. It accepts another DSN, the class that the pool accepts, and
-        keywords, for a pool that can change.
+        keywords, for a pool that can change. ``watch`` is there if a plugin wants to know of failed statements.
         """
         ...
 
@@ -84,6 +114,31 @@ class Driver(Protocol):
 
     async def close_pool(self, pool: Any, *, failed: bool) -> None:
         """Close a pool at the end of ``async with``."""
+
+
+def parse_lifetime(options: Mapping[str, Any], name: str = "max_connection_lifetime") -> float | None:
+    """Return the longest life of a pool's connections, in seconds."""
+    seconds = options.get(name)
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0):
+        raise ConfigurationError(f"{name} must be a number of seconds above 0")
+    return seconds
+
+
+class Lifetimes:
+    """When the connections of a pool end: after ``seconds`` and up to 10 % more or less, so not all at once."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = math.inf if seconds is None else seconds
+        self._ends: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+
+    def start(self, connection: Any) -> None:
+        self._ends[connection] = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+    def is_over(self, connection: Any) -> bool:
+        return time.monotonic() >= self._ends.get(connection, math.inf)
+
+    def end_all(self) -> None:
+        self._ends = WeakKeyDictionary(dict.fromkeys(self._ends, -math.inf))
 
 
 def abort_transport(transport: asyncio.WriteTransport) -> None:

@@ -16,11 +16,12 @@ from typing import Any
 
 import psycopg
 import psycopg_pool
-from psycopg_pool.pool_async import AddConnection
+from psycopg.rows import scalar_row
+from psycopg_pool.pool_async import AddConnection, ReturnConnection
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
-from aws_iam_async.drivers.protocol import Reconnect, open_together
+from aws_iam_async.drivers.protocol import Reconnect, Watch, open_together, parse_lifetime
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -66,7 +67,10 @@ class PsycopgDriver(PostgresqlDriver):
 
     name = "psycopg"
     connect_options = (LIBPQ | PYTHON | {"connection_class"}) - FIELDS - frozenset(REFUSED)
-    pool_options = POOL - {"connection_class"} - frozenset(REFUSED)
+    pool_options = POOL - {"connection_class"} - frozenset(REFUSED) | {"max_connection_lifetime"}
+    aliases: Mapping[str, str] = MappingProxyType(
+        {**PostgresqlDriver.aliases, "max_connection_lifetime": "max_lifetime"}
+    )
     query_options = LIBPQ - FIELDS
     query_has_settings = False
     setting = 'options="-c {name}=..."'
@@ -128,14 +132,32 @@ class PsycopgDriver(PostgresqlDriver):
     def abort(self, connection: Any) -> None:
         connection.pgconn.finish()
 
+    def parameter(self, connection: Any, name: str) -> str | None:
+        reported: bytes | None = connection.pgconn.parameter_status(name.encode())
+        return None if reported is None else reported.decode()
+
+    async def fetch_value(self, connection: Any, sql: str) -> Any:
+        autocommit = connection.autocommit
+        await connection.set_autocommit(True)  # sends nothing
+        try:
+            async with psycopg.AsyncCursor(connection, row_factory=scalar_row) as cursor:
+                return await (await cursor.execute(sql)).fetchone()
+        finally:
+            await connection.set_autocommit(autocommit)
+
     def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
         return psycopg.errors.ConnectionTimeout(
             f"no connection to {request.host}:{request.port} within {seconds:g} s (connect_timeout)"
         )
 
     async def create_pool(
-        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+        self,
+        request: ConnectRequest,
+        options: Mapping[str, Any],
+        connect: Callable[..., Awaitable[Any]],
+        watch: Watch | None,
     ) -> Any:
+        parse_lifetime(options, "max_lifetime")
         base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens
@@ -146,7 +168,7 @@ class PsycopgDriver(PostgresqlDriver):
 
         names = {"connect": staticmethod(open_connection), "__module__": base.__module__}
         dialled = type(base.__name__, (base,), names)
-        pool = Pool(self.login_rejected, **{**options, "connection_class": dialled, "open": False})
+        pool = Pool(self.login_rejected, watch, **{**options, "connection_class": dialled, "open": False})
         if options.get("open") is False:
             return pool
         first += await open_together(dial, pool.min_size, self.abort)
@@ -179,9 +201,10 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
     attempt is repeated for the next caller.
     """
 
-    def __init__(self, login_rejected: Callable[[Exception], bool], **options: Any) -> None:
+    def __init__(self, login_rejected: Callable[[Exception], bool], watch: Watch | None, **options: Any) -> None:
         super().__init__("", **options)
         self.login_rejected = login_rejected
+        self.watch = watch
         self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
         self.last_error: Exception | None = None
         self.hopeless: Exception | None = None  # the error that ends wait()
@@ -225,7 +248,22 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             del self.dialling[task]
         self.last_error = None
         self._repeat()
+        if self.watch is not None:
+            watch_statements(connection, self.watch)
         return connection
+
+    async def _putconn(self, conn: Any, from_getconn: Any) -> None:
+        if self.watch is not None and self.watch.is_suspect(conn):  # not in the caller's task, which may be cancelled
+            self.run_task(ReturnConnection(self, conn, from_getconn=from_getconn))
+        else:
+            await super()._putconn(conn, from_getconn)
+
+    async def _return_connection(self, conn: Any, from_getconn: Any) -> None:
+        if self.watch is not None and self.watch.is_suspect(conn):
+            await self._reset_connection(conn)
+            if await self.watch.must_retire(conn):
+                await self.drain()
+        await super()._return_connection(conn, from_getconn)
 
     def _repeat(self) -> None:
         while self.postponed:
@@ -250,6 +288,30 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             self._pool_full_event.set()  # wakes wait()
         while self._waiting:
             await self._waiting.popleft().fail(copy_of(error))
+
+
+@functools.cache
+def watched_class(base: Any) -> Any:
+    """Return a class of connections that tell a :class:`Watch` of each statement that the server refuses."""
+
+    class Watched(base):  # type: ignore[misc]  # a caller's class
+        watch: Watch
+
+        async def wait(self, *arguments: Any, **keywords: Any) -> Any:
+            try:
+                return await super().wait(*arguments, **keywords)
+            except psycopg.Error as error:
+                self.watch.failed(self, error)
+                raise
+
+    Watched.__name__, Watched.__qualname__, Watched.__module__ = base.__name__, base.__qualname__, base.__module__
+    return Watched
+
+
+def watch_statements(connection: Any, watch: Watch) -> None:
+    kind: Any = type(connection)
+    connection.__class__ = watched_class(kind)
+    connection.watch = watch
 
 
 async def _parameters(request: ConnectRequest) -> dict[str, Any]:

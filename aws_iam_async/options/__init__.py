@@ -28,6 +28,8 @@ _LONGEST_TIME_LIMIT = 10**9
 _SETTINGS = "server_settings"
 _REFUSED = {"plugins": "a manager's plugins are chosen when it is made; pass them to PluginManager(plugins=...)"}
 _PLAIN_TYPES = frozenset({str, bytes, int, float, bool, NoneType})
+# Functions of drivers that a request passes on to plugins.
+_OPTIONAL_FUNCTIONS = ("server_role", "refuses_write")
 _PACKAGE = __file__.rpartition("options")[0]
 
 
@@ -112,6 +114,7 @@ class OptionsReader:
             alternates=tuple((host, port) for host, port in alternates if host is not None),
             check=driver.check,
             login_rejected=driver.login_rejected,
+            **{name: getattr(driver, name) for name in _OPTIONAL_FUNCTIONS if hasattr(driver, name)},
         )
         request.check(request)
         return Options(request, _only(given, driver.pool_options))

@@ -21,7 +21,12 @@ class Plugin(Protocol):
       chain has at most one such plugin;
     * ``async check(request)``: called once before a pool is created, to refuse a wrong option early. It raises
       :class:`~aws_iam_async.ConfigurationError`;
-    * ``async aclose()``: called when its manager closes.
+    * ``async aclose()``: called when its manager closes;
+    * ``statement_failed(request, error)`` and ``async must_retire(request, connection)``, both or neither, for pools
+      and SQLAlchemy engines. The first is called after each failed statement, with the driver's exception. If it
+      returns ``True``, the second is called when the connection is back in its pool, with the driver's idle connection.
+      If that returns ``True``, the pool replaces all connections that it has: idle ones at once, and borrowed ones when
+      they come back. The caller gets the driver's exception in any case.
     """
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
@@ -34,5 +39,9 @@ class Plugin(Protocol):
 
         Returns:
             The result of ``call_next``, or a replacement for it.
+
+        Raises:
+            WrongServerError: The plugin refuses the server. The connection is closed, and the next host is tried. After
+                the last host all are tried again after about half a second, until the time limit of the attempt.
         """
         ...

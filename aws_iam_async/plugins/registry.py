@@ -21,6 +21,7 @@ registered: dict[str, Factory] = {}  # of this process
 # By code: where the plugin is. Each is imported on first use.
 _BUILT_IN: Mapping[str, str] = {
     "iam": "aws_iam_async.plugins.iam:IamPlugin",
+    "role": "aws_iam_async.plugins.role:RolePlugin",
     "secrets_manager": "aws_iam_async.plugins.secrets_manager:SecretsManagerPlugin",
     "otel": "aws_iam_async.plugins.otel:OtelPlugin",
 }
@@ -32,7 +33,7 @@ def register_plugin(code: str, factory: Callable[[], Plugin]) -> None:
     A code that was registered before is replaced. Existing managers keep their plugins.
 
     Args:
-        code: One word without commas. ``iam``, ``secrets_manager`` and ``otel`` are taken.
+        code: One word without commas. ``iam``, ``role``, ``secrets_manager`` and ``otel`` are taken.
         factory: Called without arguments, once for each manager that names the code.
 
     Raises:

@@ -43,6 +43,8 @@ async def test_everything_is_counted(rds: Rds) -> None:
             next_token_expiry=None,
             next_credentials_expiry=None,
             connects=0,
+            wrong_servers=0,
+            retirements=0,
             failures=0,
         )
         vault.works = False

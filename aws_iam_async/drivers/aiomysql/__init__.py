@@ -18,9 +18,9 @@ from pymysql.constants import CR, ER
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from aws_iam_async.drivers.protocol import Reconnect
+from aws_iam_async.drivers.protocol import Reconnect, Watch, parse_lifetime
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.request import ConnectRequest
+from aws_iam_async.request import ConnectRequest, Role
 from aws_iam_async.tls import contexts
 
 # Keywords that a request has fields for.
@@ -30,6 +30,9 @@ REFUSED = dict.fromkeys(
     ("read_default_file", "read_default_group"),
     "option files are not read; pass host, port, user and database themselves",
 ) | {"server_settings": "pass settings of the server as init_command='SET name = value'"}
+# Of the server's options --read-only and others, of a read-only transaction, and of InnoDB in read-only mode.
+READ_ONLY = frozenset({1290, 1792, 1836})
+OFF = (0, "0", "OFF", None)
 # The functions of aiomysql 0.3 that read the server's greeting, and its answer to a statement.
 NO_LOGIN = frozenset({"_get_server_information", "_read_query_result"})
 CONNECT = inspect.signature(PlainConnection).parameters
@@ -65,7 +68,7 @@ class AiomysqlDriver:
     default_port = 3306
     alpn: str | None = None
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
-    pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"}
+    pool_options = frozenset(POOL) - frozenset(CONNECT) - {"kwargs"} | {"max_connection_lifetime"}
     query_options = frozenset(QUERY_TYPES) | frozenset(REFUSED)
     query_has_settings = False
     setting = "init_command='SET {name} = ...'"
@@ -103,6 +106,17 @@ class AiomysqlDriver:
             return False
         return all(frame.f_code.co_name not in NO_LOGIN for frame, _ in traceback.walk_tb(error.__traceback__))
 
+    def refuses_write(self, error: BaseException) -> bool:
+        """An option of the server forbids writes (1290, 1836), or the transaction does (1792)."""
+        return isinstance(error, aiomysql.MySQLError) and not READ_ONLY.isdisjoint(error.args[:1])
+
+    async def server_role(self, connection: Any, *, ask: bool = False) -> Role:
+        """A server that is ``read_only`` is a reader, and so is one whose storage is: a reader of Aurora."""
+        async with connection.cursor(aiomysql.Cursor) as cursor:
+            await cursor.execute("SELECT @@global.innodb_read_only, @@global.read_only")
+            # MariaDB 12 has words for the values.
+            return "writer" if all(value in OFF for value in await cursor.fetchone()) else "reader"
+
     def candidates(self, request: ConnectRequest) -> Iterable[ConnectRequest]:
         return (request,)
 
@@ -122,11 +136,18 @@ class AiomysqlDriver:
         return error
 
     async def create_pool(
-        self, request: ConnectRequest, options: Mapping[str, Any], connect: Callable[..., Awaitable[Any]]
+        self,
+        request: ConnectRequest,
+        options: Mapping[str, Any],
+        connect: Callable[..., Awaitable[Any]],
+        watch: Watch | None,
     ) -> Pool:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
         echo = request.driver_options.get("echo", False)
-        pool = Pool(functools.partial(connect, None, PlainConnection), echo=echo, **options)
+        lifetime = parse_lifetime(options)
+        others = {name: value for name, value in options.items() if name != "max_connection_lifetime"}
+        dial = functools.partial(connect, None, PlainConnection)
+        pool = Pool(dial, watch, lifetime, echo=echo, **others)
         await pool.fill()
         return pool
 

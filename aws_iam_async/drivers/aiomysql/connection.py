@@ -18,7 +18,7 @@ from pymysql.constants import CLIENT, COMMAND, CR
 from pymysql.err import MySQLError, OperationalError, raise_mysql_exception
 
 from aws_iam_async.drivers.aiomysql.stubs import TypedConnection
-from aws_iam_async.drivers.protocol import abort_transport
+from aws_iam_async.drivers.protocol import Watch, abort_transport
 from aws_iam_async.errors import InsecureTransportError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -42,6 +42,7 @@ class Connection(TypedConnection):
 
     client_flag: int  # aiomysql ships no types
     _client_auth_plugin: str
+    watch: Watch | None = None  # of its pool
     # Class attributes, because __del__ of aiomysql 0.3.2 reads them even if __init__ failed.
     _reader: Any = None
     _writer: Any = None
@@ -115,6 +116,24 @@ class Connection(TypedConnection):
             traceback.clear_frames(error.__traceback__)
             self._raise_as_aiomysqls(error)
             raise
+
+    async def _read_query_result(self, *arguments: Any, **keywords: Any) -> None:
+        try:
+            await super()._read_query_result(*arguments, **keywords)
+        except MySQLError as error:
+            self._tell_watch(error)
+            raise
+
+    async def _read_ok_packet(self) -> bool:
+        try:
+            return bool(await super()._read_ok_packet())
+        except MySQLError as error:  # a COMMIT, for example
+            self._tell_watch(error)
+            raise
+
+    def _tell_watch(self, error: Exception) -> None:
+        if self.watch is not None:
+            self.watch.failed(self, error)
 
     def _raise_as_aiomysqls(self, error: BaseException) -> None:
         """Raise a lost connection or a malformed packet as the ``OperationalError`` that aiomysql's callers expect."""

@@ -8,8 +8,9 @@ from operator import methodcaller
 
 import aiomysql
 
+from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.stubs import TypedPool
-from aws_iam_async.drivers.protocol import open_together
+from aws_iam_async.drivers.protocol import Lifetimes, Watch, open_together
 
 _logger = logging.getLogger(__name__)
 
@@ -25,12 +26,16 @@ class Pool(TypedPool):
       queue, with the driver's own error.
     - A caller that is cancelled cancels one unneeded dial. If a release served the caller, the dial goes on, because
       MySQL counts interrupted logins as errors of the client (``max_connect_errors``).
+    - A connection that is older than ``lifetime`` is replaced when it is released.
+    - If a plugin finds the server changed, all are replaced: idle ones at once, and those in use when released.
     - `close` still serves the callers in the queue. `terminate` fails them.
     """
 
     def __init__(
         self,
         open_connection: Callable[[], Awaitable[aiomysql.Connection]],
+        watch: Watch | None = None,
+        lifetime: float | None = None,
         /,
         *,
         minsize: int = 1,
@@ -40,6 +45,8 @@ class Pool(TypedPool):
     ) -> None:
         super().__init__(minsize, maxsize, echo, pool_recycle, asyncio.get_running_loop())
         self._open_connection = open_connection
+        self._watch = watch
+        self._lifetimes = Lifetimes(lifetime)
         # Both are ordered sets, oldest first.
         self._waiters: collections.OrderedDict[asyncio.Future[aiomysql.Connection], None] = collections.OrderedDict()
         self._dials: dict[asyncio.Task[aiomysql.Connection], None] = {}
@@ -56,7 +63,7 @@ class Pool(TypedPool):
 
         MySQL blocks a client that interrupts too many logins (``max_connect_errors``), so they get `GRACE`.
         """
-        self._free += await open_together(self._open_connection, self.minsize, methodcaller("close"), grace=GRACE)
+        self._free += await open_together(self._dial, self.minsize, methodcaller("close"), grace=GRACE)
 
     async def _acquire(self) -> aiomysql.Connection:
         """Implement ``acquire()``, which wraps this coroutine in aiomysql's context manager."""
@@ -89,12 +96,42 @@ class Pool(TypedPool):
             return done
         assert conn in self._used, (conn, self._used)  # noqa: S101 - aiomysql's own check
         self._used.remove(conn)
-        if self._is_stale(conn) or conn.get_transaction_status():
+        if self._is_stale(conn):
+            conn.close()
+        elif self._watch is not None and self._watch.is_suspect(conn):
+            self._ending.add(self._loop.create_task(self._examine(conn, self._watch)))
+        elif conn.get_transaction_status():
+            conn.close()
+        else:
+            self._take_back(conn)
+        self._adjust_dials()
+        return done
+
+    async def _examine(self, conn: aiomysql.Connection, watch: Watch) -> None:
+        """Take a connection back that a plugin suspects, and replace all connections if it is right."""
+        try:
+            await conn.rollback()
+            if await watch.must_retire(conn):
+                self._lifetimes.end_all()
+                for idle in self._free:
+                    idle.close()
+                self._free.clear()
+        except aiomysql.MySQLError:
+            conn.close()
+        finally:
+            self._ending.discard(asyncio.current_task())
+            self._take_back(conn)
+            self._adjust_dials()
+
+    def _take_back(self, conn: aiomysql.Connection) -> None:
+        """Keep a connection that is usable. Replace one that is old."""
+        if self._lifetimes.is_over(conn):
+            conn.close()
+            self._adjust_dials(refill=True)
+        elif conn.closed:
             conn.close()
         else:
             self._add_to_pool(conn)
-        self._adjust_dials()
-        return done
 
     async def clear(self) -> None:
         """Close all free connections."""
@@ -117,6 +154,9 @@ class Pool(TypedPool):
     def terminate(self) -> None:
         """Close the pool and the connections in use at once, and fail the callers in the queue."""
         super().terminate()
+        for task in self._ending:
+            if isinstance(task, asyncio.Task):
+                task.cancel()
         while waiter := self._next_waiter():
             waiter.set_exception(RuntimeError("The pool was terminated before a connection was free"))
         self._adjust_dials()
@@ -178,7 +218,11 @@ class Pool(TypedPool):
             self._drained.set()
 
     async def _dial(self) -> aiomysql.Connection:
-        return await self._open_connection()  # any awaitable, but a task needs a coroutine
+        conn = await self._open_connection()
+        self._lifetimes.start(conn)
+        if isinstance(conn, Connection):
+            conn.watch = self._watch
+        return conn
 
     def _on_dial_done(self, dial: asyncio.Task[aiomysql.Connection]) -> None:
         cancelled_by_pool = dial in self._ending

@@ -1,0 +1,71 @@
+"""Which pools replace their connections: what plugins find out after a statement has failed.
+
+A driver calls ``failed()`` for each failed statement, and ``must_retire()`` when the connection is back in its pool.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.request import ConnectRequest
+from aws_iam_async.statistics import Counters, Hooks
+
+_logger = logging.getLogger(__name__)
+
+EXAMINATION_TIMEOUT = 5.0  # seconds
+
+
+class Retirement:
+    """Tells plugins about failed statements, and pools whether to replace their connections."""
+
+    def __init__(
+        self, plugins: Sequence[Plugin], abort: Callable[[Any], object], counters: Counters, hooks: Hooks
+    ) -> None:
+        self._plugins = [plugin for plugin in plugins if hasattr(plugin, "statement_failed")]
+        self._abort = abort
+        self._counters = counters
+        self._hooks = hooks
+        self._requests: WeakKeyDictionary[Any, ConnectRequest] = WeakKeyDictionary()
+        self._suspects: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()  # with the plugins that suspect them
+
+    @property
+    def is_needed(self) -> bool:
+        return bool(self._plugins)
+
+    def opened(self, connection: Any, request: ConnectRequest) -> None:
+        if self._plugins:
+            with contextlib.suppress(TypeError):  # a plugin may return what has no weak references; no pool accepts it
+                self._requests[connection] = request
+
+    def failed(self, connection: Any, error: Exception) -> None:
+        request = self._requests.get(connection)
+        for plugin in self._plugins if request else ():
+            try:
+                if plugin.statement_failed(request, error):
+                    self._suspects.setdefault(connection, []).append(plugin)
+            except Exception:  # the caller gets the error of the statement
+                _logger.exception("%s.statement_failed() failed", type(plugin).__name__)
+
+    def is_suspect(self, connection: Any) -> bool:
+        return connection in self._suspects
+
+    async def must_retire(self, connection: Any) -> bool:
+        plugins = self._suspects.pop(connection, ())
+        try:
+            async with asyncio.timeout(EXAMINATION_TIMEOUT):
+                for plugin in dict.fromkeys(plugins):
+                    if await plugin.must_retire(self._requests[connection], connection):
+                        self._counters.retirements += 1
+                        self._hooks.retirement(self._requests[connection])
+                        return True
+        except Exception:
+            _logger.exception("A connection was closed, because it could not be examined")
+            self._abort(connection)
+        except BaseException:
+            self._abort(connection)
+            raise
+        return False
