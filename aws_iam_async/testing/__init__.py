@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aws_iam_async.testing.faults import CertificateKind, Faults, Stage
     from aws_iam_async.testing.record import LoginRecord, Reason
     from aws_iam_async.testing.servers import Upstream
+    from aws_iam_async.testing.servers.cluster import MariadbCluster, PostgresCluster
     from aws_iam_async.testing.servers.mariadb import MariadbServer
     from aws_iam_async.testing.servers.postgres import PostgresServer
 
@@ -27,7 +28,9 @@ __all__ = [
     "Emulator",
     "Faults",
     "LoginRecord",
+    "MariadbCluster",
     "MariadbServer",
+    "PostgresCluster",
     "PostgresServer",
     "Reason",
     "Stage",
@@ -41,7 +44,9 @@ _MODULES = {
     "Emulator": "emulator",
     "Faults": "faults",
     "LoginRecord": "record",
+    "MariadbCluster": "servers.cluster",
     "MariadbServer": "servers.mariadb",
+    "PostgresCluster": "servers.cluster",
     "PostgresServer": "servers.postgres",
     "Reason": "record",
     "Stage": "faults",
