@@ -14,6 +14,7 @@ from aws_iam_async.options.dsn import parse
 from aws_iam_async.pipeline import Pipeline, call_plugin
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.retirement import Retirement
 from aws_iam_async.statistics import Counters, Statistics
 from aws_iam_async.tokens.service import Refresh, TokenService
 
@@ -76,6 +77,7 @@ class PluginManager:
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._pipelines: dict[str, tuple[Pipeline, OptionsReader]] = {}
         self._counters = Counters()
+        self._retirement = Retirement(self._plugins, self._counters, self._tokens.hooks)
         self._closed = threading.Event()
 
     @typed_connect
@@ -158,13 +160,13 @@ class PluginManager:
             changed_request = reader.read(dsn, changed, pool=False).request if dsn or changed else request
             return await pipeline.connect(changed_request, kind=kind)
 
-        watch = pipeline.retirement if pipeline.retirement.is_needed else None
+        watch = self._retirement if self._retirement.is_needed else None
         pool = await pipeline.driver.create_pool(request, pool_options, connect, watch)
         return pool, pipeline.driver.close_pool
 
     async def _pipeline(self, name: str) -> tuple[Pipeline, OptionsReader]:
         loaded = await drivers.load(name)
-        pipeline = Pipeline(loaded, self._plugins, self._counters, self._tokens.hooks, self._closed)
+        pipeline = Pipeline(loaded, self._plugins, self._counters, self._retirement, self._closed)
         logins = filter(None, (getattr(plugin, "own_login", None) for plugin in self._plugins))
         reader = OptionsReader(loaded, self._plugin_names, self.option_names, self._options, next(logins, None))
         return self._pipelines.setdefault(name, (pipeline, reader))  # another caller may have been faster

@@ -6,22 +6,21 @@ An attempt that fails leaves nothing behind. While plugins refuse every server, 
 import asyncio
 import functools
 import inspect
-import random
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import CoroutineType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import AwsIamError, ConfigurationError, WrongServerError
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.retirement import Retirement
-from aws_iam_async.statistics import Counters, Hooks
+from aws_iam_async.search import Search
+from aws_iam_async.statistics import Counters
+from aws_iam_async.threads import LoopLocal
 
-# Seconds between two rounds of the hosts, and up to half of it more: at most 2 rounds a second, and a server that has
-# changed is found within a second.
-PAUSE = 0.5
 LONGEST_SEARCH = 60.0  # seconds; for a driver without a time limit
 
 
@@ -33,13 +32,14 @@ class Pipeline:
         driver: Driver,
         plugins: Sequence[Plugin],
         counters: Counters,
-        hooks: Hooks,
+        retirement: Retirement,
         closed: threading.Event | None = None,
     ) -> None:
         self.driver = driver
         self.plugins = plugins
         self.counters = counters
-        self.retirement = Retirement(plugins, driver.abort, counters, hooks)
+        self.retirement = retirement
+        self._searches: LoopLocal[WeakKeyDictionary[ConnectRequest, Search]] = LoopLocal(WeakKeyDictionary)
         self.closed = closed or threading.Event()  # set by the manager
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None, *, kind: type = object) -> Any:
@@ -124,21 +124,21 @@ class Pipeline:
 
     async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try the hosts until no plugin refuses the server."""
-        loop = asyncio.get_running_loop()
-        start, rounds, reason = loop.time(), 0, ""
+        searches = self._searches[asyncio.get_running_loop()]
+        search = searches.get(request)
         try:
             while True:
                 try:
-                    return await self._try_hosts(request, attempt)
+                    try_hosts = functools.partial(self._try_hosts, request, attempt)
+                    return await (try_hosts() if search is None else search.run(try_hosts))
                 except WrongServerError as error:
-                    rounds, reason = rounds + 1, str(error)
-                    if self._limit(request) is None and loop.time() - start > LONGEST_SEARCH:
+                    search = searches.setdefault(request, Search())
+                    search.refused(error)
+                    if self._limit(request) is None and search.seconds > LONGEST_SEARCH:
                         raise
-                await asyncio.sleep(random.uniform(PAUSE, 1.5 * PAUSE))  # noqa: S311 - no secret
         except BaseException as error:
-            if rounds:
-                times = "once" if rounds == 1 else f"{rounds} times"
-                error.add_note(f"{reason}. It was tried {times} in {loop.time() - start:.1f} s.")
+            if search is not None and (found := search.describe()):
+                error.add_note(found)
             raise
 
     async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:

@@ -6,7 +6,7 @@ A driver calls ``failed()`` for each failed statement, and ``must_retire()`` whe
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,11 +22,8 @@ EXAMINATION_TIMEOUT = 5.0  # seconds
 class Retirement:
     """Tells plugins about failed statements, and pools whether to replace their connections."""
 
-    def __init__(
-        self, plugins: Sequence[Plugin], abort: Callable[[Any], object], counters: Counters, hooks: Hooks
-    ) -> None:
+    def __init__(self, plugins: Sequence[Plugin], counters: Counters, hooks: Hooks) -> None:
         self._plugins = [plugin for plugin in plugins if hasattr(plugin, "statement_failed")]
-        self._abort = abort
         self._counters = counters
         self._hooks = hooks
         self._requests: WeakKeyDictionary[Any, ConnectRequest] = WeakKeyDictionary()
@@ -54,18 +51,15 @@ class Retirement:
         return connection in self._suspects
 
     async def must_retire(self, connection: Any) -> bool:
-        plugins = self._suspects.pop(connection, ())
+        request, plugins = self._requests[connection], dict.fromkeys(self._suspects.pop(connection, ()))
         try:
             async with asyncio.timeout(EXAMINATION_TIMEOUT):
-                for plugin in dict.fromkeys(plugins):
-                    if await plugin.must_retire(self._requests[connection], connection):
-                        self._counters.retirements += 1
-                        self._hooks.retirement(self._requests[connection])
-                        return True
+                outdated = [plugin for plugin in plugins if await plugin.must_retire(request, connection)]
         except Exception:
-            _logger.exception("A connection was closed, because it could not be examined")
-            self._abort(connection)
-        except BaseException:
-            self._abort(connection)
-            raise
-        return False
+            _logger.exception("All connections of a pool are replaced, because one of them could not be examined")
+        else:
+            if not outdated:
+                return False
+        self._counters.retirements += 1
+        self._hooks.retirement(request)
+        return True

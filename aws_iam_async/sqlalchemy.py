@@ -14,13 +14,16 @@ from weakref import WeakSet
 try:
     import sqlalchemy
     from sqlalchemy import URL, Dialect, event, make_url
+    from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.exc import InvalidatePoolError
     from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import ConnectionPoolEntry
 except ModuleNotFoundError as error:
     raise ImportError("SQLAlchemy is not installed: pip install 'aws-iam-async[sqlalchemy]'") from error
 
 from aws_iam_async import drivers
-from aws_iam_async.drivers.protocol import Driver
+from aws_iam_async.drivers.protocol import Driver, Watch
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.manager import PluginManager
 from aws_iam_async.names import nearest, refuse_unknown
@@ -133,7 +136,27 @@ def arm(
             raise ConfigurationError(f"the engine has its own {CREATOR}; remove it, or do not arm the engine")
 
     event.listen(engine.sync_engine, "do_connect", replace_connect)
+    if (watch := manager._retirement).is_needed:  # noqa: SLF001 - the engine's pool is one more that the manager watches
+        _watch_statements(engine, watch)
     _armed.add(engine.dialect)
+
+
+def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
+    """Tell ``watch`` of failed statements, and replace the pool's connections if it wants it."""
+
+    def failed(context: ExceptionContext) -> None:
+        if context.connection is not None:
+            error = context.original_exception
+            # The dialect of asyncpg raises exceptions of its own from those of the driver.
+            driver_error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            watch.failed(context.connection.connection.driver_connection, driver_error)
+
+    def checked_out(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if watch.is_suspect(record.driver_connection) and connection.run_async(watch.must_retire):
+            raise InvalidatePoolError("the server of the pool's connections has changed")
+
+    event.listen(engine.sync_engine, "handle_error", failed)
+    event.listen(engine.sync_engine, "checkout", checked_out)
 
 
 def _read_url(url: str | URL) -> URL:

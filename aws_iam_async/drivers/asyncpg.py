@@ -210,7 +210,7 @@ class Pool(asyncpg.Pool):
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:
         driver_connection = getattr(connection, "_con", None)  # None if it was released before
         is_suspect = self.watch is not None and self.watch.is_suspect(driver_connection)
-        if is_suspect or self.lifetimes.is_over(driver_connection):
+        if driver_connection is not None and (is_suspect or self.lifetimes.is_over(driver_connection)):
             # As asyncpg does it: a cancelled caller does not keep the connection from its pool.
             await asyncio.shield(self.release_outdated(connection, driver_connection, timeout))
         else:
@@ -255,7 +255,8 @@ def _watched(name: str) -> Callable[..., Awaitable[Any]]:
         try:
             return await method(self, *arguments, **keywords)
         except asyncpg.PostgresError as error:
-            self.watch.failed(self.watched(), error)
+            if (connection := self.watched()) is not None:
+                self.watch.failed(connection, error)
             raise
 
     return run

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import psycopg_pool
 from psycopg.rows import scalar_row
-from psycopg_pool.pool_async import AddConnection, ReturnConnection
+from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
@@ -59,6 +59,7 @@ FOR_TLS_ONLY = {"gssencmode": ["disable"], "ssl_min_protocol_version": ["TLSv1.2
 FOR_TOKEN = {"require_auth": ["password"]}
 # Empty is "not given", for the environment and for service files as well. libpq 18 writes the keys of TLS to a file.
 EMPTY = dict.fromkeys(LIBPQ & {"hostaddr", "sslkeylogfile"}, "")
+SCOUT_DELAY = 0.5  # seconds; in psycopg_pool 3.3 delays start with 1 s and double
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
@@ -209,6 +210,7 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         self.last_error: Exception | None = None
         self.hopeless: Exception | None = None  # the error that ends wait()
         self.postponed: list[AddConnection] = []  # what is repeated for the next caller
+        self.scout: object = None  # with a watch: the one that tries often while the server cannot be reached
 
     async def getconn(self, timeout: float | None = None) -> Any:
         try:
@@ -246,15 +248,16 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             raise
         finally:
             del self.dialling[task]
-        self.last_error = None
+        self.last_error = self.scout = None
         self._repeat()
         if self.watch is not None:
             watch_statements(connection, self.watch)
         return connection
 
     async def _putconn(self, conn: Any, from_getconn: Any) -> None:
-        if self.watch is not None and self.watch.is_suspect(conn):  # not in the caller's task, which may be cancelled
-            self.run_task(ReturnConnection(self, conn, from_getconn=from_getconn))
+        if self.watch is not None and self.watch.is_suspect(conn):
+            # The caller may be cancelled, and the pool's workers may all be waiting for a writer.
+            await asyncio.shield(self._return_connection(conn, from_getconn))
         else:
             await super()._putconn(conn, from_getconn)
 
@@ -279,8 +282,17 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
     async def schedule_task(self, task: Any, delay: float) -> None:
         error = self.last_error
         may_pass = isinstance(error, psycopg.OperationalError) and not self.login_rejected(error)
-        if error is None or may_pass or not isinstance(task, AddConnection):
+        if error is None or not isinstance(task, AddConnection):
             await super().schedule_task(task, delay)
+            return
+        if may_pass:
+            if self.watch is None:
+                await super().schedule_task(task, delay)
+            elif self.scout in {None, task.attempt}:
+                self.scout = task.attempt
+                await super().schedule_task(task, min(delay, SCOUT_DELAY))
+            else:
+                self.postponed.append(AddConnection(self, growing=task.growing))
             return
         self.hopeless = error
         self.postponed.append(AddConnection(self, growing=task.growing))

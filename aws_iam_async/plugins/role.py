@@ -23,9 +23,7 @@ class RolePlugin:
         """Connect, and refuse the server if it has another role."""
         wanted = role_for(request)
         if request.server_role is None:
-            raise ConfigurationError(
-                f"driver {request.driver!r} cannot tell the role of a server; remove plugin 'role'"
-            )
+            raise ConfigurationError(f"plugin 'role': driver {request.driver!r} cannot tell the role of a server")
         connection = await call_next(request)
         try:
             role = await request.server_role(connection)

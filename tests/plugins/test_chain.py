@@ -21,6 +21,7 @@ from aws_iam_async import (
 )
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.pipeline import Pipeline
+from aws_iam_async.retirement import Retirement
 from aws_iam_async.statistics import Counters, Hooks
 
 
@@ -42,7 +43,7 @@ async def dial(plugins: Sequence[Plugin], request: ConnectRequest | None = None)
     async def terminal(request: ConnectRequest) -> Any:
         return request
 
-    pipeline = Pipeline(AsyncpgDriver(), plugins, Counters(), Hooks())
+    pipeline = Pipeline(AsyncpgDriver(), plugins, Counters(), Retirement(plugins, Counters(), Hooks()))
     return await pipeline.connect(request or ConnectRequest(driver="asyncpg"), terminal)
 
 
