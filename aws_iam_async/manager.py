@@ -14,7 +14,7 @@ from aws_iam_async.options.dsn import parse
 from aws_iam_async.pipeline import Pipeline, call_plugin
 from aws_iam_async.plugins import registry
 from aws_iam_async.plugins.protocol import Plugin
-from aws_iam_async.retirement import Retirement
+from aws_iam_async.plugins.retirement import Retirement
 from aws_iam_async.statistics import Counters, Statistics
 from aws_iam_async.tokens.service import Refresh, TokenService
 

@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import AwsIamError, ConfigurationError, WrongServerError
 from aws_iam_async.plugins.protocol import ConnectNext, Plugin
+from aws_iam_async.plugins.retirement import Retirement
 from aws_iam_async.request import ConnectRequest
-from aws_iam_async.retirement import Retirement
 from aws_iam_async.search import Search
 from aws_iam_async.statistics import Counters
 from aws_iam_async.threads import LoopLocal

@@ -148,7 +148,7 @@ def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
         if context.connection is not None:
             error = context.original_exception
             # The dialect of asyncpg raises exceptions of its own from those of the driver.
-            driver_error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            driver_error = error.__cause__ or error
             watch.failed(context.connection.connection.driver_connection, driver_error)
 
     def checked_out(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:

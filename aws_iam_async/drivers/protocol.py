@@ -18,7 +18,7 @@ Reconnect: TypeAlias = Callable[[Callable[[ConnectRequest], Awaitable[Any]]], Aw
 class Watch(Protocol):
     """What a pool tells about its connections, and asks, so that plugins can have them replaced."""
 
-    def failed(self, connection: Any, error: Exception) -> None:
+    def failed(self, connection: Any, error: BaseException) -> None:
         """Take note of a statement that failed."""
 
     def is_suspect(self, connection: Any) -> bool:

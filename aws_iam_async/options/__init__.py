@@ -7,14 +7,14 @@ import os
 import warnings
 from collections.abc import Collection, Mapping
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from aws_iam_async import endpoints, tls
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import meant_instead_of_setting, nearest, refuse_unknown
 from aws_iam_async.options import dsn
-from aws_iam_async.request import ConnectRequest
+from aws_iam_async.request import ConnectRequest, Role
 
 FIELDS = frozenset({"host", "port", "user", "password", "database"})
 TLS_OPTIONS = frozenset({"ssl", "sslmode", "sslrootcert"})
@@ -172,7 +172,8 @@ class OptionsReader:
         for name, value in _by_field(query, driver).items():
             if name in self._keywords_only:
                 raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
-            if name not in self._in_query and not (driver.query_has_settings and self._is_setting(name)):
+            is_setting = driver.query_has_settings and self._is_setting(name) and not _is_server_role(name, value)
+            if name not in self._in_query and not is_setting:
                 self._refuse_unknown(name, self._in_query, keywords=self._keywords_only)
             (given if name in self._own else for_driver)[name] = value
         return {**driver.read_query(for_driver), **given}
@@ -226,6 +227,11 @@ def _by_field(layer: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
         if value is not None or field not in given:
             given[field] = value
     return given
+
+
+def _is_server_role(name: str, value: str) -> bool:
+    """Whether an option is for plugin ``role``. PostgreSQL has a setting of that name, with a role of the database."""
+    return name == "role" and value in get_args(Role)
 
 
 def _callers_level() -> int:

@@ -25,6 +25,7 @@ from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
 from aws_iam_async.opening import Opening
 from aws_iam_async.plugins.protocol import Plugin
+from aws_iam_async.request import Role
 
 RecordT = TypeVar("RecordT", bound=asyncpg.Record, default=asyncpg.Record)
 RowT = TypeVar("RowT", default=TupleRow)
@@ -52,7 +53,8 @@ class SecretOptions(TypedDict, total=False):
     secret_password_property: str | None
     secret_expiration: float | None
 
-class PluginOptions(IamOptions, SecretOptions, total=False): ...
+class PluginOptions(IamOptions, SecretOptions, total=False):
+    role: Role | None
 
 class _Common(PluginOptions, total=False):
     plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins
@@ -87,7 +89,10 @@ class _Asyncpg(_Common, total=False):
     krbsrvname: str | None
     gsslib: Literal["gssapi", "sspi"] | None
 
-class _AsyncpgPool(TypedDict, total=False):
+class _Pool(TypedDict, total=False):
+    max_connection_lifetime: float | None
+
+class _AsyncpgPool(_Pool, total=False):
     init_size: int | None
     min_size: int
     max_size: int
@@ -116,7 +121,7 @@ class _Aiomysql(_Common, total=False):
     program_name: str
     server_public_key: bytes | None
 
-class _AiomysqlPool(TypedDict, total=False):
+class _AiomysqlPool(_Pool, total=False):
     minsize: int
     maxsize: int
     pool_recycle: int
@@ -170,7 +175,7 @@ class _Psycopg(_Common, total=False):
     target_session_attrs: Session | None
     tcp_user_timeout: str | int | None
 
-class _PsycopgPool(TypedDict, total=False):
+class _PsycopgPool(_Pool, total=False):
     min_size: int
     open: bool
     configure: Callable[[Any], Awaitable[None]] | None

@@ -46,6 +46,11 @@ _rejections = _meter.create_counter(
     unit="{login}",
     description="Logins that a server rejected, and that were repeated once.",
 )
+_retirements = _meter.create_counter(
+    "aws_iam_async.pool.retirements",
+    unit="{retirement}",
+    description="Times all connections of a pool were replaced, because a plugin found that their server changed.",
+)
 
 
 def _count_cached(_options: CallbackOptions) -> Iterable[Observation]:
@@ -66,6 +71,7 @@ class OtelPlugin:
         tokens.hooks.read = lambda _source: _measure("read AWS credentials", {}, _read_time)
         tokens.hooks.generation = lambda key: _measure("generate IAM token", _of_key(key), _generation_time)
         tokens.hooks.rejection = _count_rejection
+        tokens.hooks.retirement = lambda request: _retirements.add(1, _of_server(request))
         _services[id(tokens)] = tokens
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:

@@ -14,7 +14,8 @@ class RolePlugin:
 
     option_names = PLUGIN_OPTIONS["role"]
 
-    def __init__(self, tokens: TokenService) -> None: ...
+    def __init__(self, tokens: TokenService) -> None:
+        """Like the other built-in plugins."""
 
     async def check(self, request: ConnectRequest) -> None:
         role_for(request)
@@ -37,7 +38,7 @@ class RolePlugin:
             raise WrongServerError(f"{request.host}:{request.port} is a {role}, not a {wanted}")
         return connection
 
-    def statement_failed(self, request: ConnectRequest, error: Exception) -> bool:
+    def statement_failed(self, request: ConnectRequest, error: BaseException) -> bool:
         return role_for(request) == "writer" and request.refuses_write(error)
 
     async def must_retire(self, request: ConnectRequest, connection: Any) -> bool:

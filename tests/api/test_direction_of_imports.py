@@ -21,7 +21,7 @@ LAYERS = [
     ["api", "sqlalchemy"],
     ["manager"],
     ["pipeline", "signatures"],
-    ["plugins", "options"],
+    ["plugins", "options", "search"],
     ["tokens"],
     ["credentials"],
     ["drivers", "refresh_ahead"],

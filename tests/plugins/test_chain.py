@@ -21,7 +21,7 @@ from aws_iam_async import (
 )
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.pipeline import Pipeline
-from aws_iam_async.retirement import Retirement
+from aws_iam_async.plugins.retirement import Retirement
 from aws_iam_async.statistics import Counters, Hooks
 
 

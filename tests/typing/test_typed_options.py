@@ -13,10 +13,9 @@ from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.drivers.psycopg import PsycopgDriver
-from aws_iam_async.plugins.iam import IamPlugin
-from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin
+from aws_iam_async.names import PLUGIN_OPTIONS as OPTIONS_BY_PLUGIN
 
-PLUGIN_OPTIONS = IamPlugin.option_names | SecretsManagerPlugin.option_names
+PLUGIN_OPTIONS = frozenset().union(*OPTIONS_BY_PLUGIN.values())
 
 STUB = Path(options.__file__).with_name("typed.pyi")
 typed_options: Any = ModuleType("typed")
@@ -30,7 +29,8 @@ APART = {
 
 def accepted(driver: type[Driver], *, pool: bool) -> set[str]:
     names = options.FIELDS | options.TLS_OPTIONS | PLUGIN_OPTIONS | driver.connect_options
-    return {"plugins", *names, *driver.aliases, *(driver.pool_options if pool else ())}
+    aliases = {name for name, option in driver.aliases.items() if pool or option not in driver.pool_options}
+    return {"plugins", *names, *aliases, *(driver.pool_options if pool else ())}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Retirement:
             with contextlib.suppress(TypeError):  # a plugin may return what has no weak references; no pool accepts it
                 self._requests[connection] = request
 
-    def failed(self, connection: Any, error: Exception) -> None:
+    def failed(self, connection: Any, error: BaseException) -> None:
         request = self._requests.get(connection)
         for plugin in self._plugins if request else ():
             try:
