@@ -30,7 +30,7 @@ class Search:
             self._start = now
         self._tries += 1
         self._reason = str(error)
-        self._next_try = now + random.uniform(PAUSE, 1.3 * PAUSE)  # noqa: S311 - no secret
+        self._next_try = now + random.uniform(PAUSE, 1.3 * PAUSE)
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run an attempt when it is its turn. After one that succeeds all others may run."""

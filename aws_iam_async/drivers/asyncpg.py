@@ -217,21 +217,22 @@ class Pool(asyncpg.Pool):
             await super().release(connection, timeout=timeout)
 
     async def release_outdated(self, connection: Any, driver_connection: Any, timeout: float | None) -> None:
-        if self.watch is not None and self.watch.is_suspect(driver_connection):
+        is_old = self.lifetimes.is_over(driver_connection)  # or its pool has been replaced
+        if not is_old and self.watch is not None and self.watch.is_suspect(driver_connection):
             try:
                 await driver_connection.reset(timeout=CLOSE_TIMEOUT)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
                 driver_connection.terminate()
             if await self.watch.must_retire(driver_connection):
-                await self.retire()
+                self.retire()
         if self.lifetimes.is_over(driver_connection):
             with contextlib.suppress(TimeoutError, OSError):  # then asyncpg has aborted it
                 await driver_connection.close(timeout=CLOSE_TIMEOUT)
         await super().release(connection, timeout=timeout)
 
-    async def retire(self) -> None:
+    def retire(self) -> None:
         """Replace all connections: idle ones now, and those in use when they are released."""
-        await self.expire_connections()
+        self.lifetimes.end_all()
         for holder in self._holders:  # type: ignore[attr-defined]  # pinned by tests
             if holder.is_idle():
                 holder.terminate()

@@ -132,7 +132,7 @@ class Lifetimes:
         self._ends: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     def start(self, connection: Any) -> None:
-        self._ends[connection] = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+        self._ends[connection] = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)
 
     def is_over(self, connection: Any) -> bool:
         return time.monotonic() >= self._ends.get(connection, math.inf)

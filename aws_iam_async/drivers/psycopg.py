@@ -21,7 +21,7 @@ from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
-from aws_iam_async.drivers.protocol import Reconnect, Watch, open_together, parse_lifetime
+from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, open_together, parse_lifetime
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -206,6 +206,7 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         super().__init__("", **options)
         self.login_rejected = login_rejected
         self.watch = watch
+        self.lifetimes = Lifetimes(None)
         self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
         self.last_error: Exception | None = None
         self.hopeless: Exception | None = None  # the error that ends wait()
@@ -251,6 +252,7 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         self.last_error = self.scout = None
         self._repeat()
         if self.watch is not None:
+            self.lifetimes.start(connection)
             watch_statements(connection, self.watch)
         return connection
 
@@ -262,9 +264,11 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             await super()._putconn(conn, from_getconn)
 
     async def _return_connection(self, conn: Any, from_getconn: Any) -> None:
-        if self.watch is not None and self.watch.is_suspect(conn):
+        is_old = self.lifetimes.is_over(conn)  # the pool has been drained, and closes it
+        if not is_old and self.watch is not None and self.watch.is_suspect(conn):
             await self._reset_connection(conn)
             if await self.watch.must_retire(conn):
+                self.lifetimes.end_all()
                 await self.drain()
         await super()._return_connection(conn, from_getconn)
 

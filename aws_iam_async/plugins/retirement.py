@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.statistics import Counters, Hooks
@@ -23,11 +24,17 @@ class Retirement:
     """Tells plugins about failed statements, and pools whether to replace their connections."""
 
     def __init__(self, plugins: Sequence[Plugin], counters: Counters, hooks: Hooks) -> None:
+        for plugin in plugins:
+            if hasattr(plugin, "statement_failed") != hasattr(plugin, "must_retire"):
+                raise ConfigurationError(
+                    f"plugin {type(plugin).__name__} has only one of statement_failed() and must_retire(): write both"
+                )
         self._plugins = [plugin for plugin in plugins if hasattr(plugin, "statement_failed")]
         self._counters = counters
         self._hooks = hooks
         self._requests: WeakKeyDictionary[Any, ConnectRequest] = WeakKeyDictionary()
-        self._suspects: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()  # with the plugins that suspect them
+        # With the plugins that suspect them.
+        self._suspects: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
 
     @property
     def is_needed(self) -> bool:
@@ -42,7 +49,7 @@ class Retirement:
         request = self._requests.get(connection)
         for plugin in self._plugins if request else ():
             try:
-                if plugin.statement_failed(request, error):
+                if plugin.statement_failed(request, error) and plugin not in self._suspects.get(connection, ()):
                     self._suspects.setdefault(connection, []).append(plugin)
             except Exception:  # the caller gets the error of the statement
                 _logger.exception("%s.statement_failed() failed", type(plugin).__name__)
@@ -51,7 +58,7 @@ class Retirement:
         return connection in self._suspects
 
     async def must_retire(self, connection: Any) -> bool:
-        request, plugins = self._requests[connection], dict.fromkeys(self._suspects.pop(connection, ()))
+        request, plugins = self._requests[connection], self._suspects.pop(connection, ())
         try:
             async with asyncio.timeout(EXAMINATION_TIMEOUT):
                 outdated = [plugin for plugin in plugins if await plugin.must_retire(request, connection)]
