@@ -1,18 +1,35 @@
 """The recipes of the cookbook that consist of files and commands do what their pages say."""
 
+import asyncio
+import contextlib
+import json
+import random
 import re
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import aws_iam_async
 from tests.docs.conftest import CLUSTER, World
 from tests.docs.pages import SITE, blocks
-from tests.docs.recipe import Recipe, words
+from tests.docs.recipe import SECONDS, Recipe, words
 
 pytestmark = pytest.mark.long
 
-TESTED = {"alembic"}
+TESTED = {"alembic", "statistics"}
+
+
+@pytest.fixture
+def port() -> int:
+    """A free port, below those that the system gives to others."""
+    while True:
+        number = random.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", number)):
+            return number
 
 
 def test_each_recipe_with_files_is_tested_here() -> None:
@@ -41,3 +58,36 @@ async def test_alembic(world: World, tmp_path: Path) -> None:
     printed = await recipe.run(recipe.command("--sql"))
     assert words(recipe.block("text", "CREATE TABLE")) in words(printed)
     assert len(emulator.logins) == logins
+
+
+def any_answer(_answer: httpx.Response) -> bool:
+    return True
+
+
+async def get(url: str, is_expected: Callable[[httpx.Response], bool] = any_answer) -> httpx.Response:
+    """Ask until the server listens and answers as expected."""
+    async with httpx.AsyncClient() as client, asyncio.timeout(SECONDS):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if is_expected(answer := await client.get(url, headers={"Connection": "close"})):
+                    return answer
+            await asyncio.sleep(0.05)
+
+
+async def test_statistics(world: World, tmp_path: Path, port: int) -> None:
+    url = world.emulators[f"{CLUSTER}:5432"].iam_dsn("app", "shop")
+    variables = {"DATABASE_URL": url, "PORT": str(port), "PYTHONWARNINGS": "error"}
+    recipe = Recipe("statistics", tmp_path, world.environment(tmp_path) | variables)
+    recipe.write_files()
+    async with recipe.started(recipe.command("python worker.py")):
+        statistics = await get(f"http://127.0.0.1:{port}/statistics", lambda answer: answer.json()["connects"] == 2)
+        metrics = await get(f"http://127.0.0.1:{port}/metrics")
+    counts = statistics.json()
+    assert counts.keys() == json.loads(recipe.block("json", "connects")).keys()
+    assert metrics.text.startswith(recipe.block("text", "# TYPE"))
+    parsed = text_string_to_metric_families(metrics.text)  # type: ignore[no-untyped-call]  # it has no types
+    families = {family.name: family for family in parsed}
+    (expiry,) = families["aws_iam_async_next_token_expiry"].samples
+    assert expiry.value == counts["next_token_expiry"]
+    # A credential of the environment never expires.
+    assert len(families) == len(counts) - 1
