@@ -20,7 +20,7 @@ from tests.docs.recipe import SECONDS, Recipe, words
 
 pytestmark = pytest.mark.long
 
-TESTED = {"alembic", "statistics"}
+TESTED = {"alembic", "statistics", "workers"}
 
 
 @pytest.fixture
@@ -91,3 +91,27 @@ async def test_statistics(world: World, tmp_path: Path, port: int) -> None:
     assert expiry.value == counts["next_token_expiry"]
     # A credential of the environment never expires.
     assert len(families) == len(counts) - 1
+
+
+@pytest.mark.parametrize("program", ["gunicorn", "uvicorn"])
+async def test_workers(world: World, tmp_path: Path, port: int, program: str) -> None:
+    emulator = world.emulators[f"{CLUSTER}:5432"]
+    emulator.reset()
+    variables = {"DATABASE_URL": emulator.iam_dsn("app", "shop"), "PYTHONWARNINGS": "error"}
+    recipe = Recipe("workers", tmp_path, world.environment(tmp_path) | variables)
+    recipe.write_files()
+    command = recipe.command(f"^{program} ").replace("8000", str(port))
+    workers = set()
+
+    def are_both_known(answer: httpx.Response) -> bool:
+        workers.add(answer.json()["worker"])
+        return len(workers) == 2
+
+    async with recipe.started(f"exec {command}") as process:
+        answer = await get(f"http://127.0.0.1:{port}/me", are_both_known)
+        process.terminate()
+        async with asyncio.timeout(SECONDS):
+            assert await process.wait() == 0
+    assert answer.json().items() >= {"user": "app"}.items()
+    assert answer.json().keys() == json.loads(recipe.block("json", "worker")).keys()
+    assert [login.accepted for login in emulator.logins] == [True] * 4
