@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import aws_iam_async
-from tests.docs.conftest import CLUSTER, World
+from tests.docs.conftest import CLUSTER, MYSQL, World
 from tests.docs.pages import SITE, blocks
 from tests.docs.recipe import SECONDS, Recipe, words
 
@@ -115,3 +115,21 @@ async def test_workers(world: World, tmp_path: Path, port: int, program: str) ->
     assert answer.json().items() >= {"user": "app"}.items()
     assert answer.json().keys() == json.loads(recipe.block("json", "worker")).keys()
     assert [login.accepted for login in emulator.logins] == [True] * 4
+
+
+async def test_psql_and_mariadb(world: World, tmp_path: Path) -> None:
+    recipe = Recipe("psql-mysql", tmp_path, world.environment(tmp_path))
+    postgres, mariadb = (str(world.emulators[address].port) for address in (f"{CLUSTER}:5432", f"{MYSQL}:3306"))
+    recipe.environment |= {"PGHOSTADDR": "127.0.0.1", "MYSQL_TCP_PORT": mariadb}
+    command = recipe.block("shell", "export PGPASSWORD").replace(" user=app", f" port={postgres} user=app")
+    printed = await recipe.run(command)
+    assert words(printed) == words(recipe.block("text", "-----"))
+    # The name of the host leads nowhere here, and the client verifies what it dials.
+    command = recipe.block("shell", "export MYSQL_PWD").replace(f"--host={MYSQL}", "--host=127.0.0.1")
+    printed = await recipe.run(command.replace("--ssl-verify-server-cert", ""))
+    assert printed == recipe.block("text", "CURRENT_USER()")
+
+    del recipe.environment["PGHOSTADDR"]
+    tunnel = recipe.command("hostaddr=127.0.0.1").replace("15432", postgres) + " --command 'SELECT current_user'"
+    printed = await recipe.run("\n".join([recipe.command("export PGPASSWORD"), tunnel]))
+    assert words(printed) == words(recipe.block("text", "-----"))
