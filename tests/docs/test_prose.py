@@ -8,7 +8,7 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.docs.prose import Fault, faults_of_file, faults_of_sentence, sentences, texts_of_python, units
 
-PATHS = ["aws_iam_async/**/*.py"]  # patterns below the root; pages in Markdown can be added
+PATHS = ["aws_iam_async/**/*.py", "docs/cookbook/*.md"]  # patterns below the root; pages in Markdown can be added
 MOST_SHOWN = 40
 
 
