@@ -88,7 +88,7 @@ async def get(url: str, is_expected: Callable[[httpx.Response], bool] = any_answ
 
 async def test_statistics(world: World, tmp_path: Path, port: int) -> None:
     url = world.emulators[f"{CLUSTER}:5432"].iam_dsn("app", "shop")
-    variables = {"DATABASE_URL": url, "PORT": str(port), "PYTHONWARNINGS": "error"}
+    variables = {"DATABASE_URL": url, "PORT": str(port), "PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}
     recipe = Recipe("statistics", tmp_path, world.environment(tmp_path) | variables)
     recipe.write_files()
     async with recipe.started(recipe.command("python worker.py")):
@@ -109,7 +109,7 @@ async def test_statistics(world: World, tmp_path: Path, port: int) -> None:
 async def test_workers(world: World, tmp_path: Path, port: int, program: str) -> None:
     emulator = world.emulators[f"{CLUSTER}:5432"]
     emulator.reset()
-    variables = {"DATABASE_URL": emulator.iam_dsn("app", "shop"), "PYTHONWARNINGS": "error"}
+    variables = {"DATABASE_URL": emulator.iam_dsn("app", "shop"), "PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}
     recipe = Recipe("workers", tmp_path, world.environment(tmp_path) | variables)
     recipe.write_files()
     command = recipe.command(f"^{program} ").replace("8000", str(port))
