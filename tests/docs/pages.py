@@ -10,6 +10,7 @@ SITE = tuple(sorted((ROOT / "docs").rglob("*.md")))
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *SITE)
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<mark>`{3,}|~{3,})(?P<info>.*)")
+_FILE = re.compile(r"(?:#|//) ((?:[\w-]+/)*[\w-]+\.\w+)\n")
 
 
 class Block(NamedTuple):
@@ -29,6 +30,17 @@ class Block(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
+
+    @property
+    def file(self) -> str | None:
+        """The name of the file that it shows, from the comment in its first line."""
+        found = _FILE.match(self.text)
+        return found and found[1]
+
+    @property
+    def is_of_a_recipe(self) -> bool:
+        """Whether it is a file of a recipe in the cookbook. `test_cookbook.py` runs those."""
+        return self.page.startswith("docs/cookbook/") and self.file is not None
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -59,6 +71,14 @@ def blocks(page: Path) -> Iterator[Block]:
 def blocks_in(language: str) -> list[Block]:
     """Return the blocks of all pages in one language."""
     return [block for page in PAGES for block in blocks(page) if block.language == language]
+
+
+def write_file(block: Block, folder: Path) -> None:
+    """Write the file that a block shows."""
+    assert block.file is not None
+    file = folder / block.file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(block.text)
 
 
 def table(page: str, heading: str) -> list[list[str]]:

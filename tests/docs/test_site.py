@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import aws_iam_async
+from tests.docs.built_site import page_paths
 from tests.docs.pages import ROOT, SITE
 
 # Whatever a browser fetches by itself; a link that a reader may follow is another matter.
@@ -14,8 +15,9 @@ NOT_FETCHED = re.compile(r"<link\b[^>]*?\brel=\"(?:canonical|next|prev)\"")
 
 
 def test_every_page_is_built(site: Path) -> None:
-    for page in SITE:
-        assert (site / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")).is_file()
+    assert len(page_paths()) == len(SITE)
+    for path in page_paths():
+        assert (site / path.lstrip("/") / "index.html").is_file()
 
 
 def test_nothing_is_fetched_from_another_host(site: Path) -> None:
