@@ -55,7 +55,7 @@ def now() -> float:
 
 def repeatable_random() -> "Callable[[], float]":
     """Return a source of the same random numbers each time."""
-    return random.Random(SEED).random  # noqa: S311 - for a simulation
+    return random.Random(SEED).random
 
 
 @dataclass

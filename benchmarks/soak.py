@@ -113,7 +113,7 @@ class Keys:
 
 async def soak(sites: list[Site], seconds: float, seed: int, tally: Tally) -> PluginManager:
     """Run rounds until the time is over."""
-    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    chance = random.Random(seed)
     end = time.monotonic() + seconds
     keys = {place.driver: Keys(place) for place in sites}
     async with PluginManager(iam_token_expiration=TOKEN_LIFE) as manager:
