@@ -64,6 +64,8 @@ async def test_everything_is_counted(rds: Rds) -> None:
     assert statistics.next_token_expiry <= vault.expires_at - timedelta(seconds=30)
     counted = {name: value for name, value in statistics.as_dict().items() if isinstance(value, int)}
     assert counted == {
+        "wrong_servers": 0,
+        "retirements": 0,
         "connects": 4,
         "failures": 1,
         "generations": 2,
