@@ -1,4 +1,4 @@
-"""Credentials of one event loop: read once for all callers, renewed ahead of their expiry, used until they expire."""
+"""Credentials: read once for all callers, renewed ahead of their expiry, used until they expire."""
 
 import functools
 import logging
@@ -12,7 +12,7 @@ from aws_iam_async.credentials.credentials import Credentials, Snapshot, from_en
 from aws_iam_async.credentials.failures import EXPIRED, REFUSED_KEYS
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, AssumedRole, CredentialsSource, SdkChain
 from aws_iam_async.errors import CredentialsError
-from aws_iam_async.refresh_ahead import LoopCache, Reading
+from aws_iam_async.refresh_ahead import Reading, ReadingCache
 from aws_iam_async.statistics import Counters, Hooks
 
 _log = logging.getLogger(__name__)
@@ -20,9 +20,7 @@ _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
-    """The credentials of one event loop, by source. With ``background`` a timer keeps them fresh until ``stop()``."""
-
+class CredentialsCache(ReadingCache[CredentialsSource, Snapshot]):
     error = CredentialsError
 
     def __init__(
