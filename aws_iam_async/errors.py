@@ -14,6 +14,11 @@ Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError
 No class is an ``OSError``: asyncpg 0.32 reads an ``OSError`` as "this host is down, try the next one".
 """
 
+import inspect
+import warnings
+
+_PACKAGE = __file__.rpartition("errors")[0]
+
 
 class AwsIamError(Exception):
     """Base of every exception that this package raises by itself."""
@@ -64,6 +69,14 @@ class TokenError(AwsIamError):
 
 class InsecureTransportError(AwsIamError):
     """The connection lacks the protection that the secret needs. The secret was not sent."""
+
+
+def warn(message: str) -> None:
+    """Warn of the line that called this package."""
+    level, frame = 1, inspect.currentframe()
+    while frame and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def copy_of(error: Exception) -> Exception:

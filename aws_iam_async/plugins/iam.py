@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.failures import session_token_remedy
-from aws_iam_async.credentials.source import source_of
+from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.login import log_in
@@ -46,7 +46,7 @@ class IamPlugin:
             except OSError:
                 continue  # the name may be resolvable when the first connection is made
             await contexts.context(login_for(resolved).tls)
-        source_of(request.options)
+        credentials_source(**request.options)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with a token.
@@ -77,7 +77,7 @@ def login_for(request: ConnectRequest) -> IamLogin:
     host, user, options = request.host, request.user, request.options
     iam_host, iam_default_port = options.get("iam_host"), options.get("iam_default_port")
     expiration = options.get("iam_token_expiration")
-    credentials = source_of(options)
+    credentials = credentials_source(**options)
     if not user:
         raise ConfigurationError("user is missing: plugin 'iam' needs the database user that logs in with IAM")
     if not host:

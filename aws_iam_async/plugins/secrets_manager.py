@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +12,8 @@ from aws_iam_async import endpoints
 from aws_iam_async.credentials import sdk
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code, safe_text
-from aws_iam_async.credentials.source import CredentialsSource, source_of
-from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError
+from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError, warn
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -166,7 +165,7 @@ def secret_key(request: ConnectRequest) -> SecretKey:
         secret_id,
         _region(secret_id, request),
         endpoint,
-        source_of(options),
+        credentials_source(**options),
         _property(options, "secret_username_property", "username"),
         _property(options, "secret_password_property", "password"),
         parse_expiration(options.get("secret_expiration", DEFAULT_EXPIRATION), "secret_expiration", LONGEST_EXPIRATION),
@@ -302,7 +301,7 @@ def with_login(request: ConnectRequest, key: SecretKey, login: Login) -> Connect
         )
     if None not in {login.user, request.user} and login.user != request.user:
         advice = "Omit user, or unset PGUSER if it comes from there"
-        warnings.warn(f"user is ignored: {key!r} names another one. {advice}", UserWarning, stacklevel=2)
+        warn(f"user is ignored: {key!r} names another one. {advice}")
     host, port = request.host, request.port
     if host is None and login.host is not None:
         host = login.host
