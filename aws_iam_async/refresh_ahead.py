@@ -135,7 +135,7 @@ class ReadingCache(Generic[Key, Value]):
         an error of its own.
         """
         entry = self._entry(key)
-        while (reading := self._ready(entry)) is None:
+        while (reading := self.ready(key)) is None:
             try:
                 error = await self._shared_read(entry)
             except asyncio.CancelledError:
@@ -152,8 +152,15 @@ class ReadingCache(Generic[Key, Value]):
         return reading
 
     def ready(self, key: Key) -> Reading[Value] | None:
-        """Return what works, if there is something."""
-        return self._ready(self._entry(key))
+        """Return what works, if there is something, and renew it if it is time."""
+        entry = self._entry(key)
+        fails = entry.failures > 0  # then callers use what they have until it expires, and a renewal tries again
+        if self.clock() >= (entry.expires if fails else entry.wait_from):
+            return None
+        if entry.rereads_wanted != entry.rereads_done:
+            return None
+        self._renew_if_due(entry)
+        return entry.reading
 
     def latest(self, key: Key) -> Reading[Value] | None:
         """Return what was read last, even if it has expired."""
@@ -223,15 +230,6 @@ class ReadingCache(Generic[Key, Value]):
         loops = [(loop, list(dict.values(state.entries))) for loop, state in list(self._loops.items())]
         return [(loop, entry) for loop, entries in loops for entry in entries]
 
-    def _ready(self, entry: _Entry[Key, Value]) -> Reading[Value] | None:
-        fails = entry.failures > 0  # then callers use what they have until it expires, and a renewal tries again
-        if self.clock() >= (entry.expires if fails else entry.wait_from):
-            return None
-        if entry.rereads_wanted != entry.rereads_done:
-            return None
-        self._renew_if_due(entry)
-        return entry.reading
-
     def _renew_if_due(self, entry: _Entry[Key, Value]) -> None:
         """Start a renewal in the background, if it is time: the rule for when a renewal starts."""
         now = self.clock()
@@ -246,8 +244,8 @@ class ReadingCache(Generic[Key, Value]):
     async def _shared_read(self, entry: _Entry[Key, Value]) -> Exception | None:
         """Join the present read, or start one.
 
-        Each read is shared by a function of its own: async-lru 2.4 forgets a task when its last waiter is cancelled,
-        and once more by its key when it has ended. The same function would then drop the newer read.
+        Each read has a shared function of its own. async-lru 2.4 forgets a task when its last waiter is cancelled, and
+        once more by its key when it has ended. In the same function that would drop the newer read.
         """
         if not entry.read_once.cache_contains(entry):
             entry.read_once = alru_cache(maxsize=None)(self._read)

@@ -149,7 +149,6 @@ class LoopLocal(dict[AbstractEventLoop, T]):
         return state
 
     def here(self) -> T:
-        """Return the state of the running loop."""
         return self[asyncio.get_running_loop()]
 
     def stop_all(self, stop: Callable[[T], object]) -> None:

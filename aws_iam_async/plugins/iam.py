@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -29,8 +28,6 @@ class IamLogin(NamedTuple):
 
 
 class IamPlugin:
-    """Logs in with an IAM token."""
-
     option_names = PLUGIN_OPTIONS["iam"]
     own_login = "plugin 'iam' logs in with a token"
 
@@ -54,8 +51,7 @@ class IamPlugin:
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
         that they are read again, at most once in 10 s.
         """
-        if request.options.get("iam_host") == AUTO:
-            request = await resolve_endpoint(request)
+        request = await resolve_endpoint(request)
         login = self._logins.get(request)
         if login is None:
             login = self._logins[request] = login_for(request)
@@ -156,7 +152,7 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
                 " RDS or Aurora DSQL in a region; pass iam_host= with the endpoint behind it"
             )
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
-    return request.replace(host=endpoint.host, options=MappingProxyType(options))
+    return request.replace(host=endpoint.host, options=options)
 
 
 def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:

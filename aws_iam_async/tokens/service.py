@@ -4,10 +4,11 @@ import asyncio
 import functools
 import warnings
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from random import random as random_number
-from typing import Literal, NamedTuple, TypeAlias, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from aws_iam_async.credentials.cache import CredentialsCache
 from aws_iam_async.credentials.credentials import Credentials, Snapshot
@@ -19,13 +20,10 @@ from aws_iam_async.threads import LoopLocal
 from aws_iam_async.tokens.sigv4 import presign
 from aws_iam_async.tokens.token import Token, TokenKey, lifetime_of
 
-T = TypeVar("T")
 Refresh: TypeAlias = Literal["on_use", "background"]
 
 
 class _Entry(NamedTuple):
-    """A token, and the credentials that signed it."""
-
     token: Token
     signed_with: Reading[Snapshot]
 
@@ -61,7 +59,7 @@ class TokenService:
         self._tokens = LoopLocal(_Tokens)
         # It has no reference to this object: an unused service must be released at once, to warn if it was not closed.
         self._credentials = CredentialsCache(
-            clock, random, self.counters, self.hooks, background=refresh == "background"
+            self.counters, self.hooks, clock=clock, random=random, background=refresh == "background"
         )
         if refresh not in get_args(Refresh):
             raise ConfigurationError(f'refresh must be "on_use" or "background", not {refresh!r}')
@@ -114,8 +112,8 @@ class TokenService:
     async def credentials(self, source: CredentialsSource) -> Snapshot:
         return (await self._open_credentials().get(source)).value
 
-    async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[T]]) -> T:
-        return await self._open_credentials().call(source, call)
+    def signing_credentials(self, source: CredentialsSource) -> AbstractAsyncContextManager[Credentials]:
+        return self._open_credentials().signing_credentials(source)
 
     def live(self) -> int:
         """Return the number of cached tokens, on all loops. Safe to call from any thread."""
