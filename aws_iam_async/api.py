@@ -31,7 +31,8 @@ def connect(
         driver: ``"asyncpg"``, ``"aiomysql"``, ``"psycopg"``, the imported module, or the name of another package's
             driver; default: the driver of the DSN's scheme.
         plugins: A comma-separated string of codes, or a sequence of codes and plugin instances, outermost first.
-            ``""`` connects without plugins.
+            ``"iam"`` (the default) logs in with a token, ``"secrets_manager"`` with a secret of AWS Secrets Manager.
+            ``"otel"`` adds telemetry. ``""`` connects without plugins.
         **options: ``host``, ``port``, ``user``, ``database``; the options of the plugins, such as ``iam_region``;
             ``ssl``, ``sslmode``, ``sslrootcert``; and the driver's own keywords, passed through unchanged. They win
             over the DSN, and the DSN wins over the driver's environment variables.

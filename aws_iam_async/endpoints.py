@@ -215,7 +215,6 @@ def signing_region(given: object, host: str, *, pattern: object = None, option: 
 
 
 def partition(region: str) -> str:
-    """Return the name of the AWS partition that a region is in."""
     return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
@@ -228,7 +227,6 @@ def parse_port(port: object, option: str = "port") -> int:
 
 
 def parse_name(name: object, option: str) -> str:
-    """Parse the name of a database user or a database."""
     if not isinstance(name, str) or not name or re.search(_NOT_IN_A_TEXT, name):
         raise ConfigurationError(f"{option} must be a non-empty string in valid Unicode, without NUL")
     return str.__str__(name)  # as in normalise()

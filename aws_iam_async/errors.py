@@ -15,6 +15,11 @@ Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError
 No class is an ``OSError``: asyncpg 0.32 reads an ``OSError`` as "this host is down, try the next one".
 """
 
+import inspect
+import warnings
+
+_PACKAGE = __file__.rpartition("errors")[0]
+
 
 class AwsIamError(Exception):
     """Base of every exception that this package raises by itself."""
@@ -73,6 +78,14 @@ class WrongServerError(AwsIamError):
     The next host is tried, and after the last one all of them again, until the time limit of the attempt. So only an
     attempt without a limit ends in this error. Others end in the driver's own time-out, which has this text as a note.
     """
+
+
+def warn(message: str) -> None:
+    """Warn of the line that called this package."""
+    level, frame = 1, inspect.currentframe()
+    while frame and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def copy_of(error: Exception) -> Exception:

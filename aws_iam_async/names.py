@@ -119,6 +119,8 @@ def refuse_unknown(
         known |= {"plugins"}
         instead = meant_instead_of_setting(name)
         meant = nearest(name, known) or (instead if instead in known else None)
+        if meant == "iam_region" and "secret_region" in known and not name.lower().startswith("iam"):
+            meant = "secret_region"
         guess = f"did you mean {meant}?" if meant else "it may be a secret or an option for AWS" if instead else ""
         advice = " Or ".join(filter(None, (guess + " Pass it as a keyword" * (meant in keywords), other)))
         raise ConfigurationError(f"{problem}: {advice}" if advice else problem)

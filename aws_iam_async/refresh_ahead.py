@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from random import random as random_number
 from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
@@ -78,17 +78,33 @@ class _Entry(Generic[Key, Value]):
     rereads_wanted = 0
     rereads_done = 0
     reread_at = -math.inf
-    read_number = 0  # of the read that is shared now
     renewal: "asyncio.Task[Exception | None] | None" = None
     timer: asyncio.TimerHandle | None = None
     unclaimed: tuple[Any, int, float] | None = None  # what a thread read when its callers had left, and when
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, read: Callable[..., Coroutine[Any, Any, Exception | None]]) -> None:
         self.key = key
+        self.read_once = alru_cache(maxsize=None)(read)
 
 
-class LoopCache(Generic[Key, Value]):
-    """The cache of one event loop, by key. With ``background`` a timer renews its values until ``stop()``."""
+class _LoopState(Generic[Key, Value]):
+    """The entries and the reads of one event loop."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[Key, _Entry[Key, Value]] = OrderedDict()
+        # Also those that only their callers keep: a key has one entry as long as it is used.
+        self.used: WeakValueDictionary[Key, _Entry[Key, Value]] = WeakValueDictionary()
+        self.reading: set[asyncio.Future[Reading[Value]]] = set()
+
+    def stop(self) -> None:
+        for entry in self.entries.values():
+            for pending in (entry.renewal, entry.timer):
+                if pending is not None:
+                    pending.cancel()
+
+
+class ReadingCache(Generic[Key, Value]):
+    """Readings by key, on each event loop its own. With ``background`` a timer renews them until ``aclose()``."""
 
     error: type[AwsIamError] = AwsIamError  # for what is not one already, and for a read that does not answer
 
@@ -102,14 +118,10 @@ class LoopCache(Generic[Key, Value]):
     ) -> None:
         self.clock = clock
         self.random = random
+        self.closed = False
         self._background = background
-        self._stopped = False
         self._read_value = read
-        self._entries: OrderedDict[Key, _Entry[Key, Value]] = OrderedDict()
-        # Also those that only their callers keep: a key has one entry as long as it is used.
-        self._used: WeakValueDictionary[Key, _Entry[Key, Value]] = WeakValueDictionary()
-        self._reading: set[asyncio.Future[Reading[Value]]] = set()
-        self._read_once = alru_cache(maxsize=None)(self._read)
+        self._loops: threads.LoopLocal[_LoopState[Key, Value]] = threads.LoopLocal(_LoopState)
 
     def renewal_failed(self, key: Key, error: Exception, failures: int) -> None:
         """Log that reads fail, ``failures`` of them since the last success, while the last value still works."""
@@ -123,7 +135,7 @@ class LoopCache(Generic[Key, Value]):
         an error of its own.
         """
         entry = self._entry(key)
-        while (reading := self._ready(entry)) is None:
+        while (reading := self.ready(key)) is None:
             try:
                 error = await self._shared_read(entry)
             except asyncio.CancelledError:
@@ -140,25 +152,30 @@ class LoopCache(Generic[Key, Value]):
         return reading
 
     def ready(self, key: Key) -> Reading[Value] | None:
-        """Return what works, if there is something."""
-        return self._ready(self._entry(key))
+        """Return what works, if there is something, and renew it if it is time."""
+        entry = self._entry(key)
+        fails = entry.failures > 0  # then callers use what they have until it expires, and a renewal tries again
+        if self.clock() >= (entry.expires if fails else entry.wait_from):
+            return None
+        if entry.rereads_wanted != entry.rereads_done:
+            return None
+        self._renew_if_due(entry)
+        return entry.reading
 
     def latest(self, key: Key) -> Reading[Value] | None:
         """Return what was read last, even if it has expired."""
         return self._entry(key).reading
 
-    def next_expiry(self) -> float | None:
-        """Return when the first of the present values expires, ``None`` if none does. Safe from any thread."""
-        # dict.values() is copied in one step; an OrderedDict's own iterator fails if its loop moves a key.
-        readings = [entry.reading for entry in list(dict.values(self._entries)) if entry.reading]
-        return min((reading.expires for reading in readings if reading.expires is not None), default=None)
+    def expiries(self) -> list[float | None]:
+        """Return when the present values of all loops expire. Safe from any thread."""
+        return [entry.reading.expires for _, entry in self._all_entries() if entry.reading]
 
     def reread(self, key: Key) -> bool:
         """Make the next caller wait for a new read, because the present value was rejected.
 
-        Return whether there will be one: not from a stopped cache.
+        Return whether there will be one: not from a closed cache.
         """
-        if self._stopped:
+        if self.closed:
             return False
         entry, now = self._entry(key), self.clock()
         if not 0 <= now - entry.reread_at < REREAD_INTERVAL:
@@ -186,34 +203,32 @@ class LoopCache(Generic[Key, Value]):
             await threads.run(read_unclaimed, name="read", share_as=entry)
 
     def stop(self) -> None:
-        """Cancel timers and background renewals. Only on this loop's thread."""
-        self._stopped = True
-        for entry in self._entries.values():
-            for pending in (entry.renewal, entry.timer):
-                if pending is not None:
-                    pending.cancel()
+        """Cancel timers and renewals of all loops, each in the thread of its loop."""
+        self.closed = True
+        self._loops.stop_all(_LoopState.stop)
 
     async def aclose(self) -> None:
-        """Stop, and wait until the renewals and all cancelled reads have ended, for at most ``CLOSE_TIMEOUT``."""
+        """Stop, and wait until the renewals and all cancelled reads of this loop have ended.
+
+        It waits for at most ``CLOSE_TIMEOUT``. Callers that wait for a reading still get it.
+        """
+        here = self._loops.pop(asyncio.get_running_loop(), _LoopState())
         self.stop()
-        renewals = [entry.renewal for entry in self._entries.values() if entry.renewal is not None]
+        here.stop()
+        renewals = [entry.renewal for entry in here.entries.values() if entry.renewal is not None]
         await asyncio.gather(*renewals, return_exceptions=True)
         await asyncio.sleep(0)  # callers that were just cancelled have cancelled their reads now
-        if ending := [task for task in self._reading if isinstance(task, asyncio.Task) and task.cancelling()]:
+        if ending := [task for task in here.reading if isinstance(task, asyncio.Task) and task.cancelling()]:
             await asyncio.wait(ending, timeout=CLOSE_TIMEOUT)
 
     @property
     def renews_by_timer(self) -> bool:
-        return not self._stopped and any(entry.timer for entry in list(dict.values(self._entries)))
+        return any(entry.timer and not loop.is_closed() for loop, entry in self._all_entries())
 
-    def _ready(self, entry: _Entry[Key, Value]) -> Reading[Value] | None:
-        fails = entry.failures > 0  # then callers use what they have until it expires, and a renewal tries again
-        if self.clock() >= (entry.expires if fails else entry.wait_from):
-            return None
-        if entry.rereads_wanted != entry.rereads_done:
-            return None
-        self._renew_if_due(entry)
-        return entry.reading
+    def _all_entries(self) -> list[tuple[asyncio.AbstractEventLoop, _Entry[Key, Value]]]:
+        # dict.values() is copied in one step; an OrderedDict's own iterator fails if its loop moves a key.
+        loops = [(loop, list(dict.values(state.entries))) for loop, state in list(self._loops.items())]
+        return [(loop, entry) for loop, entries in loops for entry in entries]
 
     def _renew_if_due(self, entry: _Entry[Key, Value]) -> None:
         """Start a renewal in the background, if it is time: the rule for when a renewal starts."""
@@ -229,15 +244,16 @@ class LoopCache(Generic[Key, Value]):
     async def _shared_read(self, entry: _Entry[Key, Value]) -> Exception | None:
         """Join the present read, or start one.
 
-        Each read has a key of its own: async-lru 2.4 forgets a task when its last waiter is cancelled, and once more by
-        its key when it has ended. A shared key would then drop the newer read.
+        Each read has a shared function of its own. async-lru 2.4 forgets a task when its last waiter is cancelled, and
+        once more by its key when it has ended. In the same function that would drop the newer read.
         """
-        if not self._read_once.cache_contains(entry, entry.read_number):
-            entry.read_number += 1
-        return await self._read_once(entry, entry.read_number)
+        if not entry.read_once.cache_contains(entry):
+            entry.read_once = alru_cache(maxsize=None)(self._read)
+        return await entry.read_once(entry)
 
-    async def _read(self, entry: _Entry[Key, Value], read_number: int) -> Exception | None:
+    async def _read(self, entry: _Entry[Key, Value]) -> Exception | None:
         """Read into the entry. Return an error instead of raising it: each waiter gets a copy."""
+        shared = entry.read_once
         await asyncio.sleep(0)  # an eager task (CPython 3.12) must not end before async-lru has stored it
         rereads_wanted = entry.rereads_wanted  # later ones are not answered by this read
         error: Exception | None = None
@@ -261,14 +277,15 @@ class LoopCache(Generic[Key, Value]):
             entry.renew_at, entry.wait_from = renewal_times(now, entry.stale, entry.expires, self.random())
         entry.rereads_done = rereads_wanted
         self._set_timer(entry)
-        self._read_once.cache_invalidate(entry, read_number)  # nothing is awaited from here on, so no caller is lost
+        shared.cache_invalidate(entry)  # nothing is awaited from here on, so no caller is lost
         return error
 
     async def read_in_time(self, key: Key) -> Reading[Value]:
         """Read once, for at most ``READ_TIMEOUT``."""
         reading = asyncio.ensure_future(self._read_value(key))  # waited for from outside: it may ignore a cancellation
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
+        all_here = self._loops.here().reading
+        all_here.add(reading)
+        reading.add_done_callback(all_here.discard)
         reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # retrieved, if no caller is left
         try:
             await asyncio.wait([reading], timeout=READ_TIMEOUT)
@@ -288,8 +305,9 @@ class LoopCache(Generic[Key, Value]):
         if entry.timer is not None:
             entry.timer.cancel()
             entry.timer = None
-        is_kept = self._entries.get(entry.key) is entry
-        if not self._background or self._stopped or entry.renew_at == math.inf or not is_kept:
+        if not self._background or self.closed or entry.renew_at == math.inf:
+            return
+        if self._loops.here().entries.get(entry.key) is not entry:
             return
         due = max(entry.renew_at, entry.retry_at) - self.clock()
         delay = min(max(due, SHORTEST_RETRY_DELAY), LONGEST_SLEEP)
@@ -300,13 +318,14 @@ class LoopCache(Generic[Key, Value]):
         self._set_timer(entry)
 
     def _entry(self, key: Key) -> _Entry[Key, Value]:
-        entry = self._used.get(key)
+        here = self._loops.here()
+        entry = here.used.get(key)
         if entry is None:
-            entry = self._used[key] = _Entry(key)
-        self._entries[key] = entry
-        self._entries.move_to_end(key)
-        if len(self._entries) > MAX_KEYS:
-            _, evicted = self._entries.popitem(last=False)  # its waiting callers keep it
+            entry = here.used[key] = _Entry(key, self._read)
+        here.entries[key] = entry
+        here.entries.move_to_end(key)
+        if len(here.entries) > MAX_KEYS:
+            _, evicted = here.entries.popitem(last=False)  # its waiting callers keep it
             if evicted.timer is not None:
                 evicted.timer.cancel()
         return entry

@@ -148,6 +148,9 @@ class LoopLocal(dict[AbstractEventLoop, T]):
         state = self[loop] = self._factory()
         return state
 
+    def here(self) -> T:
+        return self[asyncio.get_running_loop()]
+
     def stop_all(self, stop: Callable[[T], object]) -> None:
         """Drop all states, and have each one stopped in the thread of its loop."""
         for loop, state in list(self.items()):

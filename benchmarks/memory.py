@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from async_lru import alru_cache
 
 from aws_iam_async import Credentials
+from aws_iam_async.credentials.source import DEFAULT_CHAIN
 from aws_iam_async.tokens.service import TokenService
 from aws_iam_async.tokens.sigv4 import presign
-from aws_iam_async.tokens.token import RDS
+from aws_iam_async.tokens.token import TokenKey
 from benchmarks import many_users, peers, stubbed_driver
 from benchmarks.line import Line, Spread, Target
 from benchmarks.warm_connect import KEY, OURS, WRAPPER
@@ -73,7 +74,6 @@ def _each(get_token: Callable[[str], Awaitable[object]]) -> Callable[[range], Aw
 @alru_cache(maxsize=SIZE)
 async def remembered(user: str) -> str:
     """Sign, without any look at the age of what is remembered."""
-    return presign(
-        RDS, host=stubbed_driver.HOST, port=5432, user=user, region=stubbed_driver.REGION,
-        credentials=Credentials(KEY["AWS_ACCESS_KEY_ID"], KEY["AWS_SECRET_ACCESS_KEY"]), issued=1_800_000_000,
-    )  # fmt: skip
+    key = TokenKey(stubbed_driver.HOST, 5432, user, stubbed_driver.REGION, DEFAULT_CHAIN)
+    credentials = Credentials(KEY["AWS_ACCESS_KEY_ID"], KEY["AWS_SECRET_ACCESS_KEY"])
+    return presign(key, credentials, issued=1_800_000_000)

@@ -7,8 +7,9 @@ import itertools
 import os
 
 from aws_iam_async import Credentials, RdsTokenProvider
+from aws_iam_async.credentials.source import DEFAULT_CHAIN
 from aws_iam_async.tokens.sigv4 import presign
-from aws_iam_async.tokens.token import RDS
+from aws_iam_async.tokens.token import TokenKey
 from benchmarks import interleaved, peers, stubbed_driver
 from benchmarks.line import Line, Target
 from benchmarks.warm_connect import KEY, OURS
@@ -41,10 +42,9 @@ async def _measure() -> list[Line]:
         hmac.digest(b"k" * 32, hashlib.sha256(canonical.encode()).hexdigest().encode(), "sha256").hex()
 
     async def text() -> None:
-        presign(
-            RDS, host=stubbed_driver.HOST, port=5432, user=f"user{next(users)}", region=stubbed_driver.REGION,
-            credentials=credentials, issued=1_800_000_000,
-        )  # fmt: skip
+        user = f"user{next(users)}"
+        key = TokenKey(stubbed_driver.HOST, 5432, user, stubbed_driver.REGION, DEFAULT_CHAIN)
+        presign(key, credentials, issued=1_800_000_000)
 
     async def ours() -> None:
         await provider.get_token(host=stubbed_driver.HOST, port=5432, user=f"user{next(users)}")

@@ -56,7 +56,6 @@ class RotatingCredentials:
         return Credentials(self._key.access_key, self._key.secret_key, self._key.session_token)
 
     def rotate(self) -> None:
-        """Switch to a new access key and revoke the old one."""
         revoked, self._key = self._key, self._account.create_access_key(session=True)
         self._account.revoke(revoked.access_key)
 
@@ -95,11 +94,7 @@ async def _show(emulator: "Emulator") -> None:
 
 
 async def _query_on_all(pool: Any) -> int:
-    """Hold every connection of the pool at once, and return how many answer a query.
-
-    Raises:
-        LocalError: A connection attempt or a query failed.
-    """
+    """Hold every connection of the pool at once, and return how many answer a query."""
     all_acquired = asyncio.Barrier(CONNECTIONS)
 
     async def query() -> int:
@@ -125,11 +120,7 @@ LABELS = {
 
 
 def _check_counts(before: Statistics, after: Statistics, **expected: int) -> Statistics:
-    """Print what the manager counted since ``before``, and return ``after``.
-
-    Raises:
-        LocalError: A count differs from the expected one.
-    """
+    """Print what the manager counted since ``before``, and return ``after``."""
     counts = {name: getattr(after, name) - getattr(before, name) for name in expected}
     _print(*(_count_line(LABELS[name], count) for name, count in counts.items()))
     for name, count in counts.items():

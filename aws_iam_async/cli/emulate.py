@@ -17,11 +17,6 @@ class WithCommand(click.Command):
     """Takes what follows ``--`` as a command to run."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Split the arguments.
-
-        Raises:
-            click.UsageError: Nothing follows ``--``.
-        """
         own, command = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
         if own != args and not command:
             raise click.UsageError("a command is missing after --", ctx)

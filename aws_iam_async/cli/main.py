@@ -28,11 +28,6 @@ class Program(click.Group):
     """A group of commands. A failing command ends with one line on stderr."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command.
-
-        Raises:
-            click.exceptions.Exit: The command failed (status 1), or Ctrl-C or SIGTERM interrupted it (130).
-        """
         try:
             return super().invoke(ctx)
         except AwsIamError as error:

@@ -1,10 +1,11 @@
-"""Credentials of one event loop: read once for all callers, renewed ahead of their expiry, used until they expire."""
+"""Credentials: read once for all callers, renewed ahead of their expiry, used until they expire."""
 
+import contextlib
 import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from aws_iam_async import refresh_ahead
 from aws_iam_async.credentials import callers, roles, sdk
@@ -12,29 +13,17 @@ from aws_iam_async.credentials.credentials import Credentials, Snapshot, from_en
 from aws_iam_async.credentials.failures import EXPIRED, REFUSED_KEYS
 from aws_iam_async.credentials.source import DEFAULT_CHAIN, AssumedRole, CredentialsSource, SdkChain
 from aws_iam_async.errors import CredentialsError
-from aws_iam_async.refresh_ahead import LoopCache, Reading
+from aws_iam_async.refresh_ahead import Reading, ReadingCache
 from aws_iam_async.statistics import Counters, Hooks
 
 _log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
 
-
-class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
-    """The credentials of one event loop, by source. With ``background`` a timer keeps them fresh until ``stop()``."""
-
+class CredentialsCache(ReadingCache[CredentialsSource, Snapshot]):
     error = CredentialsError
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-        counters: Counters,
-        hooks: Hooks,
-        *,
-        background: bool = False,
-    ) -> None:
-        super().__init__(self._read_credentials, clock=clock, random=random, background=background)
+    def __init__(self, counters: Counters, hooks: Hooks, **options: Any) -> None:
+        super().__init__(self._read_credentials, **options)
         self.counters = counters
         self.hooks = hooks
 
@@ -54,13 +43,14 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         if snapshot.expires is not None and now >= snapshot.expires:
             found = f"{snapshot.method}, {snapshot.credentials.access_key}"
             expired = f"({found}) that expired at {snapshot.credentials.expires_at}"
-            raise CredentialsError(f"{source!r} returned credentials {expired}", *EXPIRED)
+            raise EXPIRED.error(f"{source!r} returned credentials {expired}")
         _log.debug("%r: %s by %s", source, snapshot.credentials.access_key, snapshot.method)
         return Reading(snapshot, snapshot.expires)
 
     async def _read_source(self, source: CredentialsSource) -> Snapshot:
         if isinstance(source, AssumedRole):
-            return await self._assume_role(source)
+            async with self.signing_credentials(source.base) as credentials:
+                return await self._read_in_thread(source, functools.partial(roles.assume_role, source, credentials))
         if isinstance(source, SdkChain):
             if source == DEFAULT_CHAIN and (snapshot := from_environment(os.environ)) is not None:
                 self.counters.credentials_loads += 1
@@ -69,17 +59,12 @@ class CredentialsCache(LoopCache[CredentialsSource, Snapshot]):
         self.counters.credentials_loads += 1
         return await callers.read_callers_source(source)
 
-    async def _assume_role(self, role: AssumedRole) -> Snapshot:
-        async def assume(credentials: Credentials) -> Snapshot:
-            return await self._read_in_thread(role, functools.partial(roles.assume_role, role, credentials))
-
-        return await self.call(role.base, assume)
-
-    async def call(self, source: CredentialsSource, call: Callable[[Credentials], Awaitable[Result]]) -> Result:
-        """Call AWS with credentials. If AWS refuses them, they are read again for the next call."""
+    @contextlib.asynccontextmanager
+    async def signing_credentials(self, source: CredentialsSource) -> AsyncIterator[Credentials]:
+        """Provide credentials for a call to AWS. If it refuses them, they are read again for the next call."""
         reading = await self.get(source)
         try:
-            return await call(reading.value.credentials)
+            yield reading.value.credentials
         except CredentialsError as error:
             if error.cause in {remedy.cause for remedy in REFUSED_KEYS.values()}:
                 self.reread(source)

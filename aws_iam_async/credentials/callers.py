@@ -11,7 +11,6 @@ from aws_iam_async.errors import CredentialsError
 
 
 async def read_callers_source(source: CallersSource) -> Snapshot:
-    """Return the present credentials of a caller's session or callable."""
     if not is_session(source.provider):
         return await _call(source.provider)
     session: Any = source.provider

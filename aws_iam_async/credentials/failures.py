@@ -3,23 +3,26 @@
 import os
 import re
 import shlex
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from aws_iam_async.credentials.credentials import is_temporary
 from aws_iam_async.errors import CredentialsError
 
 
 class Remedy(NamedTuple):
-    """The last arguments of a ``CredentialsError``."""
+    """What to do about a cause of errors. The command may have fields for ``str.format()``."""
 
     cause: str
     text: str
     command: str | None = None
 
-    def for_profile(self, profile: str | None) -> Self:
-        """Return it with a command for this profile."""
-        flag = f" --profile {shlex.quote(profile)}" if profile else ""
-        return self._replace(command=self.command and self.command.replace("{profile}", flag))
+    def error(self, problem: str, **fields: str) -> CredentialsError:
+        return CredentialsError(problem, self.cause, self.text, self.command and self.command.format(**fields))
+
+
+def profile_flag(profile: str | None) -> str:
+    """Return the option of the AWS CLI for a profile, with a space before it."""
+    return f" --profile {shlex.quote(profile)}" if profile else ""
 
 
 EXPIRED = Remedy("credentials-expired", "Get new credentials from the same source")
@@ -113,7 +116,7 @@ def credentials_error(error: Exception, source: str, profile: str | None = None)
     remedy = next((_REMEDIES[key] for key in keys if key in _REMEDIES), SOURCE_FAILED)
     named = f" ({', '.join(variables)})" if variables else ""
     problem = f"no AWS credentials from {source}: {safe_text(error)}{named}"
-    failure = CredentialsError(problem, *remedy.for_profile(profile))
+    failure = remedy.error(problem, profile=profile_flag(profile))
     if _is_of_botocore(error) and "error" not in details and " ".join(str(error).split()).rstrip(".") in problem:
         # Without the frames, because their locals may hold secrets, and without the errors before it.
         error.__cause__ = error.__context__ = None

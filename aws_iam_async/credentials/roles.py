@@ -20,12 +20,7 @@ _REGION_OF_PARTITION = {endpoints.partition(region): region for region in _REGIO
 
 
 def assume_role(source: AssumedRole, credentials: Credentials, timeout: float) -> Snapshot:
-    """Assume a role with the credentials of its base. Blocks: call it in a thread.
-
-    Raises:
-        CredentialsError: STS refuses, cannot be reached, or gives an unusable answer.
-        TimeoutError: There was no answer in time.
-    """
+    """Assume a role with the credentials of its base. Blocks: call it in a thread."""
 
     def convert(error: Exception) -> Exception:
         return error if isinstance(error, TimeoutError) else credentials_error(error, repr(source), source.profile)

@@ -34,12 +34,7 @@ def read_chain(source: SdkChain, timeout: float) -> Snapshot:
     The read ends with the processes that it started: after ``timeout`` seconds with a ``TimeoutError``, or when the
     program ends.
     """
-
-    async def read() -> Snapshot:
-        async with _processes_ended():
-            return await _read_chain(source)
-
-    return _run(read(), timeout)
+    return _run(_read_chain(source), timeout)
 
 
 def call_api(
@@ -58,30 +53,28 @@ def call_api(
 ) -> dict[str, Any]:
     """Call one operation of an AWS service with a new client, and return the answer. Blocks: call it in a thread.
 
-    Args:
-        service: The SDK's name of the service, such as ``sts``.
-        operation: The name of the client's method, such as ``assume_role``.
-        credentials: What signs the call.
-        region: The region to call, or ``None`` for that of the SDK's settings.
-        default_region: The region if these settings name none.
-        endpoint: The URL to call; default: that of the SDK's settings (``AWS_ENDPOINT_URL`` and others), or AWS's own.
-        profile: The profile that holds the SDK's settings: region, endpoint, certificates, and more.
-        timeout: Seconds for the whole call. Each attempt has so little of it that the error of the last one is raised.
-        attempts: How often to try, unless the SDK's settings say it.
-        convert: Returns what is raised for an error of the SDK or a timeout, such as by ``credentials_error()``.
-        parameters: Those of the operation.
-
-    Raises:
-        AwsIamError: The SDK cannot be imported, or there is no such profile.
-        Exception: What ``convert`` returns. The SDK's own error has no frames, because their locals hold secrets, but
-            its text may quote the answer: show it by ``safe_text()``. Without an answer it is a ``TimeoutError``.
+    The settings of the SDK, those of ``profile`` among them, decide on what is ``None``. ``default_region`` is for
+    settings that name no region. ``timeout`` is for the whole call. Each attempt has so little of it that the error of
+    the last one is raised, or what ``convert`` makes of it. That error has no frames, because their locals hold
+    secrets. Its text may quote the answer: show it by ``safe_text()``. Without an answer it is a ``TimeoutError``.
     """
 
     async def call() -> dict[str, Any]:
         session = _new_session(profile)
+        from aiobotocore.config import AioConfig  # noqa: PLC0415 - imported in this thread, like the session
+
         configured = session.get_config_variable("region") or os.environ.get("AWS_REGION")  # unknown to botocore 1.43
-        options = {"region_name": region or configured or default_region, "endpoint_url": endpoint}
-        async with _client(session, service, credentials, attempts, timeout / (attempts + 1), **options) as client:
+        seconds = timeout / (attempts + 1)
+        retries = {"total_max_attempts": attempts} if session.get_config_variable("max_attempts") is None else None
+        async with session.create_client(
+            service,
+            region_name=region or configured or default_region,
+            endpoint_url=endpoint,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
+            config=AioConfig(connect_timeout=seconds, read_timeout=seconds, retries=retries),
+        ) as client:
             answer: dict[str, Any] = await getattr(client, operation)(**parameters)
             return answer
 
@@ -93,20 +86,6 @@ def call_api(
         failure = convert(error)
         error.__cause__ = error.__context__ = error.__traceback__ = None
     raise failure
-
-
-def _client(session: Any, service: str, credentials: Credentials, attempts: int, seconds: float, **options: Any) -> Any:
-    from aiobotocore.config import AioConfig  # noqa: PLC0415 - imported in this thread, like the session
-
-    retries = {"total_max_attempts": attempts} if session.get_config_variable("max_attempts") is None else None
-    return session.create_client(
-        service,
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-        aws_session_token=credentials.session_token,
-        config=AioConfig(connect_timeout=seconds, read_timeout=seconds, retries=retries),
-        **options,
-    )
 
 
 def _run(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
@@ -158,8 +137,9 @@ async def _processes_ended() -> AsyncIterator[None]:
 async def _read_chain(source: SdkChain) -> Snapshot:
     session, signs_in = None, source.profile
     try:
-        session = _new_session(source.profile)
-        return await _load(session, source)
+        async with _processes_ended():
+            session = _new_session(source.profile)
+            return await _load(session, source)
     except AwsIamError:
         raise
     except Exception as error:  # noqa: BLE001 - the SDK's sources raise anything
@@ -175,8 +155,7 @@ def _new_session(profile: str | None) -> Any:
             from aiobotocore.session import AioSession  # noqa: PLC0415 - takes 0.3 s, so it is imported in this thread
     except Exception as error:
         problem = f"the AWS SDK (aiobotocore) cannot be imported: {type(error).__name__}: {error}"
-        remedy = Remedy("sdk-missing", "Install it again", "pip install --upgrade aiobotocore")
-        raise CredentialsError(problem, *remedy) from error
+        raise Remedy("sdk-missing", "Install it again", "pip install --upgrade aiobotocore").error(problem) from error
     with logs_without_secrets():  # for the loggers that the import has created
         session = AioSession(profile=profile)
     name, known = session.profile, f"available profiles: {', '.join(sorted(session.available_profiles)) or 'none'}"
@@ -186,7 +165,7 @@ def _new_session(profile: str | None) -> Any:
         raise ConfigurationError(f"profile {profile!r} is not in the shared AWS files; {known}")
     variable = "AWS_DEFAULT_PROFILE" if "AWS_DEFAULT_PROFILE" in os.environ else "AWS_PROFILE"
     remedy = Remedy("profile-not-found", f"Unset {variable}, or set it to an existing profile ({known})")
-    raise CredentialsError(f"{variable} names profile {name!r}, which is not in the shared AWS files", *remedy)
+    raise remedy.error(f"{variable} names profile {name!r}, which is not in the shared AWS files")
 
 
 async def _load(session: Any, source: SdkChain) -> Snapshot:
@@ -200,7 +179,7 @@ async def _load(session: Any, source: SdkChain) -> Snapshot:
     chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - see above
     credentials: Any = await chain.load_credentials()
     if credentials is None:
-        raise CredentialsError(_nothing_found(source.profile), *NO_CREDENTIALS)
+        raise NO_CREDENTIALS.error(_nothing_found(source.profile))
     # get_frozen_credentials() of botocore 1.43 asks the source again if they have less than 15 minutes left. Only those
     # of ``aws login`` come from a file, whatever their age. Some kinds have none yet.
     read = None if credentials.method == "login" else getattr(credentials, "_frozen_credentials", None)

@@ -1,13 +1,12 @@
 """The identity of a credentials source: part of cache keys, and the owner of the caller's object."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from types import MappingProxyType, MethodType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.errors import ConfigurationError
-from aws_iam_async.names import CREDENTIALS_OPTIONS
 
 # What AWS STS accepts (AssumeRole, version 2011-06-15 of its API), and what to say otherwise.
 _ROLE_OPTIONS = {
@@ -87,30 +86,16 @@ DEFAULT_CHAIN = SdkChain(None)
 
 
 def is_session(provider: object) -> bool:
-    """Whether a ``credentials=`` value is a session, rather than a callable."""
     return callable(getattr(provider, "get_credentials", None))
 
 
-def source_of(options: Mapping[str, object]) -> CredentialsSource:
-    """Read the options that name a source of credentials; see :func:`credentials_source`."""
-    return credentials_source(**{name: value for name, value in options.items() if name in CREDENTIALS_OPTIONS})
-
-
 def credentials_source(
-    profile: object = None,
-    credentials: object = None,
-    role_arn: object = None,
-    external_id: object = None,
-    role_session_name: object = None,
+    profile: object = None, credentials: object = None, role_arn: object = None, **options: object
 ) -> CredentialsSource:
-    """Read the options that name a source of credentials.
-
-    Raises:
-        ConfigurationError: Options exclude each other, one is missing, or one is not usable.
-    """
+    """Read the options that name a source of credentials, and leave out the others."""
     base = _base(profile, credentials)
-    options = {"role_arn": role_arn, "external_id": external_id, "role_session_name": role_session_name}
-    role = {name: _role_option(name, value) for name, value in options.items() if value is not None}
+    options["role_arn"] = role_arn
+    role = {name: _role_option(name, options[name]) for name in _ROLE_OPTIONS if options.get(name) is not None}
     if role and role_arn is None:
         name = next(iter(role))
         raise ConfigurationError(

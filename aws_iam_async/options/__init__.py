@@ -1,17 +1,15 @@
 """Options: a DSN, keywords, a manager's options and environment variables become one :class:`ConnectRequest`."""
 
 import functools
-import inspect
 import math
 import os
-import warnings
 from collections.abc import Collection, Mapping
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 
 from aws_iam_async import endpoints, tls
 from aws_iam_async.drivers.protocol import Driver
-from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.errors import ConfigurationError, warn
 from aws_iam_async.names import meant_instead_of_setting, nearest, refuse_unknown
 from aws_iam_async.options import dsn
 from aws_iam_async.request import ConnectRequest, Role
@@ -30,12 +28,9 @@ _REFUSED = {"plugins": "a manager's plugins are chosen when it is made; pass the
 _PLAIN_TYPES = frozenset({str, bytes, int, float, bool, NoneType})
 # Functions of drivers that a request passes on to plugins.
 _OPTIONAL_FUNCTIONS = ("server_role", "refuses_write")
-_PACKAGE = __file__.rpartition("options")[0]
 
 
 class Options(NamedTuple):
-    """The result of reading: a request, and the options of the pool."""
-
     request: ConnectRequest
     pool_options: Mapping[str, Any]
 
@@ -62,7 +57,6 @@ class OptionsReader:
         self._where = f"for driver {driver.name} with plugins {plugins!r}"
         # An application passes the same options for each connection. `typed`: True is not a port, though it equals 1.
         self._read_cached = functools.lru_cache(maxsize=64, typed=True)(self._read)
-        self._from_dsn = functools.lru_cache(maxsize=64)(self._read_dsn)
 
     def read(self, text: str | None, keywords: Mapping[str, Any], *, pool: bool) -> Options:
         """Merge and check all options.
@@ -78,7 +72,7 @@ class OptionsReader:
         read = self._read_cached if all(map(_equal_only_if_same, keywords.values())) else self._read
         options = read(text, pool, tuple(environment), **keywords)
         if options.request.password is not None and self._own_login:
-            warnings.warn(f"password is ignored: {self._own_login}", UserWarning, stacklevel=_callers_level())
+            warn(f"password is ignored: {self._own_login}")
         return options
 
     def _read(
@@ -153,7 +147,7 @@ class OptionsReader:
             if isinstance(name, str) and meant_instead_of_setting(name):
                 refuse_unknown([name], self._known, where=f"in {_SETTINGS} {self._where}")
 
-    def _read_dsn(self, text: str | None) -> Mapping[str, Any]:
+    def _from_dsn(self, text: str | None) -> Mapping[str, Any]:
         if text is None:
             return {}
         parts = dsn.parse(text)
@@ -232,14 +226,6 @@ def _by_field(layer: Mapping[str, Any], driver: Driver) -> dict[str, Any]:
 def _is_server_role(name: str, value: str) -> bool:
     """Whether an option is for plugin ``role``. PostgreSQL has a setting of that name, with a role of the database."""
     return name == "role" and value in get_args(Role)
-
-
-def _callers_level() -> int:
-    """Return the ``stacklevel`` of the first line outside this package, for a warning of the calling function."""
-    level, frame = 0, inspect.currentframe()
-    while frame and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _equal_only_if_same(value: object) -> bool:

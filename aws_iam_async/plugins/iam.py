@@ -3,13 +3,12 @@
 import asyncio
 import socket
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.failures import session_token_remedy
-from aws_iam_async.credentials.source import source_of
+from aws_iam_async.credentials.source import credentials_source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.login import log_in
@@ -29,8 +28,6 @@ class IamLogin(NamedTuple):
 
 
 class IamPlugin:
-    """Logs in with an IAM token."""
-
     option_names = PLUGIN_OPTIONS["iam"]
     own_login = "plugin 'iam' logs in with a token"
 
@@ -46,7 +43,7 @@ class IamPlugin:
             except OSError:
                 continue  # the name may be resolvable when the first connection is made
             await contexts.context(login_for(resolved).tls)
-        source_of(request.options)
+        credentials_source(**request.options)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         """Log in with a token.
@@ -54,8 +51,7 @@ class IamPlugin:
         A rejected login is repeated once with a new token, unless the credentials were read for this very call. Before
         that they are read again, at most once in 10 s.
         """
-        if request.options.get("iam_host") == AUTO:
-            request = await resolve_endpoint(request)
+        request = await resolve_endpoint(request)
         login = self._logins.get(request)
         if login is None:
             login = self._logins[request] = login_for(request)
@@ -77,7 +73,7 @@ def login_for(request: ConnectRequest) -> IamLogin:
     host, user, options = request.host, request.user, request.options
     iam_host, iam_default_port = options.get("iam_host"), options.get("iam_default_port")
     expiration = options.get("iam_token_expiration")
-    credentials = source_of(options)
+    credentials = credentials_source(**options)
     if not user:
         raise ConfigurationError("user is missing: plugin 'iam' needs the database user that logs in with IAM")
     if not host:
@@ -156,7 +152,7 @@ async def resolve_endpoint(request: ConnectRequest) -> ConnectRequest:
                 " RDS or Aurora DSQL in a region; pass iam_host= with the endpoint behind it"
             )
     options = {name: value for name, value in request.options.items() if name != "iam_host"}
-    return request.replace(host=endpoint.host, options=MappingProxyType(options))
+    return request.replace(host=endpoint.host, options=options)
 
 
 def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:

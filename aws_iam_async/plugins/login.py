@@ -1,12 +1,10 @@
 """Logins with secrets that are cached: when one is repeated, and the cache for plugins that read a secret store."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from aws_iam_async import threads
 from aws_iam_async.errors import AwsIamError
-from aws_iam_async.refresh_ahead import LoopCache, Reading, wall_clock
+from aws_iam_async.refresh_ahead import Reading, ReadingCache, wall_clock
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -59,8 +57,7 @@ class RefreshAheadCache(Generic[Key, Value]):
     def __init__(
         self, read: Callable[[Key], Awaitable[Reading[Value]]], *, clock: Callable[[], float] = wall_clock
     ) -> None:
-        self._closed = False
-        self._caches: threads.LoopLocal[LoopCache[Key, Value]] = threads.LoopLocal(lambda: LoopCache(read, clock=clock))
+        self._readings = ReadingCache(read, clock=clock)
 
     async def get(self, key: Key) -> Value:
         """Return the value of a key, and wait only if there is none to use.
@@ -71,7 +68,7 @@ class RefreshAheadCache(Generic[Key, Value]):
         Raises:
             AwsIamError: It could not be read, or this cache is closed.
         """
-        return (await self._cache().get(key)).value
+        return (await self._open_readings().get(key)).value
 
     async def log_in(
         self,
@@ -93,7 +90,7 @@ class RefreshAheadCache(Generic[Key, Value]):
             AwsIamError: The value could not be read, or this cache is closed.
             Exception: An error of ``dial``.
         """
-        cache = self._cache()
+        cache = self._open_readings()
 
         async def get() -> tuple[Reading[Value], bool]:
             before = cache.latest(key)
@@ -122,17 +119,13 @@ class RefreshAheadCache(Generic[Key, Value]):
         Raises:
             Exception: What the function raises.
         """
-        return await self._caches[asyncio.get_running_loop()].run_in_thread(key, read)  # it may be closed by now
+        return await self._readings.run_in_thread(key, read)  # it may be closed by now
 
     async def aclose(self) -> None:
         """Stop renewals in the background. Callers that wait for a value still get it; others raise an error."""
-        self._closed = True
-        here = self._caches.pop(asyncio.get_running_loop(), None)
-        self._caches.stop_all(LoopCache.stop)
-        if here is not None:
-            await here.aclose()
+        await self._readings.aclose()
 
-    def _cache(self) -> LoopCache[Key, Value]:
-        if self._closed:
+    def _open_readings(self) -> ReadingCache[Key, Value]:
+        if self._readings.closed:
             raise AwsIamError("this RefreshAheadCache is closed: use it while it is open")
-        return self._caches[asyncio.get_running_loop()]
+        return self._readings

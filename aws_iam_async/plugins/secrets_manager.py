@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +12,8 @@ from aws_iam_async import endpoints
 from aws_iam_async.credentials import sdk
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code, safe_text
-from aws_iam_async.credentials.source import CredentialsSource, source_of
-from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError
+from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError, warn
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -60,6 +59,7 @@ _ANSWERED = Remedy(
     "secret-not-readable",
     "Secrets Manager or a proxy gave this answer. Try again later, or check secret_endpoint and the proxy's settings",
 )
+_NO_TEXT = Remedy("secret-unusable", "Store JSON with user and password, or the password as text")
 _SYSTEMS = {"postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql", "aurora": "mysql"}
 
 
@@ -78,14 +78,11 @@ class SecretKey(NamedTuple):
         return f"secret {self.secret_id!r} in {self.region}"
 
     def error(self, problem: str, remedy: Remedy) -> CredentialsError:
-        command = remedy.command and remedy.command.format(secret=self.secret_id, region=self.region)
-        return CredentialsError(f"{self!r} {problem}", *remedy._replace(command=command))
+        return remedy.error(f"{self!r} {problem}", secret=self.secret_id, region=self.region)
 
 
 @dataclass(frozen=True)
 class Login:
-    """What a secret holds. All but the password may be missing."""
-
     password: Secret
     user: str | None = None
     host: str | None = None
@@ -95,8 +92,6 @@ class Login:
 
 
 class SecretsManagerPlugin:
-    """Logs in with a secret of AWS Secrets Manager."""
-
     option_names = PLUGIN_OPTIONS["secrets_manager"]
     own_login = "plugin 'secrets_manager' logs in with the password of the secret"
 
@@ -131,10 +126,8 @@ class SecretsManagerPlugin:
         return await self._logins.get(secret_key(request))
 
     async def _read(self, key: SecretKey) -> Reading[Login]:
-        async def call(credentials: Credentials) -> Secret | None:
-            return await self._logins.run_in_thread(key, partial(_secret_string, key, credentials))
-
-        text = await self._tokens.call(key.source, call)
+        async with self._tokens.signing_credentials(key.source) as credentials:
+            text = await self._logins.run_in_thread(key, partial(_secret_string, key, credentials))
         return Reading(parse(key, text), stale=wall_clock() + key.expiration)
 
 
@@ -166,7 +159,7 @@ def secret_key(request: ConnectRequest) -> SecretKey:
         secret_id,
         _region(secret_id, request),
         endpoint,
-        source_of(options),
+        credentials_source(**options),
         _property(options, "secret_username_property", "username"),
         _property(options, "secret_password_property", "password"),
         parse_expiration(options.get("secret_expiration", DEFAULT_EXPIRATION), "secret_expiration", LONGEST_EXPIRATION),
@@ -197,8 +190,8 @@ def _property(options: Mapping[str, Any], option: str, default: str) -> str:
     return name
 
 
-def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
-    """Ask for the secret. Blocks. ``None``: it is binary."""
+def _secret_string(key: SecretKey, credentials: Credentials) -> Secret:
+    """Ask for the secret. Blocks."""
     answer = sdk.call_api(
         "secretsmanager",
         "get_secret_value",
@@ -210,13 +203,15 @@ def _secret_string(key: SecretKey, credentials: Credentials) -> Secret | None:
         convert=partial(_secret_error, key),
         SecretId=key.secret_id,
     )
-    match answer:
-        case {"SecretString": str(text)}:
-            return Secret(text)
-        case {"SecretBinary": _}:
-            return None
+    if isinstance(answer.get("SecretString"), str):
+        return Secret(answer["SecretString"])
+    is_binary = "SecretBinary" in answer
     del answer  # a traceback with locals shows what a frame holds
-    raise key.error("could not be read: the answer holds no secret", _UNREACHABLE)
+    raise (
+        key.error("is binary", _NO_TEXT)
+        if is_binary
+        else key.error("could not be read: the answer holds no secret", _UNREACHABLE)
+    )
 
 
 def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:
@@ -226,17 +221,10 @@ def _secret_error(key: SecretKey, error: Exception) -> CredentialsError:
     return key.error(f"could not be read: {safe_text(error)}", _REMEDIES.get(code, _ANSWERED if code else _UNREACHABLE))
 
 
-def parse(key: SecretKey, text: Secret | None) -> Login:
-    """Read a secret: a JSON object as AWS writes it for databases, or else the password itself. Messages quote nothing.
-
-    Raises:
-        CredentialsError: The secret is binary or lacks what is needed.
-    """
+def parse(key: SecretKey, text: Secret) -> Login:
+    """Read a secret: a JSON object as AWS writes it for databases, or the password itself. Messages quote nothing."""
     if not text:
-        problem = "is binary" if text is None else "is empty"
-        raise key.error(
-            problem, Remedy("secret-unusable", "Store JSON with user and password, or the password as text")
-        )
+        raise key.error("is empty", _NO_TEXT)
     properties = _properties(text)
     try:
         if properties is None:
@@ -302,7 +290,7 @@ def with_login(request: ConnectRequest, key: SecretKey, login: Login) -> Connect
         )
     if None not in {login.user, request.user} and login.user != request.user:
         advice = "Omit user, or unset PGUSER if it comes from there"
-        warnings.warn(f"user is ignored: {key!r} names another one. {advice}", UserWarning, stacklevel=2)
+        warn(f"user is ignored: {key!r} names another one. {advice}")
     host, port = request.host, request.port
     if host is None and login.host is not None:
         host = login.host

@@ -5,7 +5,6 @@ Building a verifying context takes 25 to 60 ms, because OpenSSL 3 parses every r
 
 import asyncio
 import contextlib
-import functools
 import os
 from _ssl import _SSLContext
 from concurrent.futures import Future
@@ -84,7 +83,6 @@ async def ssl_context(host: str, *, sslrootcert: str | os.PathLike[str] | None =
     return cast("SSLContext", await context(parse(sslrootcert=sslrootcert).secured(endpoints.endpoint_name(host))))
 
 
-@functools.lru_cache(maxsize=64)
 def context_key(tls: Tls) -> Tls | None:
     """Return what makes the context of a mode that verifies or requires TLS, ``None`` for the other modes.
 

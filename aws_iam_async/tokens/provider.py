@@ -1,9 +1,10 @@
 """Tokens without a connection."""
 
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, Self
 
 from aws_iam_async import endpoints
-from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, credentials_source
+from aws_iam_async.credentials.source import AwsSession, CredentialsCallable, CredentialsSource, credentials_source
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.statistics import Statistics
 from aws_iam_async.tokens.service import Refresh, TokenService, default_service
@@ -37,26 +38,27 @@ class TokenProvider(Protocol):
         ...
 
 
+# Each provider is a dataclass, so that errors about arguments name its own ``__init__``.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _CachedTokenProvider:
     """What the providers of all kinds of tokens share."""
 
     _kind: ClassVar[TokenKind]
 
-    def __init__(
-        self,
-        *,
-        profile: str | None = None,
-        credentials: AwsSession | CredentialsCallable | None = None,
-        role_arn: str | None = None,
-        external_id: str | None = None,
-        role_session_name: str | None = None,
-        expiration: float = DEFAULT_EXPIRATION,
-        refresh: Refresh = "on_use",
-    ) -> None:
-        self._source = credentials_source(profile, credentials, role_arn, external_id, role_session_name)
-        self._expiration = parse_expiration(expiration, "expiration")
-        self._owns_service = refresh != "on_use"
-        self._service = TokenService(refresh=refresh) if self._owns_service else default_service()
+    profile: str | None = None
+    credentials: AwsSession | CredentialsCallable | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    role_session_name: str | None = None
+    expiration: float = DEFAULT_EXPIRATION
+    refresh: Refresh = "on_use"
+    _source: CredentialsSource = field(init=False)
+    _service: TokenService = field(init=False)
+
+    def __post_init__(self) -> None:
+        source, expiration = credentials_source(**vars(self)), parse_expiration(self.expiration, "expiration")
+        service = default_service() if self.refresh == "on_use" else TokenService(refresh=self.refresh)
+        vars(self).update(_source=source, expiration=expiration, _service=service)
 
     async def _get_token(self, host: str, port: int, user: str, region: str | None) -> Token:
         host = endpoints.endpoint_name(host)
@@ -72,7 +74,7 @@ class _CachedTokenProvider:
             endpoints.parse_name(user, "user"),
             endpoints.signing_region(region, host, option="region"),
             self._source,
-            self._expiration,
+            self.expiration,
             self._kind,
         )
         token, _ = await self._service.get(key)
@@ -84,7 +86,7 @@ class _CachedTokenProvider:
 
     async def aclose(self) -> None:
         """Stop the renewal by timer. A provider with ``refresh="on_use"`` has nothing to stop."""
-        if self._owns_service:
+        if self.refresh != "on_use":
             await self._service.aclose()
 
     async def __aenter__(self) -> Self:
@@ -94,6 +96,7 @@ class _CachedTokenProvider:
         await self.aclose()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RdsTokenProvider(_CachedTokenProvider):
     """Provides RDS IAM tokens, from the same cache as ``connect()`` and ``create_pool()``.
 
@@ -130,6 +133,7 @@ class RdsTokenProvider(_CachedTokenProvider):
         return await self._get_token(host, port, user, region)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DsqlTokenProvider(_CachedTokenProvider):
     """Provides IAM tokens for Aurora DSQL, from the same cache as ``connect()`` and ``create_pool()``.
 

@@ -185,11 +185,7 @@ def lifetime_of(
 
 
 def parse_expiration(value: object, option: str, longest: int = RDS.longest_life) -> float:
-    """Parse for how long a secret may be served from the cache: seconds, as a number or in decimal digits.
-
-    Raises:
-        ConfigurationError: It is not a number from 0 to ``longest``.
-    """
+    """Parse for how long a secret may be served from the cache: seconds, as a number or in decimal digits."""
     # Compared before it is converted: a huge int has no float.
     if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
         value = float(value)

@@ -4,6 +4,7 @@ import inspect
 
 import aws_iam_async
 from aws_iam_async import errors
+from aws_iam_async.names import PLUGIN_OPTIONS
 
 
 def test_every_public_name_is_there_and_documented() -> None:
@@ -11,6 +12,11 @@ def test_every_public_name_is_there_and_documented() -> None:
         value = getattr(aws_iam_async, name)
         if inspect.isclass(value) or inspect.isfunction(value):
             assert inspect.getdoc(value), name
+
+
+def test_connect_names_every_login_of_this_package() -> None:
+    for code in PLUGIN_OPTIONS:
+        assert code in (inspect.getdoc(aws_iam_async.connect) or "").partition("plugins:")[2].partition("**options:")[0]
 
 
 def test_errors_are_one_tree() -> None:

@@ -73,7 +73,9 @@ async def test_at_motos_sts(aws_home: AwsHome, moto_url: str, no_secret_in: Call
 
 
 async def test_what_sts_is_asked(sts: AwsDouble) -> None:
-    await TokenService().credentials(credentials_source("prod", None, ROLE, "shop:12", "job"))
+    await TokenService().credentials(
+        credentials_source("prod", None, ROLE, external_id="shop:12", role_session_name="job")
+    )
     await TokenService().credentials(credentials_source("prod", role_arn=ROLE))
     common = {"Action": "AssumeRole", "Version": "2011-06-15", "key": "AKIAPROD", "region": "eu-central-1"}
     assert sts.assumed == [

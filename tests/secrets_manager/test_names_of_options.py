@@ -40,6 +40,17 @@ async def test_other_names(name: str, meant: str) -> None:
         await PluginManager("iam").connect(f"{DSN}?{name}=x")
 
 
+@pytest.mark.parametrize("name", ["region", "Region", "aws_region", "AWS_REGION", "region_name"])
+async def test_a_region_is_that_of_what_the_plugin_asks_for(name: str) -> None:
+    for code, meant in (("secrets_manager", "secret_region"), ("iam", "iam_region")):
+        with pytest.raises(ConfigurationError, match=rf"'{name}' .*: did you mean {meant}\?"):
+            await PluginManager(code).connect(f"{DSN}?{name}=eu-west-1")
+        with pytest.raises(ConfigurationError, match=rf"'{name}' .*: did you mean {meant}\?"):
+            PluginManager(code, **dict[str, Any]({name: "eu-west-1"}))
+    with pytest.raises(ConfigurationError, match=r"'iamRegion' .*: did you mean iam_region\?"):
+        await PluginManager("secrets_manager").connect(f"{DSN}?iamRegion=eu-west-1")
+
+
 @pytest.mark.parametrize("options", [{"secret_id": "x"}, {"secret_region": "eu-west-1"}, {"secret_expiration": 60}])
 async def test_an_option_needs_the_plugin(options: dict[str, Any]) -> None:
     (name,) = options

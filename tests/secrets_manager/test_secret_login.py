@@ -133,8 +133,9 @@ async def test_a_user_beside_that_of_the_secret_is_a_warning(database: Database,
     with pytest.warns(
         UserWarning,
         match="user is ignored: secret 'shop/app' in eu-west-1 names another one. Omit user, or unset PGUSER",
-    ):
+    ) as warned:
         connection = await manager.connect(**database.options, user="someone")
+    assert [warning.filename for warning in warned] == [__file__]
     assert await database.user(connection) == "app"
     await close(database, connection)
 

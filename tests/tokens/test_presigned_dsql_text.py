@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_iam_async import Credentials
+from aws_iam_async.credentials.source import DEFAULT_CHAIN
 from aws_iam_async.tokens import sigv4
-from aws_iam_async.tokens.token import kind_for
+from aws_iam_async.tokens.token import TokenKey, kind_for
 from tests.tokens.test_presigned_text import keys, moments
 
 KEYS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -34,9 +35,8 @@ Presign = Callable[[str, str, str, Credentials, int], str]
 
 
 def ours(host: str, user: str, region: str, credentials: Credentials, issued: int) -> str:
-    return sigv4.presign(
-        kind_for(host), host=host, port=5432, user=user, region=region, credentials=credentials, issued=issued
-    )
+    key = TokenKey(host, 5432, user, region, DEFAULT_CHAIN, kind=kind_for(host))
+    return sigv4.presign(key, credentials, issued)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_iam_async import Credentials
+from aws_iam_async.credentials.source import DEFAULT_CHAIN
 from aws_iam_async.secret import Secret
 from aws_iam_async.tokens import sigv4
-from aws_iam_async.tokens.token import RDS
+from aws_iam_async.tokens.token import TokenKey
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 KEYS = {"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
@@ -40,7 +41,7 @@ def presign(
     issued: int,
 ) -> str:
     credentials = Credentials(access_key, secret_key, session_token)
-    return sigv4.presign(RDS, host=host, port=port, user=user, region=region, credentials=credentials, issued=issued)
+    return sigv4.presign(TokenKey(host, port, user, region, DEFAULT_CHAIN), credentials, issued)
 
 
 def botocore_presign(
@@ -142,7 +143,7 @@ def test_a_traceback_with_locals_tells_no_session_token(monkeypatch: pytest.Monk
     credentials = Credentials(KEYS["access_key"], KEYS["secret_key"], session_token)
     monkeypatch.setattr("hmac.digest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError) as raised:
-        sigv4.presign(RDS, host=HOST, port=5432, user="app", region="us-east-1", issued=0, credentials=credentials)
+        sigv4.presign(TokenKey(HOST, 5432, "app", "us-east-1", DEFAULT_CHAIN), credentials, 0)
     told = "".join(traceback.TracebackException.from_exception(raised.value, capture_locals=True).format())
     assert "parameters = " in told
     assert str(session_token) not in told.replace(" ", "")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aws_iam_async import ConfigurationError, Credentials, RdsTokenProvider, RegionError
+from aws_iam_async import ConfigurationError, Credentials, DsqlTokenProvider, RdsTokenProvider, RegionError
 
 HOST = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 
@@ -37,6 +37,12 @@ async def test_a_member_of_an_enum_is_its_text() -> None:
     token = await provider.get_token(host=HOST, port=5432, user=User.APP)
     assert "DBUser=named%20by%20enum&" in token.value
     assert await provider.get_token(host=HOST, port=5432, user="named by enum") is token
+
+
+@pytest.mark.parametrize("provider", [RdsTokenProvider, DsqlTokenProvider])
+def test_a_misspelled_argument_is_one_of_the_class_that_was_called(provider: type) -> None:
+    with pytest.raises(TypeError, match=rf"^{provider.__name__}\.__init__\(\) got an unexpected .* 'rolearn'"):
+        provider(rolearn="arn:aws:iam::123456789012:role/app")
 
 
 async def test_providers_share_the_cache() -> None:

@@ -295,7 +295,6 @@ def policy_owner(arn: str) -> str:
 
 
 def resource_id(endpoint: Endpoint | None) -> str:
-    """Describe the resource id in a policy for an endpoint."""
     match None if endpoint is None else endpoint.kind:
         case "instance":
             return "the DbiResourceId of the instance (db-...), or for Aurora the DbClusterResourceId (cluster-...)"

@@ -36,7 +36,6 @@ HANDSHAKE_CUT = Advice(
 
 
 def name_not_found(host: str) -> Advice:
-    """The resolver does not know a name."""
     endpoint = endpoints.parse(host)
     if endpoint is None:
         return Advice("dns", "The resolver does not know this name. Check its spelling, and that the network is right.")
@@ -53,7 +52,6 @@ def name_not_found(host: str) -> Advice:
 
 
 def port_refused(host: str, port: int | None, default: int) -> Advice:
-    """A host refuses connections to a port."""
     if host == "localhost" or (endpoints.is_ip(host) and ipaddress.ip_address(host).is_loopback):
         text = f"Nothing listens on port {port} of this machine. Check that the tunnel, proxy or server is running."
     elif port == default:
@@ -67,7 +65,6 @@ def port_refused(host: str, port: int | None, default: int) -> Advice:
 
 
 def port_silent(address: str) -> Advice:
-    """A port does not answer."""
     text = (
         "There is no answer, as if a security group dropped the packets. Allow inbound traffic on the database's port "
         "from this machine's address or security group."
@@ -78,12 +75,10 @@ def port_silent(address: str) -> Advice:
 
 
 def other_protocol(scheme: str = "another scheme") -> Advice:
-    """The server does not speak the protocol of the DSN's scheme."""
     return Advice("other-protocol", f"If this server is the database, use a DSN that begins with {scheme}.")
 
 
 def server_silent(system: str) -> Advice:
-    """The server accepts the connection and sends nothing."""
     if system == "mysql":
         expected, scheme = "A MySQL server speaks first", "postgresql://"
     else:

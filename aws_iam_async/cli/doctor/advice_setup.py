@@ -1,13 +1,19 @@
 """Advice on what precedes the network: driver, options, endpoint, region, credentials and clock."""
 
-import shlex
 from dataclasses import replace
 
 from aws_iam_async import endpoints
 from aws_iam_async.cli.connection import keywords_as_flags
 from aws_iam_async.cli.doctor.findings import Advice
 from aws_iam_async.cli.doctor.sts import Identity
-from aws_iam_async.credentials.failures import NO_CREDENTIALS, REFUSED_KEYS, SOURCE_FAILED, Remedy, session_token_remedy
+from aws_iam_async.credentials.failures import (
+    NO_CREDENTIALS,
+    REFUSED_KEYS,
+    SOURCE_FAILED,
+    Remedy,
+    profile_flag,
+    session_token_remedy,
+)
 from aws_iam_async.errors import CredentialsError
 from aws_iam_async.tokens.token import RDS
 
@@ -64,7 +70,6 @@ CLOCK_BEHIND = Advice(
 
 
 def driver_not_installed(driver: str) -> Advice:
-    """The driver's module is missing."""
     return Advice("driver-not-installed", "Install the driver.", f"pip install 'aws-iam-async[{driver}]'")
 
 
@@ -96,7 +101,6 @@ def iam_host_missing(host: str, endpoint_name: str | None) -> Advice:
 
 
 def not_an_endpoint(name: str) -> Advice:
-    """The signed host is no endpoint of RDS or Aurora DSQL."""
     return Advice(
         "not-an-rds-endpoint",
         f"{name} is not the name of an endpoint of RDS or Aurora DSQL, and databases accept tokens only for their own "
@@ -106,7 +110,6 @@ def not_an_endpoint(name: str) -> Advice:
 
 
 def wrong_region(signed: str, named: str) -> Advice:
-    """The signing region is not the region in the endpoint's name."""
     return Advice(
         "wrong-region",
         f"The token is signed for {signed}, but the endpoint is in {named}. Leave iam_region out, or correct it.",
@@ -148,7 +151,7 @@ def session_token_mismatch(access_key: str, session_token: str | None) -> Advice
 
 def source_failed(error: CredentialsError, profile: str | None) -> Advice:
     """There are no working credentials, or the secret cannot be used."""
-    flag = f" --profile {shlex.quote(profile)}" if profile else ""
+    flag = profile_flag(profile)
     if error.cause == NO_CREDENTIALS.cause:
         return Advice(
             "no-credentials",
@@ -196,10 +199,9 @@ def wrong_clock(skew: float | None) -> Advice | None:
 
 
 def source_silent(profile: str | None) -> Advice:
-    """The credentials source does not answer in time."""
     return Advice(
         "credentials-source-failed",
         "The credentials source did not answer in time. Check the program, file or network behind it, or raise "
         "--timeout if it is only slow.",
-        "aws sts get-caller-identity" + (f" --profile {shlex.quote(profile)}" if profile else ""),
+        f"aws sts get-caller-identity{profile_flag(profile)}",
     )

@@ -15,8 +15,6 @@ from aws_iam_async.errors import ConfigurationError
 
 
 class Step(NamedTuple):
-    """A step of the examination."""
-
     name: str
     run: Callable[[Findings], Awaitable[Passed]]
     needs: tuple[str, ...] = ()  # if one of these steps fails, this step would prove nothing; it may be left out

@@ -21,8 +21,6 @@ from aws_iam_async.tokens.token import Token, TokenKey
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is examined."""
-
     dsn: str
     options: Mapping[str, Any]  # of connect()
     timeout: float  # seconds to wait for each answer from the network
@@ -81,8 +79,6 @@ class Certificate:
 
 
 class Status(StrEnum):
-    """How a step ended."""
-
     PASSED = "passed"
     WARNING = "warning"  # passed, with a problem that does not prevent the login
     FAILED = "failed"

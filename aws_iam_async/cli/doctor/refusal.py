@@ -8,8 +8,6 @@ from aws_iam_async.errors import InsecureTransportError
 
 
 class Refusal(Enum):
-    """The server's reason for refusing a login."""
-
     TOKEN = auto()
     NOT_IAM = auto()  # the user is not set up for IAM, or does not exist
     NO_DATABASE = auto()

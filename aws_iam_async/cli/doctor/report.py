@@ -47,7 +47,6 @@ def print_report(dsn: str, options: Mapping[str, Any], *, timeout: float, asks_s
 
 
 def json_document(results: Sequence[StepResult]) -> dict[str, Any]:
-    """Return the report for programs."""
     causes = [advice.cause for result in results if result.status is Status.FAILED for advice in result.advice]
     return {
         "ok": _works(results),

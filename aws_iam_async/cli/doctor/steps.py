@@ -23,7 +23,7 @@ from aws_iam_async.cli.doctor.advice_login import QUERY_FAILED, likely_causes
 from aws_iam_async.cli.doctor.findings import Advice, Certificate, Findings, Passed, StepFailedError
 from aws_iam_async.cli.doctor.refusal import login_refusal
 from aws_iam_async.credentials.credentials import is_temporary
-from aws_iam_async.credentials.source import AssumedRole, source_of
+from aws_iam_async.credentials.source import AssumedRole, credentials_source
 from aws_iam_async.drivers.protocol import abort_transport
 from aws_iam_async.errors import ConfigurationError, CredentialsError, DriverNotFoundError, RegionError
 from aws_iam_async.names import PLUGIN_OPTIONS
@@ -82,7 +82,7 @@ async def check_options(findings: Findings) -> Passed:
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
-    source_of(request.options)  # refuses a role that cannot be one
+    credentials_source(**request.options)  # refuses a role that cannot be one
     secured = request.tls.secured()  # refuses modes that allow plaintext
     async with _time_limit(findings, f"{secured.root_cert}: cannot be read", advice_setup.FILE_SILENT):
         await contexts.context(secured)  # refuses a file that cannot be read
@@ -163,7 +163,7 @@ async def check_region(findings: Findings) -> Passed:
 
 async def check_credentials(findings: Findings) -> Passed:
     """Read the AWS credentials, and assume the role if there is one."""
-    profile, source = findings.request.options.get("profile"), source_of(findings.request.options)
+    profile, source = findings.request.options.get("profile"), credentials_source(**findings.request.options)
     base = source.base if isinstance(source, AssumedRole) else source
     try:
         async with _time_limit(findings, "the credentials source does not answer", advice_setup.source_silent(profile)):

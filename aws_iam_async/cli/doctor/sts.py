@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aws_iam_async.credentials.credentials import Credentials
-from aws_iam_async.credentials.failures import safe_text
+from aws_iam_async.credentials.failures import error_code, safe_text
 from aws_iam_async.credentials.sdk import call_api
 from aws_iam_async.errors import CredentialsError
 
@@ -53,7 +53,7 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
         response = getattr(error, "response", None)  # of a ClientError
         if not isinstance(response, dict):
             raise StsUnreachableError(safe_text(error)) from error
-        refusal = str(response.get("Error", {}).get("Code", "unknown"))
+        refusal = error_code(error) or "unknown"
         return Identity(refusal=refusal, skew=clock_skew(_date(response), sent_at, time.time()))
     return Identity(arn=answer["Arn"], account=answer["Account"], skew=clock_skew(_date(answer), sent_at, time.time()))
 

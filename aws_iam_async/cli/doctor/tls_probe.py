@@ -37,12 +37,7 @@ def starts_with_tls(system: str, request: ConnectRequest) -> bool:
 
 
 async def request_tls(system: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Ask the server for TLS, and return when the handshake may start.
-
-    Raises:
-        StepFailedError: The server gives another answer.
-        ConnectionResetError: The server closes the connection.
-    """
+    """Ask the server for TLS, and return when the handshake may start."""
     await (_request_tls_of_postgresql if system == "postgresql" else _request_tls_of_mysql)(reader, writer)
 
 
