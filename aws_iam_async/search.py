@@ -1,4 +1,4 @@
-"""A search for a server that plugins accept: who tries when. The attempts of one pool share it."""
+"""A search for a server that plugins accept. The attempts of one pool share it."""
 
 import asyncio
 import random

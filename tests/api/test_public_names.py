@@ -14,7 +14,7 @@ def test_every_public_name_is_there_and_documented() -> None:
             assert inspect.getdoc(value), name
 
 
-def test_connect_names_every_login_of_this_package() -> None:
+def test_connect_names_every_plugin_of_this_package() -> None:
     for code in PLUGIN_OPTIONS:
         assert code in (inspect.getdoc(aws_iam_async.connect) or "").partition("plugins:")[2].partition("**options:")[0]
 
