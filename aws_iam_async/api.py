@@ -32,8 +32,8 @@ def connect(
             driver; default: the driver of the DSN's scheme.
         plugins: A comma-separated string of codes, or a sequence of codes and plugin instances, outermost first.
             ``"iam"`` (the default) logs in with a token, ``"secrets_manager"`` with a secret of AWS Secrets Manager.
-            ``"role"`` accepts only the writer or a reader, as in ``plugins="role,iam"``. ``"otel"`` adds telemetry. ``""``
-            connects without plugins.
+            ``"role"`` accepts only the writer or a reader, as in ``plugins="role,iam"``. ``"otel"`` adds telemetry.
+            ``""`` connects without plugins.
         **options: ``host``, ``port``, ``user``, ``database``; the options of the plugins, such as ``iam_region``;
             ``ssl``, ``sslmode``, ``sslrootcert``; and the driver's own keywords, passed through unchanged. They win
             over the DSN, and the DSN wins over the driver's environment variables.
@@ -71,8 +71,8 @@ def create_pool(
         plugins: As for :func:`connect`.
         **options: As for :func:`connect`, and the keywords of the driver's own pool: ``min_size``, ``max_size``, ...
             for asyncpg and psycopg, ``minsize``, ``maxsize``, ``pool_recycle``, ... for aiomysql. With each driver,
-            ``max_connection_lifetime`` is the age in seconds, 10 % more or less, from which a connection is replaced when
-            it is released. Default: none, or psycopg's ``max_lifetime``.
+            ``max_connection_lifetime`` is the age in seconds, 10 % more or less, from which a connection is replaced
+            when it is released. Default: none, or psycopg's ``max_lifetime``.
 
     Returns:
         An object to await, or to enter with ``async with``. It gives the driver's own pool.
