@@ -31,7 +31,8 @@ def test_options_of_all_plugins() -> None:
 def test_errors() -> None:
     exported = [getattr(aws_iam_async, name) for name in aws_iam_async.__all__]
     errors = [value.__name__ for value in exported if isinstance(value, type) and issubclass(value, AwsIamError)]
-    documented = [name for row in table("docs/reference-errors.md", "## Which error means what") for name in names(row[0])]
+    rows = table("docs/reference-errors.md", "## Which error means what")
+    documented = [name for row in rows for name in names(row[0])]
     assert sorted(documented) == sorted(errors)
 
 
