@@ -35,7 +35,7 @@ ROWS = [
 def table(lines: list[Line]) -> Iterator[str]:
     """Return the rows of the summary in Markdown."""
     measured = {line.name: line for line in lines}
-    yield "| | this package | AWS wrapper | aiobotocore by hand |"
+    yield "| | this package | AWS wrapper | by hand |"
     yield "| --- | ---: | ---: | ---: |"
     for row in ROWS:
         line = measured[row.line]
