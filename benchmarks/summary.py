@@ -27,7 +27,7 @@ ROWS = [
     Row("First token of a process: ms", "cold start", other="aiobotocore client"),
     Row("First token of a process: ms the event loop was blocked", "cold start: the loop", other="aiobotocore client"),
     Row("Import: ms of processor time", "import", other="aiobotocore"),
-    Row("Connections that waited for AWS in a day, one every 30 s", "a connect every 30 s for a day",
+    Row("Connections that waited for AWS in a day, one every 30 s", "a connection every 30 s for a day",
         'this package, "on_use"', None, "aiobotocore by hand"),
 ]  # fmt: skip
 

@@ -28,6 +28,6 @@ def _link(role: re.Match[str], obj: griffe.Object) -> str:
 
 
 def _is_public(parameter: griffe.Parameter) -> bool:
-    if re.fullmatch(_PRIVATE, str(parameter.default)):
-        parameter.default = "..."
+    if re.fullmatch(rf"{_PRIVATE.pattern}|.*lambda.*", str(parameter.default), re.DOTALL):
+        parameter.default = "..."  # what users need not know
     return not _PRIVATE.match(parameter.name)

@@ -24,8 +24,15 @@ def test_options_of_the_iam_plugin() -> None:
 
 def test_options_of_all_plugins() -> None:
     rows = table("docs/reference-options.md", "## Options of the plugins")
-    documented = {(plugin, option) for row in rows for option in names(row[0]) for plugin in names(row[1])}
+    documented = {(plugin, option) for row in rows for option in names(row[0]) for plugin in names(row[-1])}
     assert documented == {(plugin, option) for plugin, options in PLUGIN_OPTIONS.items() for option in options}
+
+
+def test_loggers() -> None:
+    files = [file.relative_to(ROOT) for file in (ROOT / "aws_iam_async").rglob("*.py")]
+    loggers = [".".join(f.with_suffix("").parts) for f in files if "getLogger(__name__)" in (ROOT / f).read_text()]
+    documented = {name for row in table("docs/logging.md", "## Loggers") for name in names(row[0])}
+    assert sorted(documented) == sorted(loggers)
 
 
 def test_errors() -> None:
