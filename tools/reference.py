@@ -6,7 +6,7 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth):`~?(?:(?P<path>[\w.]+)\.)?(?P<name>\w+)`")
-_PRIVATE = re.compile(r"_[a-z]\w*")
+_PRIVATE = re.compile(r"_[A-Za-z]\w*")
 
 
 class Reference(griffe.Extension):
