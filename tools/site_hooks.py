@@ -2,7 +2,14 @@
 
 import re
 
+# Browsers break lines within words at these characters.
+_WORD = re.compile(r"[^\s<>]*[-/][^\s<>]*")
+
 
 def on_page_content(html: str, **_: object) -> str:
-    """Mark code without a space, such as an option, so that no line breaks within it."""
-    return re.sub(r"<code>([^\s<]+)</code>", r'<code class="word">\1</code>', html)
+    """Mark words in code, such as ``--iam-host``, so that the stylesheet can keep them on one line."""
+    return re.sub(r"<code>([^<]+)</code>", lambda code: f"<code>{_WORD.sub(_mark, code[1])}</code>", html)
+
+
+def _mark(word: re.Match[str]) -> str:
+    return f'<span class="word">{word[0]}</span>'
