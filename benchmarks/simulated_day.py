@@ -294,17 +294,17 @@ def table() -> list[str]:
     days: dict[str, list[Result]] = {kind: [simulate(kind, outage) for outage in outages] for kind in KINDS}
     names = {"on_use": '`refresh="on_use"`', "background": '`refresh="background"`', "by hand": "by hand"}
     lines: list[tuple[str, Callable[[Result], float]]] = [
-        ("connects", lambda day: day.connects),
+        ("connections", lambda day: day.connects),
         ("that waited for AWS", lambda day: len(day.waits)),
-        ("seconds waited, all together", lambda day: day.waited),
+        ("seconds waited in total", lambda day: day.waited),
         ("that failed", lambda day: len(day.failures)),
         ("credentials requests", lambda day: day.requests),
-        ("of them failed", lambda day: len(day.endpoint.failures)),
+        ("failed credentials requests", lambda day: len(day.endpoint.failures)),
     ]
     rows = [f"| | {' | '.join(names[kind] for kind in KINDS)} |", "| --- | --- | --- | --- |"]
     rows += [f"| {name} | {' | '.join(_spread(map(get, days[kind])) for kind in KINDS)} |" for name, get in lines]
     least, foresight = (_spread(map(count, outages)) for count in (least_requests, least_requests_with_foresight))
-    return [*rows, "", f"Least possible requests: {least}; for someone who foresees the outages: {foresight}."]
+    return [*rows, "", f"Least possible requests: {least}; if outages are known in advance: {foresight}."]
 
 
 def _spread(values: "map[float]") -> str:

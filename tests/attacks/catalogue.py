@@ -105,7 +105,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "offers no TLS, and asks for the password in clear in the same breath",
+    "offers no TLS, and requests the plaintext password at the same time",
     asyncpg=NO_TLS,
     aiomysql=NO_TLS,
     psycopg=NO_TLS,
@@ -114,7 +114,7 @@ def _(victim: Victim, _: Scene) -> None:
     victim.decline_tls(extra=lambda: victim.request("clear"))
 
 
-@attack("strips TLS from what a real server offers", asyncpg=NO_TLS, aiomysql=NO_TLS, psycopg=NO_TLS)
+@attack("removes TLS from the offer of a real server", asyncpg=NO_TLS, aiomysql=NO_TLS, psycopg=NO_TLS)
 def _(victim: Victim, scene: Scene) -> None:
     in_the_middle(victim, scene.emulator.port, _without_tls)
 
@@ -130,7 +130,7 @@ def _without_tls(data: bytes) -> bytes:
 
 
 @attack(
-    "asks for the password in clear where TLS has to begin",
+    "requests the plaintext password instead of starting TLS",
     asyncpg=NO_TLS,
     aiomysql=(MYSQL_GONE, "SSL"),
     psycopg=(LIBPQ, "invalid response to SSL negotiation"),
@@ -141,7 +141,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "claims in plaintext that the client is logged in already",
+    "reports a successful login in plaintext",
     asyncpg=NO_TLS,
     aiomysql=(InsecureTransportError, "more than its greeting"),
     psycopg=(psycopg.errors.ConnectionTimeout, "within 0.5 s"),
@@ -152,7 +152,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "refuses the login in plaintext, to provoke another try",
+    "refuses the login in plaintext, to provoke a retry",
     asyncpg=(ConnectionError, "error response during SSL exchange"),
     aiomysql=(aiomysql.OperationalError, "Access denied"),
     psycopg=(LIBPQ, "error response during SSL exchange"),
@@ -164,7 +164,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "refuses the login in plaintext, in place of its TLS handshake",
+    "refuses the login in plaintext, instead of the TLS handshake",
     asyncpg=(ssl.SSLError, "SSL"),
     aiomysql=(MYSQL_GONE, "SSL"),
     psycopg=(LIBPQ, "SSL error"),
@@ -188,7 +188,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "hangs up when asked for TLS",
+    "closes the connection after the request for TLS",
     asyncpg=(ConnectionError, "closed the connection"),
     aiomysql=(MYSQL_GONE, "Can't connect"),
     psycopg=(LIBPQ, "server closed the connection"),
@@ -199,7 +199,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "hangs up after the client's TLS hello",
+    "closes the connection after the client's TLS hello",
     asyncpg=(ConnectionError, "closed the connection"),
     aiomysql=(MYSQL_GONE, "Can't connect"),
     psycopg=(LIBPQ, "server closed the connection"),
@@ -211,7 +211,7 @@ def _(victim: Victim, _: Scene) -> None:
 
 
 @attack(
-    "breaks the TLS handshake off with an alert",
+    "ends the TLS handshake with an alert",
     asyncpg=(ssl.SSLError, "HANDSHAKE_FAILURE"),
     aiomysql=(MYSQL_GONE, "HANDSHAKE_FAILURE"),
     psycopg=(LIBPQ, "handshake failure"),
@@ -227,20 +227,24 @@ WAITED_MYSQL = (MYSQL_GONE, "within 0.5 s")
 WAITED_LIBPQ = (psycopg.errors.ConnectionTimeout, "within 0.5 s")
 
 
-@attack("never says a word", asyncpg=WAITED, aiomysql=WAITED_MYSQL, psycopg=WAITED_LIBPQ, options=IMPATIENT)
+@attack("sends nothing", asyncpg=WAITED, aiomysql=WAITED_MYSQL, psycopg=WAITED_LIBPQ, options=IMPATIENT)
 def _(victim: Victim, _: Scene) -> None:
     victim.wait()
 
 
 @attack(
-    "agrees to TLS and falls silent", asyncpg=WAITED, aiomysql=WAITED_MYSQL, psycopg=WAITED_LIBPQ, options=IMPATIENT
+    "agrees to TLS and sends nothing more",
+    asyncpg=WAITED,
+    aiomysql=WAITED_MYSQL,
+    psycopg=WAITED_LIBPQ,
+    options=IMPATIENT,
 )
 def _(victim: Victim, _: Scene) -> None:
     victim.agree_on_tls()
 
 
 @attack(
-    "sends its TLS handshake a byte at a time, without end",
+    "sends an endless TLS handshake, one byte at a time",
     asyncpg=WAITED,
     aiomysql=WAITED_MYSQL,
     psycopg=WAITED_LIBPQ,
@@ -255,7 +259,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "falls silent after the TLS handshake",
+    "sends nothing after the TLS handshake",
     asyncpg=WAITED,
     aiomysql=WAITED_MYSQL,
     psycopg=WAITED_LIBPQ,
@@ -298,24 +302,24 @@ def passes_on(title: str, kind: CertificateKind, text: str, libpq: str = "certif
 
 
 MISMATCH = ("Hostname mismatch", "does not match host name")
-passes_on("presents a certificate that has expired", CertificateKind.EXPIRED, "certificate has expired")
+passes_on("presents an expired certificate", CertificateKind.EXPIRED, "certificate has expired")
 passes_on("presents a certificate that is not valid yet", CertificateKind.NOT_YET_VALID, "not yet valid")
 passes_on("presents another endpoint's certificate", CertificateKind.OTHER_HOST, *MISMATCH)
-passes_on(
-    "presents a certificate of an unknown authority with a known name", CertificateKind.UNTRUSTED, "VERIFY_FAILED"
-)
+passes_on("presents a certificate of an untrusted authority", CertificateKind.UNTRUSTED, "VERIFY_FAILED")
 presents("presents a self-signed certificate", Forgery.self_signed, "signed certificate")
 presents(
-    "presents a certificate signed by the holder of a good one", Forgery.signed_by_a_server, "invalid CA certificate"
+    "presents a certificate signed with a valid server certificate",
+    Forgery.signed_by_a_server,
+    "invalid CA certificate",
 )
-presents("presents a certificate for clients", Forgery.for_clients, "unsuitable certificate purpose")
+presents("presents a client certificate", Forgery.for_clients, "unsuitable certificate purpose")
 presents(
-    "presents a certificate for the address that was dialled",
+    "presents a certificate for the dialled address",
     lambda f: f.for_names("127.0.0.1", "localhost"),
     *MISMATCH,
 )
 presents(
-    "presents a certificate for a name that begins like the endpoint's",
+    "presents a certificate for a name that starts with the endpoint's name",
     lambda f: f.for_names(f"{f.host}.evil.example"),
     *MISMATCH,
 )
@@ -323,14 +327,14 @@ for _wildcard in ("*", "*.com", "*.us-east-1.rds.amazonaws.com", "shop*.cluster-
     presents(f"presents a certificate for `{_wildcard}`", methodcaller("for_names", _wildcard), *MISMATCH)
 for _version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
     presents(
-        f"speaks TLS 1.{_version - ssl.TLSVersion.TLSv1} only",
+        f"supports only TLS 1.{_version - ssl.TLSVersion.TLSv1}",
         methodcaller("of_version", _version),
         "PROTOCOL_VERSION",
         "protocol version",
         ssl.SSLError,
     )
 presents(
-    "offers encryption without a certificate",
+    "offers TLS without a certificate",
     Forgery.without_certificate,
     "HANDSHAKE_FAILURE",
     "handshake failure",
@@ -349,7 +353,7 @@ HASH = (InsecureTransportError, "MD5 or SCRAM")
 
 
 @attack(
-    "asks within TLS for a hash (MD5, `mysql_native_password`)",
+    "requests a hash inside TLS (MD5, `mysql_native_password`)",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "mysql_native_password"),
     psycopg=(InsecureTransportError, "requested a hashed password"),
@@ -359,7 +363,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "asks within TLS for a proof (SCRAM, `caching_sha2_password`)",
+    "requests a challenge-response inside TLS (SCRAM, `caching_sha2_password`)",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "caching_sha2_password"),
     psycopg=(InsecureTransportError, "requested SASL authentication"),
@@ -371,7 +375,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "asks within TLS for something else (GSSAPI, PAM's `dialog`)",
+    "requests another method inside TLS (GSSAPI, PAM's `dialog`)",
     asyncpg=(asyncpg.InternalClientError, "gssapi"),
     aiomysql=(InsecureTransportError, "dialog"),
     psycopg=(InsecureTransportError, "requested GSSAPI authentication"),
@@ -381,7 +385,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "asks within TLS for a hash of long ago (`crypt`, MySQL 4.0)",
+    "requests an obsolete hash inside TLS (`crypt`, MySQL 4.0)",
     asyncpg=(asyncpg.InterfaceError, "unsupported authentication method"),
     aiomysql=(InsecureTransportError, "MySQL 4.0"),
     psycopg=(InsecureTransportError, "unknown authentication type"),
@@ -391,7 +395,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "asks for the token, and then for a hash of it",
+    "requests the token, and then a hash of it",
     asyncpg=HASH,
     aiomysql=(InsecureTransportError, "second method"),
     psycopg=(InsecureTransportError, "requested a hashed password"),
@@ -404,7 +408,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "refuses the token with words that suggest plaintext",
+    "refuses the token with a message that suggests plaintext",
     asyncpg=(asyncpg.InvalidAuthorizationSpecificationError, "SSL on"),
     aiomysql=(MYSQL_GONE, "Access denied"),
     psycopg=(LIBPQ, "SSL on"),
@@ -417,7 +421,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "answers the token with nonsense",
+    "answers the token with invalid data",
     asyncpg=(asyncpg.InterfaceError, "unsupported authentication method"),
     aiomysql=(MYSQL_GONE, "Malformed packet"),
     psycopg=(InsecureTransportError, "unknown authentication type"),
@@ -430,7 +434,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "takes the token, sends the client to another server, and hangs up",
+    "accepts the token, redirects the client to another server, and closes the connection",
     asyncpg=(asyncpg.ConnectionDoesNotExistError, "closed in the middle of operation"),
     aiomysql=(MYSQL_GONE, "Lost connection"),
     psycopg=(LIBPQ, "unexpected eof"),
@@ -446,7 +450,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "hangs up when it has the token",
+    "closes the connection after it received the token",
     asyncpg=(asyncpg.ConnectionDoesNotExistError, "closed in the middle of operation"),
     aiomysql=(MYSQL_GONE, "Lost connection"),
     psycopg=(LIBPQ, "unexpected eof"),
@@ -459,7 +463,7 @@ def _(victim: Victim, scene: Scene) -> None:
 
 
 @attack(
-    "announces an enormous message and never ends it",
+    "announces a very large message and does not complete it",
     asyncpg=WAITED,
     aiomysql=(MYSQL_GONE, "bytes are announced"),
     psycopg=(LIBPQ, "invalid authentication request"),

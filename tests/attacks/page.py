@@ -8,15 +8,17 @@ HEAD = """\
 
 <!-- Written by `pytest tests/attacks --write-catalogue`. -->
 
-What a hostile server, or somebody in between, may do to a connect, and what comes of it. Each is a test, run against
-every driver, for a single connect and for a pool, on asyncio and on uvloop; all four end in the same way. Every byte
-that the client sends is written down, and nothing of the token is in it outside TLS: not the token, no sixteen bytes of
-it, no hash of it. A client that is let down does not try again. What this protects from, and what not, is the
-[threat model](threat-model.md).
+This page lists attacks by a hostile server or on the network, and the error that each driver raises. Use it to check
+what your error handling must expect, or to review the security of a login. The [threat model](threat-model.md)
+describes the attackers.
 
-"Seen on the wire" is all that the client said outside of TLS records.
+Each attack is a test with every driver, for a single connection and a pool, on asyncio and on uvloop. All
+combinations end in the same way. The tests record every byte that the client sends. Outside TLS, these bytes contain
+neither the token, nor 16 bytes of it, nor a hash of it. The client does not retry.
 
-| The server | asyncpg raises | aiomysql raises | psycopg raises | Seen on the wire |
+The last column shows the bytes of the client: a request for TLS, TLS records, or nothing.
+
+| The server | asyncpg raises | aiomysql raises | psycopg raises | Sent by the client |
 | --- | --- | --- | --- | --- |
 """
 
@@ -58,7 +60,7 @@ def _row(title: str, outcomes: Outcomes) -> str:
             raise ValueError(f"{title!r} on {driver} comes to several ends: {found}")
         (outcome,) = found
         cells.append(f"`{outcome.error.__name__}`" + (f": {outcome.cause}" if outcome.cause else ""))
-        seen[driver] = outcome.on_the_wire + ("; the token within it" if outcome.token_within_tls else "")
+        seen[driver] = outcome.on_the_wire + ("; the token inside TLS" if outcome.token_within_tls else "")
     cells.append(
         seen["asyncpg"] if len(set(seen.values())) == 1 else "; ".join(f"{name}: {what}" for name, what in seen.items())
     )

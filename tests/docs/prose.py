@@ -31,6 +31,7 @@ PATTERNS = [
     (r"\bwhose\b", "say it with 'of' or 'with'"),
     (r"(^|[.!;:,(\u2013\u2014] ?)who\b(?!.*\?$)", "begin with the noun: the caller, the user"),
     (r"\b(and|or|but|by|for|of|than|that|if|is|to|from|with|when) who\b(?!.*\?$)", "a noun before 'who'"),
+    (r"\b(those|all|each|he|she|they|(any|every|some)(one|body)) who\b", "a noun before 'who'"),
     (r"\bone (may|can|must|should|might|would|could)\b", "you"),
 ]  # fmt: skip
 
@@ -40,6 +41,8 @@ _SECTION = re.compile(
 )
 _ITEM = re.compile(r"^(\*{0,2}[\w.]+(?:, [\w.]+)*)(?: \([^)]*\))?: +")
 _BULLET = re.compile(r"^(?:[-*+]|\d+[.)]) +")
+_ROW = re.compile(r"^\|.*\|$")
+_CELLS = re.compile(r"(?<!\\)\|")
 _DRAWING = re.compile(r"[│├└─▼▲┌┐┘┬►]|^\||\|$|^ *(\+[-=]+)+\+|^[-=~^]{4,}$|^:::|^!\[|^</?\w|^<!--|^>>>|^\.\.\. ")
 _FENCE = re.compile(r"^(```|~~~)")
 _CODE = re.compile(r"(``.+?``|`[^`]+`)", re.DOTALL)
@@ -53,7 +56,7 @@ _WORD = re.compile(r"[^\W_][\w'\u2019./+-]*")
 
 
 class Unit(NamedTuple):
-    """A paragraph, a bullet or an item of a list, on one line."""
+    """A paragraph, a bullet, an item of a list or a cell of a table, on one line."""
 
     line: int
     text: str
@@ -106,6 +109,8 @@ def units(text: str, first_line: int = 1) -> list[Unit]:
         if _FENCE.match(line):
             fence, open_unit = not fence, False
             continue
+        if _ROW.match(line) and not fence:
+            found += [Unit(number, cell.strip()) for cell in _CELLS.split(line) if _WORD.search(cell)]
         if not line or fence or _DRAWING.search(line):
             open_unit = False
             continue

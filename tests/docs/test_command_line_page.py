@@ -39,11 +39,10 @@ socket.getaddrinfo = getaddrinfo
 # What is another each time, and how the page shows it.
 CHANGING = [
     (r"\d+\.\d\d s", "0.00 s"),
-    (r"A([KS])IA[A-Z2-7]{16}", r"A\1IAIOSFODNN7EXAMPLE"),
+    (r"ASIA[A-Z2-7]{16}", "ASIAIOSFODNN7EXAMPLE"),
     (r"#[\w-]{16}", "#..."),
     (r"clock \d s off", "clock 0 s off"),
-    (r"server version \S+", "server version 11.8.6-MariaDB"),
-    (r"(asyncpg|aiomysql) \d[\d.]+", r"\1 0.3.2"),
+    (r"asyncpg \d[\d.]+", "asyncpg 0.32.0"),
     (r"until \d{4}-\d\d-\d\d", "until 3000-01-01"),
     (r"\s+", " "),  # widths change with all that
 ]
@@ -80,8 +79,8 @@ async def test_what_is_shown_is_what_is_printed(command: Block, output: Block, w
     assert process.returncode == (1 if "failed" in output.text else 0)
 
 
-def test_outputs_are_shown() -> None:
-    assert len(SHOWN) == 2
+def test_an_output_is_shown() -> None:
+    assert len(SHOWN) == 1
 
 
 def names(heading: str) -> list[str]:

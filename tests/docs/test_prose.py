@@ -8,7 +8,8 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.docs.prose import Fault, faults_of_file, faults_of_sentence, sentences, texts_of_python, units
 
-PATHS = ["aws_iam_async/**/*.py"]  # patterns below the root; pages in Markdown can be added
+# Patterns below the root.
+PATHS = ["aws_iam_async/**/*.py", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md"]
 MOST_SHOWN = 40
 
 
@@ -50,6 +51,8 @@ LONG = " ".join(["word"] * 31) + "."
         ("Who waits gets a token.", "Who"),
         ("Given to the first, who waits.", ", who"),
         ("It is up to who asks.", "to who"),
+        ("The error of those who wait.", "those who"),
+        ("Everyone who waits gets a copy.", "Everyone who"),
         ("One may pass a session.", "One may"),
         (LONG, "word"),
     ],
@@ -101,6 +104,7 @@ def test_units_of_a_docstring() -> None:
     - second bullet
 
     | a | table |
+    | --- | --- |
     Example:
         code = somebody
     Args:
@@ -126,6 +130,8 @@ def test_units_of_a_docstring() -> None:
         "A paragraph of two lines:",
         "first bullet goes on",
         "second bullet",
+        "a",
+        "table",
         "The first, on two lines.",
         "The rest.",
         "Its kind.",
