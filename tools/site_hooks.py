@@ -4,6 +4,7 @@ import re
 
 # Browsers break lines within words at these characters.
 _WORD = re.compile(r"[^\s<>]*[-/][^\s<>]*")
+_LONGEST = 36  # characters: hosts and DSNs would make a column wider than a phone
 
 
 def on_page_content(html: str, **_: object) -> str:
@@ -12,4 +13,4 @@ def on_page_content(html: str, **_: object) -> str:
 
 
 def _mark(word: re.Match[str]) -> str:
-    return f'<span class="word">{word[0]}</span>'
+    return f'<span class="word">{word[0]}</span>' if len(word[0]) <= _LONGEST else word[0]
