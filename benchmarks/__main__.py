@@ -1,4 +1,4 @@
-"""Measure everything, print one table, and write it into the docs: ``make bench``.
+"""Measure everything, print the tables, and write them into the docs: ``make bench``.
 
 ``make bench LINES="warm_connect signature"`` measures some lines and writes nothing.
 """
@@ -12,8 +12,9 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import bars
+from benchmarks import bars, summary
 from benchmarks.line import Line
+from benchmarks.summary import short
 
 LINES = (
     "warm_connect",
@@ -32,8 +33,8 @@ LINES = (
 DOCS = Path(__file__).parent.parent / "docs"
 RESULTS = DOCS / "benchmarks.json"
 PLOT = DOCS / "benchmarks.svg"
-PAGE = DOCS / "benchmarks.md"
-MARK = "<!-- `make bench` writes what follows. -->\n"
+SUMMARY, PAGE = DOCS / "benchmarks.md", DOCS / "benchmarks-figures.md"
+MARK, END = "<!-- `make bench` writes what follows. -->\n", "<!-- The end of that. -->\n"
 
 
 def main() -> None:
@@ -59,7 +60,7 @@ def table(lines: list[Line]) -> Iterator[str]:
         yield "| | median | 10 % | 90 % |"
         yield "| --- | ---: | ---: | ---: |"
         for subject, spread in line.subjects.items():
-            yield f"| {subject} | {_short(spread.median)} | {_short(spread.low)} | {_short(spread.high)} |"
+            yield f"| {subject} | {short(spread.median)} | {short(spread.low)} | {short(spread.high)} |"
         if line.targets or line.counts:
             yield ""
         for claim, count in line.counts.items():
@@ -76,17 +77,19 @@ def write(lines: list[Line]) -> None:
     figures = {"run": run, "lines": [dataclasses.asdict(line) for line in lines]}
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     PLOT.write_text(bars.draw(lines), encoding="utf-8")
-    words, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     busy = f"CPython {run['python']}, {run['machine']}, {processors} processors; load average {load:.0f}.\n"
     if load > processors:
         busy += (
             "\n**The load was higher than the number of processors, so all wall-clock times here are far too long.**\n"
         )
-    PAGE.write_text("\n".join([words + mark, busy, *table(lines), ""]), encoding="utf-8")
+    _replace(SUMMARY, ["", *summary.table(lines), "", f"Measured on {busy}"])
+    _replace(PAGE, ["", busy, *table(lines), ""])
 
 
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
+def _replace(page: Path, rows: list[str]) -> None:
+    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK)
+    _, end, after = rest.partition(END)
+    page.write_text(before + mark + "\n".join([*rows, ""]) + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

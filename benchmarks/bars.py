@@ -1,12 +1,12 @@
-"""Bars for what was measured, as SVG without any library."""
+"""Bars for what was measured, as SVG without any library. Their units are pixels of a phone."""
 
 from html import escape
 
 from benchmarks.line import Line, Spread
+from benchmarks.svg import drawing
 
-WIDTH, LEFT, ROW, HEAD = 720, 250, 20, 34
-LENGTH = WIDTH - LEFT - 90
-OURS, OTHERS, WHISKER = "#2c7a4b", "#8a94a0", "#333"
+WIDTH, LEFT, ROW, HEAD = 380, 8, 34, 48
+LENGTH = 300
 
 
 def draw(lines: list[Line]) -> str:
@@ -17,26 +17,25 @@ def draw(lines: list[Line]) -> str:
     parts: list[str] = []
     top = 0.0
     for line in lines:
-        parts.append(f'<text x="8" y="{top + 22}" font-weight="bold">{escape(f"{line.name}, {line.unit}")}</text>')
+        parts.append(f'<text x="{LEFT}" y="{top + 24}" class="title">{escape(line.name)}</text>')
+        parts.append(f'<text x="{LEFT}" y="{top + 40}">{escape(line.unit)}</text>')
         longest = max(spread.median for spread in line.subjects.values()) or 1
         top += HEAD
         for subject, spread in line.subjects.items():
             parts += _bar(top, subject, spread, longest)
             top += ROW
-    box = f'viewBox="0 0 {WIDTH} {top + 10:.0f}" font-family="sans-serif" font-size="12" fill="#333"'
-    ground = f'<rect width="{WIDTH}" height="{top + 10:.0f}" fill="#fff"/>'
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {box}>', ground, *parts, "</svg>"]) + "\n"
+    return drawing(WIDTH, round(top + 10), parts)
 
 
 def _bar(top: float, subject: str, spread: Spread, longest: float) -> list[str]:
     def x(value: float) -> float:
-        return LEFT + LENGTH * min(max(value, 0) / longest, 1.1)
+        return LEFT + LENGTH * min(max(value, 0) / longest, 1.05)
 
-    colour = OURS if subject.startswith("this package") else OTHERS
-    middle = top + ROW / 2
+    colour = "ours" if subject.startswith("this package") else "others"
+    middle = top + 25
     return [
-        f'<text x="{LEFT - 8}" y="{middle + 4}" text-anchor="end">{escape(subject)}</text>',
-        f'<rect x="{LEFT}" y="{top + 3}" width="{x(spread.median) - LEFT:.1f}" height="{ROW - 6}" fill="{colour}"/>',
-        f'<line x1="{x(spread.low):.1f}" x2="{x(spread.high):.1f}" y1="{middle}" y2="{middle}" stroke="{WHISKER}"/>',
-        f'<text x="{max(x(spread.median), x(spread.high)) + 6:.1f}" y="{middle + 4}">{spread.median:,.4g}</text>',
+        f'<text x="{LEFT}" y="{top + 13}">{escape(subject)}</text>',
+        f'<rect x="{LEFT}" y="{top + 18}" width="{x(spread.median) - LEFT:.1f}" height="14" class="{colour}"/>',
+        f'<line x1="{x(spread.low):.1f}" x2="{x(spread.high):.1f}" y1="{middle}" y2="{middle}" class="rule"/>',
+        f'<text x="{max(x(spread.median), x(spread.high)) + 5:.1f}" y="{middle + 4}">{spread.median:,.4g}</text>',
     ]

@@ -22,7 +22,7 @@ def measure() -> list[Line]:
         ours = [waits[f'this package, "{mode}"'] for mode in MODES]
         targets = [Target(mode, count, limit) for mode, count, limit in zip(MODES, ours, limits, strict=True)]
         subjects = {name: Spread(count, count, count) for name, count in waits.items()}
-        lines.append(Line(f"a connect every {every} s for a day", "connects that waited", subjects, targets))
+        lines.append(Line(f"a connection every {every} s for a day", "connects that waited", subjects, targets))
     return lines
 
 

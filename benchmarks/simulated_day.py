@@ -268,11 +268,11 @@ def main() -> None:
 
 
 def curves() -> str:
-    """Return a drawing of one day: connects that waited or failed, and questions to the endpoint."""
+    """Return a drawing of one day: connections that waited or failed, and requests to the endpoint."""
     days = {kind: simulate(kind, OUTAGES_DRAWN) for kind in KINDS}
     panels: dict[str, day_curves.Curves] = {
-        "Connects that waited for AWS or failed, so far": {kind: _troubled(day) for kind, day in days.items()},
-        "Requests to the credentials endpoint, so far": {
+        "Connections that waited or failed, so far": {kind: _troubled(day) for kind, day in days.items()},
+        "Requests to AWS for credentials, so far": {
             kind: sorted([*day.endpoint.successes, *day.endpoint.failures]) for kind, day in days.items()
         },
     }

@@ -19,7 +19,7 @@ async def pictures(address: str, width: int, scheme: str) -> dict[str, bytes]:
     async with browser() as tab:
         for path in page_paths():
             await tab.open(address + path, width=width, scheme=scheme)
-            taken[path.strip("/") or "index"] = await tab.picture()
+            taken[path.strip("/").replace("/", "-") or "index"] = await tab.picture()
     return taken
 
 

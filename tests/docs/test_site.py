@@ -1,12 +1,16 @@
 """The site can be built, and needs no other host to be read."""
 
+import html
+import inspect
 import re
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
 import aws_iam_async
 from tests.docs.built_site import page_paths
+from aws_iam_async import testing
 from tests.docs.pages import ROOT, SITE
 
 # Whatever a browser fetches by itself; a link that a reader may follow is another matter.
@@ -36,6 +40,25 @@ def test_the_reference_shows_what_the_docstrings_say(site: Path) -> None:
     words = re.sub(r"<[^>]*>", " ", reference).split()
     # Once in a signature at least (with a colon), and once where it is explained.
     assert [name for name in aws_iam_async.Statistics.__annotations__ if name not in words] == []
+
+
+def text_of(page: Path) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", page.read_text()))
+
+
+@pytest.mark.parametrize("name", ["reference", "reference-errors", "reference-testing"])
+def test_the_reference_has_no_roles_and_no_private_names(site: Path, name: str) -> None:
+    text = text_of(site / name / "index.html")
+    assert re.findall(r":(?:class|func|meth|attr|mod|exc|data):.*", text) == []
+    assert re.findall(r"(?<![\w.])_[A-Za-z]\w*", text) == []
+
+
+def test_the_reference_has_every_member_of_an_enumeration(site: Path) -> None:
+    text = text_of(site / "reference-testing/index.html")
+    kinds = [kind for name in testing.__all__ if inspect.isclass(kind := getattr(testing, name))]
+    members = [member for kind in kinds if issubclass(kind, Enum) for member in kind]
+    assert members
+    assert [member for member in members if f"{member.name} = '{member.value}'" not in text] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])

@@ -8,6 +8,7 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async import AwsIamError, ConfigurationError, PluginManager
+from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.iam import IamPlugin
 from tests.docs.pages import ROOT, table
 
@@ -16,18 +17,29 @@ def names(cell: str) -> list[str]:
     return cell.split("`")[1::2]
 
 
-@pytest.mark.parametrize(
-    ("page", "heading"), [("README.md", "## Options"), ("docs/connecting.md", "## Options of the `iam` plugin")]
-)
-def test_options(page: str, heading: str) -> None:
-    documented = [name for row in table(page, heading) for name in names(row[0])]
-    assert sorted(documented) == sorted(IamPlugin.option_names)
+def test_options_of_the_iam_plugin() -> None:
+    rows = table("docs/connecting.md", "## Options of the `iam` plugin")
+    assert sorted(name for row in rows for name in names(row[0])) == sorted(IamPlugin.option_names)
+
+
+def test_options_of_all_plugins() -> None:
+    rows = table("docs/reference-options.md", "## Options of the plugins")
+    documented = {(plugin, option) for row in rows for option in names(row[0]) for plugin in names(row[-1])}
+    assert documented == {(plugin, option) for plugin, options in PLUGIN_OPTIONS.items() for option in options}
+
+
+def test_loggers() -> None:
+    files = [file.relative_to(ROOT) for file in (ROOT / "aws_iam_async").rglob("*.py")]
+    loggers = [".".join(f.with_suffix("").parts) for f in files if "getLogger(__name__)" in (ROOT / f).read_text()]
+    documented = {name for row in table("docs/logging.md", "## Loggers") for name in names(row[0])}
+    assert sorted(documented) == sorted(loggers)
 
 
 def test_errors() -> None:
     exported = [getattr(aws_iam_async, name) for name in aws_iam_async.__all__]
     errors = [value.__name__ for value in exported if isinstance(value, type) and issubclass(value, AwsIamError)]
-    documented = [name for row in table("README.md", "## Errors") for name in names(row[0])]
+    rows = table("docs/reference-errors.md", "## Which error means what")
+    documented = [name for row in rows for name in names(row[0])]
     assert sorted(documented) == sorted(errors)
 
 
@@ -40,7 +52,7 @@ def test_the_reference_holds_everything_public(name: str) -> None:
 
 def foreign_names() -> list[tuple[str, str]]:
     """The options' names in the wrappers, each with its name here."""
-    rows = table("docs/migrating.md", "## Names")
+    rows = table("docs/migrating.md", "## Names of the AWS wrappers")
     pairs = [(name, names(row[-1])[0]) for row in rows for cell in row[:-1] for name in names(cell)]
     return [(foreign, own) for foreign, own in pairs if own in IamPlugin.option_names and foreign[0].islower()]
 
