@@ -203,3 +203,13 @@ def source_silent(profile: str | None) -> Advice:
         "--timeout if it is only slow.",
         "aws sts get-caller-identity" + (f" --profile {shlex.quote(profile)}" if profile else ""),
     )
+
+
+def wrong_server(role: str, wanted: str) -> Advice:
+    """The server has another role than the options want."""
+    return Advice(
+        "wrong-server",
+        f"The host leads to a {role}, so every connection with role={wanted} waits for another server. Use the {wanted} "
+        "endpoint, or wait for the end of a failover: its names change late.",
+        certain=True,
+    )
