@@ -38,7 +38,7 @@ async def test_one_statement_of_psycopg_fails(emulator: Emulator) -> None:
         async with pool.connection() as connection:
             await connection.execute(READ)
 
-    size = {"min_size": 2, "max_size": 2, "prepare_threshold": 0}
+    size: dict[str, Any] = {"min_size": 2, "max_size": 2, "prepare_threshold": 0}
     async with (
         PluginManager([SchemaMigrationPlugin(), "iam"]) as manager,
         manager.create_pool(dsn(emulator), driver="psycopg", **size) as pool,
@@ -55,7 +55,7 @@ async def test_one_statement_of_psycopg_fails(emulator: Emulator) -> None:
 
 
 async def test_several_that_fail_replace_the_connections_once(emulator: Emulator) -> None:
-    size = {"min_size": 2, "max_size": 2, "prepare_threshold": 0}
+    size: dict[str, Any] = {"min_size": 2, "max_size": 2, "prepare_threshold": 0}
     async with (
         PluginManager([SchemaMigrationPlugin(), "iam"]) as manager,
         manager.create_pool(dsn(emulator), driver="psycopg", **size) as pool,
