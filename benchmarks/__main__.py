@@ -26,6 +26,8 @@ LINES = (
     "tls_connect",
     "pool_fill",
     "hand_over",
+    "role",
+    "failover",
     "refresh_stalls",
     "memory",
 )
