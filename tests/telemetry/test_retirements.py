@@ -7,7 +7,11 @@ import pytest
 from aws_iam_async import ConnectNext, ConnectRequest, PluginManager
 from tests.telemetry.conftest import Rds, Telemetry
 
-FAILURES = {"asyncpg": {"timeout": 1.0}, "aiomysql": {"connect_timeout": 1.0}, "psycopg": {"connect_timeout": 1.0}}
+LIMITS: dict[str, dict[str, Any]] = {
+    "asyncpg": {"timeout": 1.0},
+    "aiomysql": {"connect_timeout": 1.0},
+    "psycopg": {"connect_timeout": 1.0},
+}
 
 
 class Distrust:
@@ -50,7 +54,7 @@ async def test_replaced_connections_are_counted(rds: Rds, telemetry: Telemetry) 
 async def test_a_server_with_another_role_is_a_failure(rds: Rds, telemetry: Telemetry) -> None:
     async with PluginManager("otel,role,iam") as manager:
         with pytest.raises(Exception, match="within 1 s") as raised:
-            await manager.connect(rds.dsn, role="reader", **rds.options, **FAILURES[rds.driver])
+            await manager.connect(rds.dsn, role="reader", **rds.options, **LIMITS[rds.driver])
         refused = manager.statistics().wrong_servers
     assert "is a writer, not a reader" in "".join(raised.value.__notes__)
     counts = {attributes["error.type"]: n for attributes, n in telemetry.counts("aws_iam_async.connection.failures")}
