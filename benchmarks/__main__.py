@@ -27,6 +27,8 @@ LINES = (
     "tls_connect",
     "pool_fill",
     "hand_over",
+    "role",
+    "failover",
     "refresh_stalls",
     "memory",
 )

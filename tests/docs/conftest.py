@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aws_iam_async.testing import Account, Emulator, MariadbServer, PostgresServer
+from aws_iam_async.testing import Account, Emulator, MariadbServer, PostgresCluster
+from aws_iam_async.testing.servers import Upstream
 from tests.cli.doctor.sts_double import serving
 from tests.docs.built_site import build
 from tests.secrets_manager.conftest import PasswordPostgres
@@ -19,6 +20,7 @@ CLUSTER = "shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com"
 READERS = "shop.cluster-ro-c9akciq32.us-east-1.rds.amazonaws.com"
 PROXY = "shop.proxy-c9akciq32.us-east-1.rds.amazonaws.com"
 MYSQL = "shop.c9akciq32.us-east-1.rds.amazonaws.com"
+INSTANCES = [f"shop-{number}.c9akciq32.us-east-1.rds.amazonaws.com" for number in (1, 2)]
 DSQL = "foo0bar1baz2quux3quuux4abc.dsql.us-east-1.on.aws"
 WITH_PASSWORD = "shop.cluster-c9akciq32.eu-west-1.rds.amazonaws.com"
 PASSWORD = "correct horse, battery=staple"
@@ -121,7 +123,7 @@ def world() -> Iterator[World]:
     with ExitStack() as stack:
         sts = stack.enter_context(serving())
         sts.role_key = account.create_access_key(session=True)
-        postgres = stack.enter_context(PostgresServer())
+        postgres = stack.enter_context(PostgresCluster())
         mariadb = stack.enter_context(MariadbServer())
         for server in (postgres, mariadb):
             for user in ("app", "report"):
@@ -131,7 +133,7 @@ def world() -> Iterator[World]:
         postgres.create_user("admin")
         postgres.execute("GRANT CREATE ON SCHEMA public TO admin")
 
-        def emulator(server: PostgresServer | MariadbServer, host: str, port: int | None) -> Emulator:
+        def emulator(server: Upstream | MariadbServer, host: str, port: int | None) -> Emulator:
             return stack.enter_context(Emulator(server, host=host, account=account, signed_port=port))
 
         with_password = stack.enter_context(PasswordPostgres(WITH_PASSWORD))
@@ -141,13 +143,15 @@ def world() -> Iterator[World]:
         url = stack.enter_context(secret_stores())
         variables = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": url, "VAULT_ADDR": url, "VAULT_TOKEN": "hvs.made-up"}
         variables["AWS_ENDPOINT_URL_STS"] = sts.url
-        cluster, readers = emulator(postgres, CLUSTER, 5432), emulator(postgres, READERS, 5432)
-        mysql, proxy = emulator(mariadb, MYSQL, 3306), emulator(postgres, PROXY, 5432)
-        dsql = emulator(postgres, DSQL, None)
+        cluster, readers = emulator(postgres.writer, CLUSTER, 5432), emulator(postgres.reader, READERS, 5432)
+        instances = emulator(postgres.writer, INSTANCES[0], 5432), emulator(postgres.reader, INSTANCES[1], 5432)
+        mysql, proxy = emulator(mariadb, MYSQL, 3306), emulator(postgres.writer, PROXY, 5432)
+        dsql = emulator(postgres.writer, DSQL, None)
         yield World(
             {
                 f"{CLUSTER}:5432": cluster,
                 f"{READERS}:5432": readers,
+                **{f"{host}:5432": instance for host, instance in zip(INSTANCES, instances, strict=True)},
                 f"{PROXY}:5432": proxy,
                 f"{MYSQL}:3306": mysql,
                 # An address, an alias and a tunnel of the docs.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import aws_iam_async
-from tests.docs.built_site import page_paths
 from aws_iam_async import testing
+from tests.docs.built_site import page_paths
 from tests.docs.pages import ROOT, SITE
 
 # Whatever a browser fetches by itself; a link that a reader may follow is another matter.

@@ -46,7 +46,7 @@ class ToyDriver:
     def timeout_error(self, request, seconds):
         return TimeoutError()
 
-    async def create_pool(self, request, options, connect):
+    async def create_pool(self, request, options, connect, watch):
         return [await connect()]
 
     async def close(self, connection, *, failed):

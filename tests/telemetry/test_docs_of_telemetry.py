@@ -5,6 +5,7 @@ import pytest
 from aws_iam_async import PluginManager
 from tests.docs.pages import table
 from tests.telemetry.conftest import Rds, Telemetry
+from tests.telemetry.test_retirements import Distrust, fail
 
 
 def names(heading: str) -> set[str]:
@@ -12,9 +13,9 @@ def names(heading: str) -> set[str]:
 
 
 async def test_metrics_and_attributes_are_documented(rds: Rds, telemetry: Telemetry) -> None:
-    async with PluginManager("otel,iam") as manager:
-        async with manager.connect(rds.dsn, **rds.options):
-            pass
+    async with PluginManager(["otel", Distrust(), "iam"]) as manager:
+        async with manager.create_pool(rds.dsn, **rds.options, **rds.sizes(1, 1)) as pool:
+            await fail(rds, pool)
         rds.emulator.faults.reject_next(2)
         with pytest.raises(rds.refusal):
             await manager.connect(rds.dsn, **rds.options)

@@ -205,3 +205,13 @@ def source_silent(profile: str | None) -> Advice:
         "--timeout if it is only slow.",
         f"aws sts get-caller-identity{profile_flag(profile)}",
     )
+
+
+def wrong_server(role: str, wanted: str) -> Advice:
+    """The server has another role than the options want."""
+    return Advice(
+        "wrong-server",
+        f"The host leads to a {role}, so every connection with role={wanted} waits for another server. Use the "
+        f"{wanted} endpoint, or wait for the end of a failover: its names change late.",
+        certain=True,
+    )

@@ -33,6 +33,7 @@ STEPS = (
     Step("tcp", steps.check_tcp, ("dns",)),
     Step("tls", steps.check_tls, ("tcp", "region")),
     Step("login", steps.check_login, ("token", "tls")),
+    Step("server", steps.check_server, ("login",)),
     Step("query", steps.check_query, ("login",)),
 )
 # By plugin: the steps that its logins do not have. With a secret there is no endpoint to sign for, and no token.

@@ -30,6 +30,8 @@ from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.options import OptionsReader
 from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins.iam import login_for, resolve_endpoint
+from aws_iam_async.plugins.protocol import ConnectNext
+from aws_iam_async.plugins.role import role_for
 from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin, secret_key, secured, with_login
 from aws_iam_async.tls import contexts
 from aws_iam_async.tokens.service import default_service
@@ -76,7 +78,8 @@ async def check_options(findings: Findings) -> Passed:
     if len(hosts) > 1 and "host" not in target.options:
         raise StepFailedError(f"the DSN names {len(hosts)} hosts", advice_setup.SEVERAL_HOSTS)
     keywords = {name: value for name, value in target.options.items() if name != "driver"}
-    reader = OptionsReader(drivers.loaded(findings.driver), target.plugin, PLUGIN_OPTIONS[target.plugin], {})
+    names = PLUGIN_OPTIONS[target.plugin] | RoleIgnored.option_names
+    reader = OptionsReader(drivers.loaded(findings.driver), target.plugin, names, {})
     request = reader.read(target.dsn, keywords, pool=False).request
     if not request.user and target.plugin == "iam":
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
@@ -378,12 +381,21 @@ async def _presented_chain(findings: Findings) -> tuple[Certificate, ...]:
         return ()
 
 
+class RoleIgnored:
+    """A plugin that knows the options of plugin ``role``. With that plugin, a login would wait for another server."""
+
+    option_names = PLUGIN_OPTIONS["role"]
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        return await call_next(request)
+
+
 async def check_login(findings: Findings) -> Passed:
     """Log in with ``connect()`` itself, and stay connected for the query."""
     target = findings.target
     options = {**target.options, drivers.loaded(findings.driver).time_limit: target.timeout}
     try:
-        findings.connection = await aws_iam_async.connect(target.dsn, plugins=target.plugin, **options)
+        findings.connection = await aws_iam_async.connect(target.dsn, plugins=[RoleIgnored(), target.plugin], **options)
     except Exception as error:
         causes = likely_causes(login_refusal(findings.driver, error), findings, str(error))
         # Without the notes of the library, which say less than the advice.
@@ -405,6 +417,22 @@ async def _close_connection(findings: Findings) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(findings.target.timeout):
             await drivers.loaded(findings.driver).close(findings.connection, failed=False)
+
+
+async def check_server(findings: Findings) -> Passed:
+    """Find out whether the server takes writes, and compare with the role in the options."""
+    request = findings.request
+    wanted = role_for(request) if request.options.get("role") is not None else None
+    if request.server_role is None:
+        return Passed(f"driver {findings.driver} cannot tell the role of a server")
+    try:
+        async with asyncio.timeout(findings.target.timeout):
+            role = await request.server_role(findings.connection)
+    except Exception as error:  # noqa: BLE001 - of any driver; the login works
+        return Passed(f"the role is unknown: {_server_message(error)}")
+    if wanted not in {None, role}:
+        raise StepFailedError(f"{role}, not a {wanted}", advice_setup.wrong_server(role, str(wanted)))
+    return Passed(role)
 
 
 async def check_query(findings: Findings) -> Passed:

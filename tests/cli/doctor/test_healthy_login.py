@@ -7,7 +7,7 @@ from tests.cli.doctor.conftest import Doctor
 from tests.cli.doctor.sts_double import ROLE, Sts
 
 STEPS = ["driver", "options", "endpoint", "region", "credentials", "identity"]
-STEPS += ["token", "dns", "tcp", "tls", "login", "query"]
+STEPS += ["token", "dns", "tcp", "tls", "login", "server", "query"]
 
 
 def test_every_step_passes_and_takes_its_time(doctor: Doctor, endpoint: Emulator, sts: Sts) -> None:
@@ -36,6 +36,7 @@ def test_each_step_says_what_it_found(doctor: Doctor, postgresql: Emulator, sts:
         "tcp": f"127.0.0.1:{postgresql.port} accepts connections",
         "tls": f"TLSv1.3, verified as {postgresql.host}, until ",
         "login": "as app",
+        "server": "writer",
         "query": "app on PostgreSQL ",
     }
     details = {step: report.detail(step)[: len(text)] for step, text in expected.items()}

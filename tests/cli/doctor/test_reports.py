@@ -94,7 +94,7 @@ def test_a_wrong_option_is_answered_with_one_sentence(doctor: Doctor, dsn: str, 
 
 def test_steps_that_were_skipped_are_named_if_later_ones_ran(doctor: Doctor, rds_postgres: Emulator) -> None:
     shown = doctor.run(*doctor.arguments(rds_postgres), "--no-sts").stdout
-    assert "\nnot reached: identity, token, login, query\n" in shown
+    assert "\nnot reached: identity, token, login, server, query\n" in shown
     assert shown.splitlines()[-1].startswith("Failed: credentials. Most likely: no credentials. There are no AWS")
 
 

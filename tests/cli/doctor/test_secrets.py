@@ -23,7 +23,7 @@ __all__ = ["database", "mariadb_server", "moto", "postgres_server", "store"]
 
 PASSWORD = "hunter2-hunter2"
 Check = Callable[..., Report]
-STEPS = ["driver", "options", "credentials", "secret", "dns", "tcp", "tls", "login", "query"]
+STEPS = ["driver", "options", "credentials", "secret", "dns", "tcp", "tls", "login", "server", "query"]
 
 
 @pytest.fixture
