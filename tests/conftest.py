@@ -1,10 +1,6 @@
-"""For every test: nothing blocks the main thread's event loop, and no registered plugin outlives its test.
-
-Servers of PostgreSQL begin with a copy of the data that the first of them has created.
-"""
+"""For every test: nothing blocks the main thread's event loop, and no registered plugin outlives its test."""
 
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +11,7 @@ from blockbuster import BlockBuster
 from hypothesis import settings
 
 from aws_iam_async.plugins import registry
-from aws_iam_async.testing import PostgresServer
+from tests.initdb import copy_data
 
 # No deadline: machines that test are busy. And where a change is judged, the same cases each time: the search for new
 # ones is for the runs of those who can look into what it finds.
@@ -71,30 +67,9 @@ def _registrations_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _initdb_runs_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Copy what initdb has created: it takes more than a second of CPU time, and it is the same for all servers."""
+def initdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory with which each server of PostgreSQL begins."""
     base = tmp_path_factory.getbasetemp()
     created = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "initdb"
-    initialise = PostgresServer.initialise
-
-    def copy(source: Path, target: Path) -> None:
-        # The data belong to the account of the server, which must not change.
-        subprocess.run(["cp", "-a", source, target], check=True)
-
-    def initialise_or_copy(server: PostgresServer) -> None:
-        data = server.directory / "data"
-        if created.exists():
-            server.binaries = server.find_binaries()
-            copy(created, data)
-            return
-        initialise(server)
-        own = base / "initdb-own"
-        copy(data, own)
-        try:
-            own.rename(created)
-        except OSError:  # another process was faster
-            subprocess.run(["rm", "-r", own], check=True)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PostgresServer, "initialise", initialise_or_copy)
-        yield
+    copy_data(str(created))
+    return created

@@ -46,7 +46,7 @@ class Environment:
     def link(self, distribution: Distribution) -> None:
         """Let what was installed in another environment be installed here as well."""
         for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
-            (self.packages / name).symlink_to(distribution.locate_file(name))
+            (self.packages / name).symlink_to(Path(str(distribution.locate_file(name))))
 
 
 def required(found: dict[str, Distribution], requirement: Requirement) -> set[str]:
