@@ -1,5 +1,6 @@
 """For every test: nothing blocks the main thread's event loop, and no registered plugin outlives its test."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the long ones where several processes share the tests, or all would wait for the last of them."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave the thousands of tests alone: many of them have it look at all objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
