@@ -30,8 +30,9 @@ types: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir $(VENV)/site
 
+# Tests start hundreds of programs, which would compile the package each if Python were told not to keep what it compiles.
 unit: $(STAMP) programs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # What others bring is installed beside the project, so that nothing of it gets into the tests.
 bench: $(BENCH)/.installed

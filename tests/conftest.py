@@ -1,8 +1,10 @@
 """For every test: nothing blocks the main thread's event loop, and no registered plugin outlives its test."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from blockbuster import BlockBuster
 from hypothesis import settings
 
 from aws_iam_async.plugins import registry
+from tests.initdb import copy_data
 
 # No deadline: machines that test are busy. And where a change is judged, the same cases each time: the search for new
 # ones is for the runs of those who can look into what it finds.
@@ -25,6 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the long ones where several processes share the tests, or all would wait for the last of them."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave the thousands of tests alone: many of them have it look at all objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
@@ -62,3 +71,12 @@ def blockbuster() -> Iterator[BlockBuster]:
 def _registrations_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry belongs to the process, has no public way to remove a plugin, and is listed in error messages."""
     monkeypatch.setattr(registry, "registered", dict(registry.registered))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def initdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory with which each server of PostgreSQL begins."""
+    base = tmp_path_factory.getbasetemp()
+    created = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "initdb"
+    copy_data(str(created))
+    return created

@@ -15,6 +15,8 @@ from typing import IO
 import pytest
 
 TIMEOUT = 120.0
+# A test run in the background has SIGINT ignored, and children inherit that.
+INTERRUPTIBLE = "signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
 @dataclass
@@ -23,9 +25,11 @@ class Program:
 
     Attributes:
         directory: For temporary files. Every user may read it, since servers that root starts run as ``nobody``.
+        copy_data: A preparation with which servers of PostgreSQL begin with a copy of data, see ``tests/initdb.py``.
     """
 
     directory: Path
+    copy_data: str
 
     def run(
         self, *arguments: str, preparation: str | None = None, environment: dict[str, str] | None = None
@@ -50,8 +54,7 @@ class Program:
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start it, and see to it that it ends in time."""
         process = subprocess.Popen(
-            # A test run in the background has SIGINT ignored, and children inherit that.
-            self._command("import signal; signal.signal(signal.SIGINT, signal.default_int_handler)", arguments),
+            self._command(f"{self.copy_data}; import signal; {INTERRUPTIBLE}", arguments),
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -93,9 +96,9 @@ def lines_until(stream: IO[str] | None, start: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
+def program(initdb: Path) -> Iterator[Program]:
     # Not below pytest's own folder, which other users may not read.
     directory = Path(tempfile.mkdtemp(prefix="cli-"))
     directory.chmod(0o755)
-    yield Program(directory)
+    yield Program(directory, f"from tests.initdb import copy_data; copy_data({str(initdb)!r})")
     shutil.rmtree(directory)

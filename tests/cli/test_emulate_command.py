@@ -164,7 +164,7 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(program: Program) -> None
 
 
 def test_a_command_that_does_not_exist_is_named(program: Program) -> None:
-    done = program.run("emulate", "--", "/no/such/program")
+    done = program.run("emulate", "--", "/no/such/program", preparation=program.copy_data)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "aws-iam-async emulate: '/no/such/program' cannot be run: No such file or directory\n"
     assert program.left_behind() == []
@@ -193,22 +193,23 @@ async def test_variables_are_written_to_a_file_for_its_owner_alone(
 def test_a_file_of_others_is_not_replaced(program: Program, tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("SETTING=of the user\n")
-    done = program.run("emulate", "--env-file", str(file), "--", "true")
+    done = program.run("emulate", "--env-file", str(file), "--", "true", preparation=program.copy_data)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"aws-iam-async emulate: {file} exists, and is not a file of this command.")
     assert file.read_text() == "SETTING=of the user\n"
-    done = program.run("emulate", "--env-file", str(tmp_path / "none" / "x"), "--", "true")
+    nowhere = str(tmp_path / "none" / "x")
+    done = program.run("emulate", "--env-file", nowhere, "--", "true", preparation=program.copy_data)
     assert "cannot be written: No such file or directory" in done.stderr
 
 
 def test_ports_are_those_that_were_asked_for(program: Program) -> None:
     port = random.randrange(20_000, 30_000)  # below those that the system gives to others
     with socket.create_server(("127.0.0.1", port)):
-        done = program.run("emulate", "--port", str(port), "--", "true")
+        done = program.run("emulate", "--port", str(port), "--", "true", preparation=program.copy_data)
         assert done.returncode == 1
         assert "Address already in use" in done.stderr
-    script = "echo $POSTGRESQL_DSN"
-    done = program.run("emulate", "--port", str(port), "--signed-port", "5432", "--", "sh", "-c", script)
+    command = ("--signed-port", "5432", "--", "sh", "-c", "echo $POSTGRESQL_DSN")
+    done = program.run("emulate", "--port", str(port), *command, preparation=program.copy_data)
     assert f"@127.0.0.1:{port}/shop?" in done.stdout
     assert "iam_default_port=5432" in done.stdout
 

@@ -20,12 +20,13 @@ def collected() -> Iterator[list[int]]:
             generations.append(info["generation"])
 
     assert gc.isenabled()
+    gc.unfreeze()  # tests/conftest.py has frozen what pytest collected
     gc.collect()
     gc.callbacks.append(note)
     yield generations
     gc.callbacks.remove(note)
-    gc.unfreeze()
     gc.enable()
+    gc.freeze()
 
 
 def test_nothing_is_collected_meanwhile_and_nothing_is_due_afterwards(collected: list[int]) -> None:

@@ -63,13 +63,14 @@ def shown_output(block: Block) -> str | None:
 
 
 @the("python")
-async def test_python_runs(block: Block, world: World, tmp_path: Path) -> None:
+async def test_python_runs(block: Block, world: World, tmp_path: Path, initdb: Path) -> None:
     install(ROOT / block.page, tmp_path)
     environment = world.environment(tmp_path)
     environment["PYTHONUNBUFFERED"] = "1"
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path), environment.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path), str(ROOT), environment.get("PYTHONPATH")]))
     if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
         (tmp_path / "test_block.py").write_text(block.text)
+        (tmp_path / "conftest.py").write_text(f"from tests.initdb import copy_data\ncopy_data({str(initdb)!r})\n")
         # asyncpg 0.32 leaves the socket of a refused login to the loop, and a test's loop may end before it is closed.
         warnings = ["-W", "error", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
         options = ["-q", "-p", "no:cacheprovider", *warnings]

@@ -12,7 +12,7 @@ from tests.faults.site import Site
 
 SIZE = 12
 WORKERS = 2 * SIZE
-PAUSE = 0.005  # seconds between two statements of a worker
+PAUSE = 0.02  # seconds between two statements of a worker
 LONGEST = 30.0  # seconds; a statement without any answer after that is lost
 RECOVERY = 15.0  # seconds
 CONNECT_LIMIT = 3.0  # seconds

@@ -1,4 +1,4 @@
-"""The main job as a program of its own: ``python main_job.py DRIVER``, with the emulator in the environment.
+"""The main job as a program of its own: ``python main_job.py DRIVER LOOP ...``, with the emulator in the environment.
 
 Connects many times at once, fills a pool, gives a connect up in the middle, and closes everything.
 """
@@ -67,5 +67,6 @@ async def connect(manager: PluginManager, driver: str, options: dict[str, Any]) 
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=LOOPS[sys.argv[2]]) as runner:
-        runner.run(main(sys.argv[1]))
+    for loop in sys.argv[2:]:
+        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+            runner.run(main(sys.argv[1]))

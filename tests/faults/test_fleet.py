@@ -11,7 +11,7 @@ from tests.credentials.conftest import AwsHome, Endpoint
 from tests.faults.container import serve
 from tests.faults.site import Site
 
-PROCESSES = 4
+PROCESSES = 2
 SECONDS = 120
 
 

@@ -1,11 +1,11 @@
-"""A minute of ``python -m benchmarks.soak``, half of it on each loop; docs/reliability.md shows a long run."""
+"""``python -m benchmarks.soak`` for a quarter of a minute on each loop; docs/reliability.md shows a long run."""
 
 import subprocess
 import sys
 
 from tests.faults.site import LOOPS
 
-MINUTES = 0.5
+MINUTES = 0.25
 LONGEST = 110  # seconds
 CLEAN = ("lost, run twice, stuck 0\n", "sockets left           0\n", "tasks left             0\n")
 

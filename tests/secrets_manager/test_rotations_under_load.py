@@ -9,18 +9,18 @@ import time_machine
 from aws_iam_async import PluginManager
 from tests.secrets_manager.conftest import Database, until
 
-ROTATIONS = {"asyncpg": 100, "psycopg": 10, "aiomysql": 10}
+ROTATIONS = 10
 INTERVAL = 0.01  # seconds between two connection attempts
 MOST_AT_ONCE = 50  # on a machine that is too busy
 USERS = ("app", "app_clone")
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]  # 100 clients of the SDK, and a login every 10 ms
+pytestmark = pytest.mark.long
 
 
 async def test_rotations_again_and_again(database: Database, manager: PluginManager) -> None:
     """As AWS rotates alternating users, but the user before is shut out at once. 11 s pass with each rotation."""
     await asyncio.to_thread(database.rotate, USERS[0], "rotation 0")
-    rotations, outcomes = ROTATIONS[database.driver], Counter[str]()
+    outcomes = Counter[str]()
     connects: set[asyncio.Task[None]] = set()
 
     async def connect() -> None:
@@ -39,7 +39,7 @@ async def test_rotations_again_and_again(database: Database, manager: PluginMana
 
     with time_machine.travel(1_800_000_000, tick=True) as clock:
         loading = asyncio.create_task(load())
-        for number in range(1, rotations + 1):
+        for number in range(1, ROTATIONS + 1):
             user, before = USERS[number % 2], USERS[1 - number % 2]
             await asyncio.to_thread(database.server.set_password, user, f"rotation {number}")
             await asyncio.to_thread(database.store.put, database.document(user, f"rotation {number}"))
@@ -51,4 +51,4 @@ async def test_rotations_again_and_again(database: Database, manager: PluginMana
         loading.cancel()
         await asyncio.gather(*connects)
     assert outcomes.keys() == set(USERS), outcomes
-    assert rotations <= database.store.reads <= 2 * rotations
+    assert ROTATIONS <= database.store.reads <= 2 * ROTATIONS
