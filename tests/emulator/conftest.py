@@ -6,6 +6,7 @@ import unittest.mock
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiomysql
@@ -165,6 +166,19 @@ class Front:
 
     def token(self, **details: Any) -> str:
         return sign(self.key, self.emulator, **details)
+
+
+def processes_in(directory: Path) -> list[str]:
+    """The command lines of all processes that name this directory."""
+    lines = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes()
+        except OSError:
+            continue
+        if bytes(directory) in line:
+            lines.append(line.decode(errors="replace"))
+    return lines
 
 
 BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, aiomysql.Error, OSError)

@@ -13,8 +13,7 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async.testing import Emulator, MariadbCluster, PostgresCluster
-from tests.emulator.conftest import BROKEN
-from tests.emulator.test_database_servers import _processes_in
+from tests.emulator.conftest import BROKEN, processes_in
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -124,12 +123,11 @@ async def test_stale_names_lead_to_the_former_roles(postgres: Endpoints) -> None
 
 
 async def test_names_follow_after_the_delay(postgres: Endpoints) -> None:
-    await asyncio.to_thread(postgres.cluster.switch_over, dns_delay=0.5)
-    switched = time.monotonic()
-    assert await is_standby(postgres.writer) is True
+    began = time.monotonic()
+    await asyncio.to_thread(postgres.cluster.switch_over, dns_delay=1)
     while await is_standby(postgres.writer):
-        assert time.monotonic() < switched + 10
-    assert time.monotonic() > switched + 0.4
+        assert time.monotonic() < began + 30
+    assert time.monotonic() > began + 1
 
 
 async def test_five_switches_in_a_row_keep_every_row(postgres: Endpoints) -> None:
@@ -187,7 +185,7 @@ def test_nothing_is_left_of_a_cluster(kind: type[PostgresCluster | MariadbCluste
     with kind() as cluster:
         cluster.switch_over()
         directories = [cluster.primary.directory, cluster.standby.directory]
-        assert all(_processes_in(directory) for directory in directories)
+        assert all(processes_in(directory) for directory in directories)
     for directory in directories:
         assert not directory.exists()
-        assert not _processes_in(directory)
+        assert not processes_in(directory)

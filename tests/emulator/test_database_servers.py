@@ -11,25 +11,13 @@ import pytest
 
 from aws_iam_async.testing import MariadbServer, PostgresServer
 from aws_iam_async.testing.servers.process import ServerProcess
+from tests.emulator.conftest import processes_in
 
 
 @pytest.fixture(scope="module", params=[PostgresServer, MariadbServer])
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     with request.param() as server:
         yield server
-
-
-def _processes_in(directory: Path) -> list[str]:
-    """The command lines of all processes that name this directory."""
-    lines = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes()
-        except OSError:
-            continue
-        if bytes(directory) in line:
-            lines.append(line.decode(errors="replace"))
-    return lines
 
 
 def test_data_outlive_a_restart_and_nothing_outlives_the_server(server: ServerProcess) -> None:
@@ -39,11 +27,11 @@ def test_data_outlive_a_restart_and_nothing_outlives_the_server(server: ServerPr
     with pytest.raises(RuntimeError, match="exists"):
         server.create_database("shop", owner="app")
     directory = server.directory
-    assert _processes_in(directory)
+    assert processes_in(directory)
     server.__exit__(None, None, None)
     try:
         assert not directory.exists()
-        assert not _processes_in(directory)
+        assert not processes_in(directory)
     finally:
         server.__enter__()  # for the fixture, which leaves it once more
 
@@ -61,13 +49,13 @@ with {kind}() as server:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as tests:
         assert tests.stdout is not None
         directory = Path(tests.stdout.readline().strip())
-        assert _processes_in(directory)
+        assert processes_in(directory)
         tests.kill()
     deadline = time.monotonic() + 20
-    while (directory.exists() or _processes_in(directory)) and time.monotonic() < deadline:
+    while (directory.exists() or processes_in(directory)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not directory.exists()
-    assert not _processes_in(directory)
+    assert not processes_in(directory)
 
 
 def test_names_are_quoted(server: ServerProcess) -> None:
@@ -174,6 +162,6 @@ def test_postgresql_runs_from_where_its_own_account_may_not_look(
     for _ in range(2):
         with server:
             server.execute("SELECT 1")
-            (postmaster,) = (line for line in _processes_in(server.directory) if "/postgres\0-D" in line)
+            (postmaster,) = (line for line in processes_in(server.directory) if "/postgres\0-D" in line)
             is_copy = os.geteuid() == 0
             assert Path(postmaster.partition("\0")[0]).is_relative_to(server.directory if is_copy else installed)

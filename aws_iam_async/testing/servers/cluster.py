@@ -43,28 +43,31 @@ class Cluster(ABC, Generic[Member]):
     """Base class of the clusters: a context manager that starts two servers and removes them with their data.
 
     All methods block, some for seconds. In a coroutine, call them through ``asyncio.to_thread``.
-
-    Attributes:
-        primary: The server that accepts writes now.
-        standby: The other server.
-        writer: The name of the primary, as ``upstream`` of an `Emulator`. Each new session goes to the server that the
-            name leads to at that moment. Sessions stay with their server.
-        reader: The name of the standby, in the same way.
     """
 
     _protocol: ClassVar[Literal["postgresql", "mysql"]]
 
     def __init__(self, primary: Member, standby: Member, *, password: str = "") -> None:
         self.primary: Member = primary
+        """The server that accepts writes now."""
         self.standby: Member = standby
+        """The other server."""
         # Until this time of the monotonic clock, the names lead to these servers.
         self._stale_until, self._stale_names = -math.inf, (primary, standby)
-        self.writer: Upstream
-        self.reader: Upstream
-        self.writer, self.reader = (
-            _Endpoint(protocol=self._protocol, password=password, server=server)
-            for server in (lambda: self._names()[0], lambda: self._names()[1])
-        )
+        self._password = password
+
+    @property
+    def writer(self) -> Upstream:
+        """The name of the primary, as ``upstream`` of an `Emulator`.
+
+        Each new session goes to the server that the name leads to at that moment, and stays there.
+        """
+        return _Endpoint(protocol=self._protocol, password=self._password, server=lambda: self._names()[0])
+
+    @property
+    def reader(self) -> Upstream:
+        """The name of the standby, as ``upstream`` of an `Emulator`."""
+        return _Endpoint(protocol=self._protocol, password=self._password, server=lambda: self._names()[1])
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
