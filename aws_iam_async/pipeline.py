@@ -6,6 +6,7 @@ An attempt that fails leaves nothing behind. While plugins refuse every server, 
 import asyncio
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import CoroutineType
@@ -124,22 +125,19 @@ class Pipeline:
 
     async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try the hosts until no plugin refuses the server."""
-        searches = self._searches[asyncio.get_running_loop()]
-        search = searches.get(request)
-        try:
+        loop = asyncio.get_running_loop()
+        searches = self._searches[loop]
+        search = searches.get(request) or searches.setdefault(request, Search())
+        try_hosts = functools.partial(self._try_hosts, request, attempt)
+        give_up = loop.time() + LONGEST_SEARCH if self._limit(request) is None else math.inf
+        with search.joined():
             while True:
                 try:
-                    try_hosts = functools.partial(self._try_hosts, request, attempt)
-                    return await (try_hosts() if search is None else search.run(try_hosts))
+                    return await search.run(try_hosts)
                 except WrongServerError as error:
-                    search = searches.setdefault(request, Search())
                     search.refused(error)
-                    if self._limit(request) is None and search.seconds > LONGEST_SEARCH:
+                    if loop.time() > give_up:
                         raise
-        except BaseException as error:
-            if search is not None and (found := search.describe()):
-                error.add_note(found)
-            raise
 
     async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
