@@ -25,6 +25,10 @@ class Search:
         self._tries = 0
         self._reason = ""
 
+    @property
+    def is_over(self) -> bool:
+        return not self._callers and not self._next_try
+
     @contextlib.contextmanager
     def joined(self) -> Iterator[None]:
         """Take part. Errors get a note with what was found. When the last caller has left, the search is over."""

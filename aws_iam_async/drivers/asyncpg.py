@@ -217,23 +217,28 @@ class Pool(asyncpg.Pool):
             await super().release(connection, timeout=timeout)
 
     async def release_outdated(self, connection: Any, driver_connection: Any, timeout: float | None) -> None:
-        if self.watch is not None and self.watch.is_suspect(driver_connection):
-            try:
-                await driver_connection.reset(timeout=CLOSE_TIMEOUT)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                driver_connection.terminate()
-            if await self.watch.must_retire(driver_connection):
-                await self.retire()
-        if self.lifetimes.is_over(driver_connection):
-            with contextlib.suppress(TimeoutError, OSError):  # then asyncpg has aborted it
-                await driver_connection.close(timeout=CLOSE_TIMEOUT)
-        await super().release(connection, timeout=timeout)
+        try:
+            if self.watch is not None and self.watch.is_suspect(driver_connection):
+                await self.examine(driver_connection, self.watch)
+            if self.lifetimes.is_over(driver_connection):
+                with contextlib.suppress(Exception):  # then asyncpg has aborted it
+                    await driver_connection.close(timeout=CLOSE_TIMEOUT)
+        finally:
+            await super().release(connection, timeout=timeout)
+
+    async def examine(self, driver_connection: Any, watch: Watch) -> None:
+        try:
+            await driver_connection.reset(timeout=CLOSE_TIMEOUT)
+        except Exception:  # noqa: BLE001 - of the server, of the network, or of a caller that still uses it
+            driver_connection.terminate()
+        if await watch.must_retire(driver_connection):
+            await self.retire()
 
     async def retire(self) -> None:
         """Replace all connections: idle ones now, and those in use when they are released."""
         await self.expire_connections()
         for holder in self._holders:  # type: ignore[attr-defined]  # pinned by tests
-            if holder.is_idle():
+            if holder._proxy is None:  # noqa: SLF001 - also set while ``setup=`` runs, unlike holder.is_idle()
                 holder.terminate()
 
 
