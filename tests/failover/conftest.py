@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiomysql
@@ -56,6 +56,7 @@ class Place:
     driver: str
     endpoints: Endpoints
     manager: PluginManager
+    engines: list[Any] = field(default_factory=list)  # disposed of at the end
 
     @property
     def cluster(self) -> Any:
@@ -85,7 +86,9 @@ class Place:
         emulator = of or self.writer
         url = emulator.iam_dsn("app", "shop", scheme=SCHEMES[self.driver])
         credentials = emulator.account.credentials
-        return create_async_engine(url, manager=self.manager, role=role, credentials=credentials, **options)
+        engine = create_async_engine(url, manager=self.manager, role=role, credentials=credentials, **options)
+        self.engines.append(engine)
+        return engine
 
     def _options(self, emulator: Emulator) -> dict[str, Any]:
         autocommit = {} if self.driver == "asyncpg" else {"autocommit": True}
@@ -213,7 +216,7 @@ def _postgres() -> Iterator[Endpoints]:
 
 async def _create_table(writer: Emulator) -> None:
     async with PluginManager() as manager, manager.connect(writer.dsn("app", "shop"), **writer.options) as connection:
-        await connection.execute("CREATE TABLE t (a int)")
+        await connection.execute("CREATE TABLE t (a int); CREATE SEQUENCE numbers")
 
 
 @pytest.fixture(scope="session")
@@ -251,6 +254,8 @@ async def place(driver: str, endpoints: Endpoints, manager: PluginManager) -> As
     async with place.connect():
         pass
     yield place
+    for engine in place.engines:
+        await engine.dispose()
     place.cluster.update_names()
     await place.promote()
     await place.left(place.writer, 0)

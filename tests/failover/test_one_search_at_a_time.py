@@ -33,7 +33,6 @@ async def test_the_callers_of_an_engine(place: Place) -> None:
     engine = place.create_engine(of=place.reader, pool_size=CALLERS)
     callers = [asyncio.create_task(insert(engine)) for _ in range(CALLERS)]
     assert 3 <= await refused_logins(place.reader, callers) <= MOST
-    await engine.dispose()
 
 
 async def test_all_callers_are_served_when_the_writer_is_found(place: Place) -> None:

@@ -141,7 +141,6 @@ async def test_an_engine_replaces_its_connections(place: Place) -> None:
     await writing
     assert disjoint(await driver_connections(), before)
     assert place.manager.statistics().retirements == 1
-    await engine.dispose()
 
 
 async def test_an_engine_keeps_its_connections_after_a_read_only_transaction(place: Place) -> None:
@@ -155,4 +154,3 @@ async def test_an_engine_keeps_its_connections_after_a_read_only_transaction(pla
     async with engine.connect() as connection:
         assert (await connection.get_raw_connection()).driver_connection is before
     assert place.manager.statistics().retirements == 0
-    await engine.dispose()

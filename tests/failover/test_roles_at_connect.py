@@ -32,7 +32,6 @@ async def test_pools(place: Place) -> None:
 async def test_engines(place: Place) -> None:
     engine = place.create_engine(role="writer")
     await insert(engine)
-    await engine.dispose()
     assert place.manager.statistics().connects == 2  # with the one of the fixture
 
 
@@ -59,7 +58,6 @@ async def test_an_engine_fails_with_the_same_note(place: Place) -> None:
         causes.append(causes[-1].__cause__)
     timed_out = next(error for error in causes if isinstance(error, TIMED_OUT[place.driver]))
     assert "is a reader, not a writer" in timed_out.__notes__[0]
-    await engine.dispose()
     await place.left(place.reader, 0)
 
 
