@@ -170,7 +170,7 @@ class AsyncpgDriver(PostgresqlDriver):
             return connection
 
         keywords = {**shared, **options, "connect": open_connection}
-        lifetime = parse_lifetime(options)
+        lifetime = parse_lifetime(options.get("max_connection_lifetime"))
         keywords.pop("max_connection_lifetime", None)
         is_plain = watch is None and lifetime is None
         pool = asyncpg.create_pool(**keywords) if is_plain else Pool(watch, lifetime, **keywords)

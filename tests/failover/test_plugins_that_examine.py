@@ -49,12 +49,12 @@ class Examiner:
         return bool(self.outdated)
 
 
-def examined_by(place: Place, examiner: Examiner) -> Any:
+def examined_by(place: Place, examiner: Examiner, *, least: int = 2) -> Any:
     manager = PluginManager([examiner, "iam"])
     other = Place(place.driver, place.endpoints, manager)
     options = other._options(other.writer)
     names = ("minsize", "maxsize") if place.driver == "aiomysql" else ("min_size", "max_size")
-    return manager.create_pool(other.writer.dsn("app", "shop"), **options, **dict.fromkeys(names, 2))
+    return manager.create_pool(other.writer.dsn("app", "shop"), **options, **dict(zip(names, (least, 2), strict=True)))
 
 
 async def fail(place: Place, pool: Any) -> tuple[Any, BaseException]:
@@ -120,7 +120,8 @@ async def test_a_suspect_whose_server_has_gone_is_replaced_with_all_others(place
             await place.execute(connection, "SELECT 1")
             return False
 
-    async with examined_by(place, Asking()) as pool:
+    async with examined_by(place, Asking(), least=0) as pool:
+        await place.held(pool, 2)
         async with place.acquire(pool) as connection:
             with pytest.raises(Exception, match="missing"):
                 await place.execute(connection, BAD_SQL)
