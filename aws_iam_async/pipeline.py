@@ -6,11 +6,11 @@ An attempt that fails leaves nothing behind. While plugins refuse every server, 
 import asyncio
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import CoroutineType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import AwsIamError, ConfigurationError, WrongServerError
@@ -39,7 +39,7 @@ class Pipeline:
         self.plugins = plugins
         self.counters = counters
         self.retirement = retirement
-        self._searches: LoopLocal[WeakKeyDictionary[ConnectRequest, Search]] = LoopLocal(WeakKeyDictionary)
+        self._searches: LoopLocal[dict[Hashable, Search]] = LoopLocal(dict)
         self.closed = closed or threading.Event()  # set by the manager
 
     async def connect(self, request: ConnectRequest, dial: ConnectNext | None = None, *, kind: type = object) -> Any:
@@ -124,22 +124,23 @@ class Pipeline:
 
     async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try the hosts until no plugin refuses the server."""
-        searches = self._searches[asyncio.get_running_loop()]
-        search = searches.get(request)
+        loop = asyncio.get_running_loop()
+        searches, key = self._searches[loop], _search_key(request)
+        search = searches.get(key) or searches.setdefault(key, Search())
+        try_hosts = functools.partial(self._try_hosts, request, attempt)
+        give_up = loop.time() + LONGEST_SEARCH if self._limit(request) is None else math.inf
         try:
-            while True:
-                try:
-                    try_hosts = functools.partial(self._try_hosts, request, attempt)
-                    return await (try_hosts() if search is None else search.run(try_hosts))
-                except WrongServerError as error:
-                    search = searches.setdefault(request, Search())
-                    search.refused(error)
-                    if self._limit(request) is None and search.seconds > LONGEST_SEARCH:
-                        raise
-        except BaseException as error:
-            if search is not None and (found := search.describe()):
-                error.add_note(found)
-            raise
+            with search.joined():
+                while True:
+                    try:
+                        return await search.run(try_hosts)
+                    except WrongServerError as error:
+                        search.refused(error)
+                        if loop.time() > give_up:
+                            raise
+        finally:
+            if search.is_over:
+                searches.pop(key, None)
 
     async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
@@ -158,6 +159,12 @@ class Pipeline:
                     raise  # as in libpq
                 last_error = error
         raise refusal or last_error or AwsIamError("there is no host to connect to")
+
+
+def _search_key(request: ConnectRequest) -> Hashable:
+    """Return what the requests of one pool or engine have in common. An engine has one for each connection."""
+    options = frozenset((name, value) for name, value in request.options.items() if isinstance(value, str))
+    return request.host, request.port, request.alternates, options
 
 
 def _connect_through(plugin: Plugin, call_next: ConnectNext, request: ConnectRequest) -> Awaitable[Any]:

@@ -1,8 +1,9 @@
 """A search for a server that plugins accept. The attempts of one pool share it."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from aws_iam_async.errors import WrongServerError
@@ -18,10 +19,30 @@ class Search:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
-        self._start = asyncio.get_running_loop().time()
-        self._next_try = 0.0
+        self._callers = 0
+        self._start = 0.0
+        self._next_try = 0.0  # 0 if the last server was accepted
         self._tries = 0
         self._reason = ""
+
+    @property
+    def is_over(self) -> bool:
+        return not self._callers and not self._next_try
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """Take part. Errors get a note with what was found. When the last caller has left, the search is over."""
+        self._callers += 1
+        try:
+            yield
+        except BaseException as error:
+            if self._tries:
+                error.add_note(self._describe())
+            raise
+        finally:
+            self._callers -= 1
+            if not self._callers:
+                self._tries = 0
 
     def refused(self, error: WrongServerError) -> None:
         """Take note of a try that ended with a refused server."""
@@ -34,21 +55,16 @@ class Search:
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run an attempt when it is its turn. After one that succeeds all others may run."""
-        if not self._tries:
-            return await attempt()
-        async with self._turn:
-            await asyncio.sleep(self._next_try - asyncio.get_running_loop().time())
-            result = await attempt()
-            self._tries, self._next_try = 0, 0.0
-            return result
+        if self._next_try:
+            async with self._turn:
+                if self._next_try:
+                    await asyncio.sleep(self._next_try - asyncio.get_running_loop().time())
+                    result = await attempt()
+                    self._tries, self._next_try = 0, 0.0
+                    return result
+        return await attempt()
 
-    def describe(self) -> str:
-        """Return what was found so far, for an error, or nothing."""
-        if not self._tries:
-            return ""
+    def _describe(self) -> str:
         times = "once" if self._tries == 1 else f"{self._tries} times"
-        return f"{self._reason}. It was tried {times} in {self.seconds:.1f} s."
-
-    @property
-    def seconds(self) -> float:
-        return asyncio.get_running_loop().time() - self._start
+        seconds = asyncio.get_running_loop().time() - self._start
+        return f"{self._reason}. It was tried {times} in {seconds:.1f} s."

@@ -15,15 +15,15 @@ try:
     import sqlalchemy
     from sqlalchemy import URL, Dialect, event, make_url
     from sqlalchemy.engine import ExceptionContext
-    from sqlalchemy.exc import InvalidatePoolError
+    from sqlalchemy.exc import DisconnectionError
     from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
     from sqlalchemy.ext.asyncio import AsyncEngine
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 except ModuleNotFoundError as error:
     raise ImportError("SQLAlchemy is not installed: pip install 'aws-iam-async[sqlalchemy]'") from error
 
 from aws_iam_async import drivers
-from aws_iam_async.drivers.protocol import Driver, Watch
+from aws_iam_async.drivers.protocol import Driver, Lifetimes, Watch
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.manager import PluginManager
 from aws_iam_async.names import nearest, refuse_unknown
@@ -142,7 +142,14 @@ def arm(
 
 
 def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
-    """Tell ``watch`` of failed statements, and replace the pool's connections if it wants it."""
+    """Tell ``watch`` of failed statements, and replace the pool's connections if it wants it.
+
+    Connections are replaced when they are next checked out.
+    """
+    lifetimes = Lifetimes(None)
+
+    def connected(_connection: object, record: ConnectionPoolEntry) -> None:
+        lifetimes.start(record.driver_connection)
 
     def failed(context: ExceptionContext) -> None:
         if context.connection is not None:
@@ -151,11 +158,19 @@ def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
             driver_error = error.__cause__ or error
             watch.failed(context.connection.connection.driver_connection, driver_error)
 
-    def checked_out(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        if watch.is_suspect(record.driver_connection) and connection.run_async(watch.must_retire):
-            raise InvalidatePoolError("the server of the pool's connections has changed")
+    def returned(connection: Any, record: ConnectionPoolEntry | None, state: PoolResetState) -> None:
+        if record is not None and state.asyncio_safe and watch.is_suspect(record.driver_connection):
+            connection.rollback()
+            if connection.run_async(watch.must_retire):
+                lifetimes.end_all()
 
+    def checked_out(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if lifetimes.is_over(record.driver_connection):
+            raise DisconnectionError("the server of the connection has changed")
+
+    event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "handle_error", failed)
+    event.listen(engine.sync_engine, "reset", returned)
     event.listen(engine.sync_engine, "checkout", checked_out)
 
 

@@ -170,7 +170,7 @@ class AsyncpgDriver(PostgresqlDriver):
             return connection
 
         keywords = {**shared, **options, "connect": open_connection}
-        lifetime = parse_lifetime(options)
+        lifetime = parse_lifetime(options.get("max_connection_lifetime"))
         keywords.pop("max_connection_lifetime", None)
         is_plain = watch is None and lifetime is None
         pool = asyncpg.create_pool(**keywords) if is_plain else Pool(watch, lifetime, **keywords)
@@ -217,24 +217,24 @@ class Pool(asyncpg.Pool):
             await super().release(connection, timeout=timeout)
 
     async def release_outdated(self, connection: Any, driver_connection: Any, timeout: float | None) -> None:
-        is_old = self.lifetimes.is_over(driver_connection)  # or its pool has been replaced
-        if not is_old and self.watch is not None and self.watch.is_suspect(driver_connection):
-            try:
-                await driver_connection.reset(timeout=CLOSE_TIMEOUT)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                driver_connection.terminate()
-            if await self.watch.must_retire(driver_connection):
-                self.retire()
-        if self.lifetimes.is_over(driver_connection):
-            with contextlib.suppress(TimeoutError, OSError):  # then asyncpg has aborted it
-                await driver_connection.close(timeout=CLOSE_TIMEOUT)
-        await super().release(connection, timeout=timeout)
+        is_old = self.lifetimes.is_over(driver_connection)  # or all were to be replaced before
+        try:
+            if not is_old and self.watch is not None and self.watch.is_suspect(driver_connection):
+                with contextlib.suppress(Exception):  # then it cannot be examined either
+                    await driver_connection.reset(timeout=CLOSE_TIMEOUT)
+                if await self.watch.must_retire(driver_connection):
+                    self.retire()
+            if self.lifetimes.is_over(driver_connection):
+                with contextlib.suppress(Exception):  # then asyncpg has aborted it
+                    await driver_connection.close(timeout=CLOSE_TIMEOUT)
+        finally:
+            await super().release(connection, timeout=timeout)
 
     def retire(self) -> None:
         """Replace all connections: idle ones now, and those in use when they are released."""
         self.lifetimes.end_all()
         for holder in self._holders:  # type: ignore[attr-defined]  # pinned by tests
-            if holder.is_idle():
+            if holder._proxy is None:  # noqa: SLF001 - also set while ``setup=`` runs, unlike holder.is_idle()
                 holder.terminate()
 
 

@@ -116,11 +116,12 @@ class Driver(Protocol):
         """Close a pool at the end of ``async with``."""
 
 
-def parse_lifetime(options: Mapping[str, Any], name: str = "max_connection_lifetime") -> float | None:
+def parse_lifetime(seconds: Any) -> float | None:
     """Return the longest life of a pool's connections, in seconds."""
-    seconds = options.get(name)
-    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0):
-        raise ConfigurationError(f"{name} must be a number of seconds above 0")
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ConfigurationError("max_connection_lifetime must be a number of seconds above 0")
     return seconds
 
 

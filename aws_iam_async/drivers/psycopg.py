@@ -70,7 +70,7 @@ class PsycopgDriver(PostgresqlDriver):
     connect_options = (LIBPQ | PYTHON | {"connection_class"}) - FIELDS - frozenset(REFUSED)
     pool_options = POOL - {"connection_class"} - frozenset(REFUSED) | {"max_connection_lifetime"}
     aliases: Mapping[str, str] = MappingProxyType(
-        {**PostgresqlDriver.aliases, "max_connection_lifetime": "max_lifetime"}
+        {**PostgresqlDriver.aliases, "max_lifetime": "max_connection_lifetime"}
     )
     query_options = LIBPQ - FIELDS
     query_has_settings = False
@@ -158,7 +158,9 @@ class PsycopgDriver(PostgresqlDriver):
         connect: Callable[..., Awaitable[Any]],
         watch: Watch | None,
     ) -> Any:
-        parse_lifetime(options, "max_lifetime")
+        if parse_lifetime(options.get("max_connection_lifetime")) is not None:
+            options = {**options, "max_lifetime": options["max_connection_lifetime"]}
+        options = {name: value for name, value in options.items() if name != "max_connection_lifetime"}
         base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens

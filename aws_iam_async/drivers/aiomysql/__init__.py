@@ -144,7 +144,7 @@ class AiomysqlDriver:
     ) -> Pool:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
         echo = request.driver_options.get("echo", False)
-        lifetime = parse_lifetime(options)
+        lifetime = parse_lifetime(options.get("max_connection_lifetime"))
         others = {name: value for name, value in options.items() if name != "max_connection_lifetime"}
         dial = functools.partial(connect, None, PlainConnection)
         pool = Pool(dial, watch, lifetime, echo=echo, **others)

@@ -15,6 +15,7 @@ from aws_iam_async.drivers.protocol import Lifetimes, Watch, open_together
 _logger = logging.getLogger(__name__)
 
 GRACE = 1.0  # seconds
+ROLLBACK_TIMEOUT = 5.0  # seconds
 
 
 class Pool(TypedPool):
@@ -110,14 +111,18 @@ class Pool(TypedPool):
     async def _examine(self, conn: aiomysql.Connection, watch: Watch) -> None:
         """Take a connection back that a plugin suspects, and replace all connections if it is right."""
         try:
-            await conn.rollback()
+            async with asyncio.timeout(ROLLBACK_TIMEOUT):
+                await conn.rollback()
             if await watch.must_retire(conn):
                 self._lifetimes.end_all()
                 for idle in self._free:
                     idle.close()
                 self._free.clear()
-        except aiomysql.MySQLError:
+        except (aiomysql.MySQLError, TimeoutError):
             conn.close()
+        except BaseException:
+            conn.close()
+            raise
         finally:
             self._ending.discard(asyncio.current_task())
             self._take_back(conn)

@@ -85,7 +85,7 @@ async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
         ({"minsize": 1}, "did you mean min_size"),
         ({"init": print}, "did you mean configure"),
         ({"max_inactive_connection_lifetime": 60}, "did you mean max_idle"),
-        ({"pool_recycle": 60}, "did you mean max_lifetime"),
+        ({"pool_recycle": 60}, "did you mean max_connection_lifetime"),
         ({"pool_size": 1}, "max_size"),
     ],
 )

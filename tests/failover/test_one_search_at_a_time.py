@@ -1,0 +1,93 @@
+"""However many callers wait for the writer, one of them looks for it at a time."""
+
+import asyncio
+import threading
+
+import pytest
+
+from aws_iam_async.testing import Emulator
+from tests.failover.conftest import Place, insert, until
+
+WINDOW = 2.5  # seconds
+CALLERS = 6
+MOST = CALLERS + 2 * WINDOW + 1  # each may try once at the start
+
+
+async def refused_logins(emulator: Emulator, callers: list[asyncio.Task[None]]) -> int:
+    """Count the logins in a window, and end the callers."""
+    await asyncio.sleep(WINDOW)
+    logins = len(emulator.logins)
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    return logins
+
+
+async def test_the_callers_of_a_pool(place: Place) -> None:
+    async with place.create_pool(0, CALLERS, of=place.reader) as pool:
+        callers = [asyncio.create_task(place.take(pool)) for _ in range(CALLERS)]
+        assert 3 <= await refused_logins(place.reader, callers) <= MOST
+
+
+async def test_the_callers_of_an_engine(place: Place) -> None:
+    engine = place.create_engine(of=place.reader, pool_size=CALLERS)
+    callers = [asyncio.create_task(insert(engine)) for _ in range(CALLERS)]
+    assert 3 <= await refused_logins(place.reader, callers) <= MOST
+
+
+async def test_all_callers_are_served_when_the_writer_is_found(place: Place) -> None:
+    await place.demote()
+    async with place.create_pool(0, CALLERS, **place.limit(60)) as pool:
+        callers = [asyncio.create_task(place.take(pool)) for _ in range(CALLERS)]
+        await until(lambda: place.manager.statistics().wrong_servers)
+        callers.pop().cancel()
+        await place.promote()
+        for connection in await asyncio.gather(*callers):
+            await place.write(connection)
+            await place.give(pool, connection)
+
+
+async def test_cancelling_the_caller_whose_turn_it_is_lets_the_next_one_try(place: Place) -> None:
+    await place.demote()
+    async with place.create_pool(0, 2, **place.limit(60)) as pool:
+        first, second = (asyncio.create_task(place.take(pool)) for _ in range(2))
+        await until(lambda: place.manager.statistics().wrong_servers)
+        first.cancel()
+        await place.promote()
+        connection = await second
+        await place.write(connection)
+        await place.give(pool, connection)
+
+
+async def test_a_time_out_of_acquire_ends_the_callers_search(place: Place) -> None:
+    async with place.create_pool(0, 1, of=place.reader) as pool:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await place.take(pool)
+        if place.driver != "psycopg":  # its pool goes on by itself
+            await place.left(place.reader, 0)
+            assert all("connect" not in task.get_name() for task in asyncio.all_tasks())
+
+
+async def test_each_event_loop_has_a_search_of_its_own(place: Place) -> None:
+    await place.demote()
+    failures: list[BaseException] = []
+
+    async def write() -> None:
+        async with place.create_pool(0, 1, **place.limit(60)) as pool, place.acquire(pool) as connection:
+            await place.write(connection)
+
+    def in_a_thread() -> None:
+        try:
+            asyncio.run(write())
+        except BaseException as error:  # noqa: BLE001 - reported below
+            failures.append(error)
+
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    here = asyncio.create_task(write())
+    await until(lambda: place.manager.statistics().wrong_servers >= 4)
+    await place.promote()
+    await here
+    await asyncio.to_thread(thread.join)
+    assert failures == []
