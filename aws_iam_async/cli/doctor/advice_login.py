@@ -241,7 +241,6 @@ def _grant_of(findings: Findings) -> str | None:
 
 
 def grant(system: str, user: str) -> str:
-    """Return the SQL that lets a user log in with IAM."""
     name = quoted_user(system, user)
     if system == "postgresql":
         return f"CREATE USER {name};  -- if there is none yet\nGRANT rds_iam TO {name};"
@@ -289,7 +288,6 @@ def missing_policy(findings: Findings) -> Advice:
 
 
 def policy_owner(arn: str) -> str:
-    """Return the owner of an identity's policies: for the session of an assumed role, the role."""
     role = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.*", arn)
     return f"role {role[1]}" if role else arn
 

@@ -74,7 +74,6 @@ def driver_not_installed(driver: str) -> Advice:
 
 
 def not_verified(sslmode: str) -> Advice:
-    """TLS verifies less than it could."""
     unverified = "the host name is not" if sslmode == "verify-ca" else "nothing is"
     return Advice(
         "not-verified",
@@ -208,7 +207,6 @@ def source_silent(profile: str | None) -> Advice:
 
 
 def wrong_server(role: str, wanted: str) -> Advice:
-    """The server has another role than the options want."""
     return Advice(
         "wrong-server",
         f"The host leads to a {role}, so every connection with role={wanted} waits for another server. Use the "

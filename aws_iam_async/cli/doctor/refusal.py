@@ -58,7 +58,6 @@ PHRASES = {
 
 
 def login_refusal(driver_name: str, error: BaseException) -> Refusal:
-    """Return the reason for an error of ``connect()``."""
     message = str(error)
     # PyMySQL's errors have a number. Its newer ones also have an SQLSTATE, which says less.
     number = error.args[0] if error.args else None

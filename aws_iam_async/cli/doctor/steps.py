@@ -61,7 +61,6 @@ QUERIES = {
 
 
 async def check_driver(findings: Findings) -> Passed:
-    """Import the driver that the DSN asks for."""
     target = findings.target
     findings.driver = drivers.name_of(target.options.get("driver"), parse(target.dsn).scheme)
     try:
@@ -72,7 +71,6 @@ async def check_driver(findings: Findings) -> Passed:
 
 
 async def check_options(findings: Findings) -> Passed:
-    """Read the DSN and the options by the rules of ``connect()``."""
     target = findings.target
     hosts = parse(target.dsn).hosts
     if len(hosts) > 1 and "host" not in target.options:
@@ -149,7 +147,6 @@ async def _endpoint_behind_alias(request: ConnectRequest, seconds: float) -> str
 
 
 async def check_region(findings: Findings) -> Passed:
-    """Compare the signing region with the region in the endpoint's name."""
     if (error := findings.region_error) is not None:
         malformed = "iam_region" in findings.request.options
         advice = advice_setup.REGION_MALFORMED if malformed else advice_setup.REGION_MISSING
@@ -165,7 +162,6 @@ async def check_region(findings: Findings) -> Passed:
 
 
 async def check_credentials(findings: Findings) -> Passed:
-    """Read the AWS credentials, and assume the role if there is one."""
     profile, source = findings.request.options.get("profile"), credentials_source(**findings.request.options)
     base = source.base if isinstance(source, AssumedRole) else source
     try:
@@ -223,7 +219,6 @@ async def check_identity(findings: Findings) -> Passed:
 
 
 async def check_secret(findings: Findings) -> Passed:
-    """Read the secret as ``connect()`` does, and complete the request with it."""
     key = secret_key(findings.request)
     try:
         async with _time_limit(findings, f"{key!r} could not be read", advice_setup.SECRET_SILENT):
@@ -236,7 +231,6 @@ async def check_secret(findings: Findings) -> Passed:
 
 
 async def check_token(findings: Findings) -> Passed:
-    """Sign the token as ``connect()`` does."""
     signed = findings.signing_target
     findings.token, _ = await default_service().get(signed)
     seconds = findings.token.lifetime.accepted_until - time.time()
@@ -255,7 +249,6 @@ async def _time_limit(findings: Findings, detail: str, advice: Advice) -> AsyncI
 
 
 async def check_dns(findings: Findings) -> Passed:
-    """Resolve the host to dial."""
     host = str(findings.request.host)
     if endpoints.is_ip(host):
         findings.addresses = (host,)
@@ -391,7 +384,6 @@ class RoleIgnored:
 
 
 async def check_login(findings: Findings) -> Passed:
-    """Log in with ``connect()`` itself, and stay connected for the query."""
     target = findings.target
     options = {**target.options, drivers.loaded(findings.driver).time_limit: target.timeout}
     try:
@@ -436,7 +428,6 @@ async def check_server(findings: Findings) -> Passed:
 
 
 async def check_query(findings: Findings) -> Passed:
-    """Query the user and the server's version."""
     try:
         async with asyncio.timeout(findings.target.timeout):
             _, user, version = await _first_row(findings.connection, QUERIES[findings.system])
