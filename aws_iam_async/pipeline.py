@@ -123,24 +123,21 @@ class Pipeline:
             raise
 
     async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
-        """Try the hosts until no plugin refuses the server."""
-        loop = asyncio.get_running_loop()
-        searches, key = self._searches[loop], _search_key(request)
-        search = searches.get(key) or searches.setdefault(key, Search())
+        """Try the hosts. If a plugin refuses a server, wait for another one, together with others that do."""
+        searches = self._searches[asyncio.get_running_loop()]
+        search = searches.get(_search_key(request)) if searches else None
         try_hosts = functools.partial(self._try_hosts, request, attempt)
-        give_up = loop.time() + LONGEST_SEARCH if self._limit(request) is None else math.inf
+        if search is None:
+            try:
+                return await try_hosts()
+            except WrongServerError as error:
+                search = searches.setdefault(_search_key(request), Search())
+                search.refused(error)
         try:
-            with search.joined():
-                while True:
-                    try:
-                        return await search.run(try_hosts)
-                    except WrongServerError as error:
-                        search.refused(error)
-                        if loop.time() > give_up:
-                            raise
+            return await search.run(try_hosts, LONGEST_SEARCH if self._limit(request) is None else math.inf)
         finally:
             if search.is_over:
-                searches.pop(key, None)
+                searches.pop(_search_key(request), None)
 
     async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""

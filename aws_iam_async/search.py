@@ -1,9 +1,8 @@
 """A search for a server that plugins accept. The attempts of one pool share it."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aws_iam_async.errors import WrongServerError
@@ -20,29 +19,14 @@ class Search:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._callers = 0
+        self._tries = 0
         self._start = 0.0
         self._next_try = 0.0  # 0 if the last server was accepted
-        self._tries = 0
         self._reason = ""
 
     @property
     def is_over(self) -> bool:
         return not self._callers and not self._next_try
-
-    @contextlib.contextmanager
-    def joined(self) -> Iterator[None]:
-        """Take part. Errors get a note with what was found. When the last caller has left, the search is over."""
-        self._callers += 1
-        try:
-            yield
-        except BaseException as error:
-            if self._tries:
-                error.add_note(self._describe())
-            raise
-        finally:
-            self._callers -= 1
-            if not self._callers:
-                self._tries = 0
 
     def refused(self, error: WrongServerError) -> None:
         """Take note of a try that ended with a refused server."""
@@ -53,11 +37,31 @@ class Search:
         self._reason = str(error)
         self._next_try = now + random.uniform(PAUSE, 1.3 * PAUSE)
 
-    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run an attempt when it is its turn. After one that succeeds all others may run."""
+    async def run(self, attempt: Callable[[], Awaitable[T]], longest: float) -> T:
+        """Repeat an attempt until its server is accepted, for up to ``longest`` seconds. Errors tell what was found."""
+        give_up = asyncio.get_running_loop().time() + longest
+        self._callers += 1
+        try:
+            while True:
+                try:
+                    return await self._take_turn(attempt)
+                except WrongServerError as error:
+                    self.refused(error)
+                    if asyncio.get_running_loop().time() > give_up:
+                        raise
+        except BaseException as error:
+            if self._tries:
+                error.add_note(self._describe())
+            raise
+        finally:
+            self._callers -= 1
+            if not self._callers:
+                self._tries = 0
+
+    async def _take_turn(self, attempt: Callable[[], Awaitable[T]]) -> T:
         if self._next_try:
             async with self._turn:
-                if self._next_try:
+                if self._next_try:  # else another one has been accepted, and all may try now
                     await asyncio.sleep(self._next_try - asyncio.get_running_loop().time())
                     result = await attempt()
                     self._tries, self._next_try = 0, 0.0
