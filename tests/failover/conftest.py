@@ -165,7 +165,9 @@ def _set_read_only(server: Any, *, is_on: bool) -> None:
     server.execute(f"ALTER SYSTEM {change}")
     server.execute("SELECT pg_reload_conf()")
     # The postmaster tells its sessions before it makes another one that sees the change.
-    probe = f"DO $$ BEGIN ASSERT current_setting('default_transaction_read_only') = '{'on' if is_on else 'off'}'; END $$"
+    probe = (
+        f"DO $$ BEGIN ASSERT current_setting('default_transaction_read_only') = '{'on' if is_on else 'off'}'; END $$"
+    )
     deadline = time.monotonic() + 10
     while True:
         try:

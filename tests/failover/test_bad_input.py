@@ -63,9 +63,7 @@ async def _no_right(place: Place) -> AsyncIterator[None]:
 
 async def _execute_in_shop(place: Place, sql: str) -> None:
     """Rights on functions belong to one database, and ``cluster.execute`` uses another one."""
-    connection = await asyncpg.connect(
-        host=str(place.cluster.primary.directory), user="postgres", database="shop"
-    )
+    connection = await asyncpg.connect(host=str(place.cluster.primary.directory), user="postgres", database="shop")
     await connection.execute(sql)
     await connection.close()
 

@@ -24,7 +24,7 @@ async def is_whole(place: Place, pool: Any, count: int) -> None:
 
 async def test_cancelling_a_release_at_any_moment(place: Place) -> None:
     async with place.create_pool(2, 2, **place.limit(60)) as pool:
-        for step in [*range(12), *range(12, STEPS, 6)]:
+        for step in [*range(1, 6), *range(6, STEPS, 18)]:  # at 0 the release would never begin
             connection = await place.take(pool)
             await place.demote()
             await place.refuse_write(connection)
@@ -44,7 +44,7 @@ async def test_cancelling_a_block_with_a_failed_write(place: Place) -> None:
 
     async with place.create_pool(2, 2, **place.limit(60)) as pool:
         await place.demote()
-        for step in range(0, STEPS, 6):
+        for step in range(0, STEPS, 12):
             task = asyncio.create_task(write(pool))
             for _ in range(step):
                 await asyncio.sleep(0)

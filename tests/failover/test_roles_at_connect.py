@@ -112,7 +112,9 @@ async def test_several_hosts_are_tried_without_a_pause(
     resolve = socket.getaddrinfo
     hosts = {emulator.host for emulator in (place.reader, place.writer)}
     monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, *rest, **named: resolve("127.0.0.1" if host in hosts else host, *rest, **named)
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **named: resolve("127.0.0.1" if host in hosts else host, *rest, **named),
     )
     trust = tmp_path / "trust.pem"
     trust.write_bytes(place.reader.ca_file.read_bytes() + place.writer.ca_file.read_bytes())
