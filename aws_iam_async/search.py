@@ -1,4 +1,4 @@
-"""A search for a server that plugins accept: who tries when. The attempts of one pool share it."""
+"""A search for a server that plugins accept, shared by the attempts of one pool: when each of them tries."""
 
 import asyncio
 import contextlib

@@ -38,7 +38,7 @@ class PostgresqlDriver(ABC):
         return getattr(error, "sqlstate", None) == READ_ONLY_TRANSACTION
 
     async def server_role(self, connection: Any, *, ask: bool = False) -> Role:
-        """A server in recovery is a reader, and so is one whose configuration makes transactions read-only."""
+        """A server is a reader if it is in recovery, or if its configuration makes transactions read-only."""
         if not ask and self.parameter(connection, "in_hot_standby") == "on":
             return "reader"
         if not ask and all(self.parameter(connection, name) == "off" for name in READ_ONLY_PARAMETERS):

@@ -111,7 +111,7 @@ class AiomysqlDriver:
         return isinstance(error, aiomysql.MySQLError) and not READ_ONLY.isdisjoint(error.args[:1])
 
     async def server_role(self, connection: Any, *, ask: bool = False) -> Role:
-        """A server that is ``read_only`` is a reader, and so is one whose storage is: a reader of Aurora."""
+        """A server is a reader if it is ``read_only``, or if its storage is, as on readers of Aurora."""
         async with connection.cursor(aiomysql.Cursor) as cursor:
             await cursor.execute("SELECT @@global.innodb_read_only, @@global.read_only")
             # MariaDB 12 has words for the values.
