@@ -259,8 +259,8 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         return connection
 
     async def _putconn(self, conn: Any, from_getconn: Any) -> None:
-        if self.watch is not None and self.watch.is_suspect(conn):
-            # The caller may be cancelled, and the pool's workers may all be waiting for a writer.
+        if self.watch is not None:
+            # The caller may be cancelled, and the pool's workers, which run ``reset=``, may all wait for a writer.
             await asyncio.shield(self._return_connection(conn, from_getconn))
         else:
             await super()._putconn(conn, from_getconn)

@@ -72,15 +72,17 @@ class Place:
 
     def connect(self, *, role: str = "writer", of: Emulator | None = None, **options: Any) -> Any:
         emulator = of or self.writer
-        return self.manager.connect(emulator.dsn("app", "shop"), **self._options(emulator), role=role, **options)
+        arguments = self._options(emulator) | options | {"role": role}
+        return self.manager.connect(emulator.dsn("app", "shop"), **arguments)
 
     def create_pool(
         self, least: int, most: int, *, role: str = "writer", of: Emulator | None = None, **options: Any
     ) -> Any:
         emulator = of or self.writer
         names = ("minsize", "maxsize") if self.driver == "aiomysql" else ("min_size", "max_size")
-        options |= dict(zip(names, (least, most), strict=True))
-        return self.manager.create_pool(emulator.dsn("app", "shop"), **self._options(emulator), role=role, **options)
+        arguments = self._options(emulator) | options | dict(zip(names, (least, most), strict=True))
+        arguments["role"] = role
+        return self.manager.create_pool(emulator.dsn("app", "shop"), **arguments)
 
     def create_engine(self, *, role: str = "writer", of: Emulator | None = None, **options: Any) -> Any:
         emulator = of or self.writer
@@ -171,16 +173,18 @@ def _set_read_only(server: Any, *, is_on: bool) -> None:
     deadline = time.monotonic() + 10
     while True:
         try:
-            return server.execute(probe)
+            server.execute(probe)
         except RuntimeError:
             if time.monotonic() > deadline:
                 raise
+        else:
+            return
 
 
 async def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
     """Wait for what nothing tells."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.005)
 
 

@@ -110,9 +110,9 @@ def test_connections_do_not_end_all_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     connections = [Connection() for _ in range(200)]
     for connection in connections:
         lifetimes.start(connection)
-    alive = []
+    alive: list[int] = []
     for now in (89.0, 95.0, 100.0, 105.0, 111.0):  # noqa: B007 - the clock
-        alive.append(sum(not lifetimes.is_over(connection) for connection in connections))
+        alive.append(sum(not lifetimes.is_over(connection) for connection in connections))  # noqa: PERF401 - `now`
     assert alive[0] == 200
     assert alive[-1] == 0
     assert sorted(set(alive), reverse=True) == alive
@@ -128,9 +128,9 @@ def test_connections_do_not_end_all_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), "x", "60", True, [1]])
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "aiomysql"])
 async def test_another_value_is_refused_before_any_traffic(driver: str, value: Any) -> None:
-    address = {"host": HOST, "user": "app"}
+    options: dict[str, Any] = {"driver": driver, "host": HOST, "user": "app", "max_connection_lifetime": value}
     with pytest.raises(ConfigurationError, match="max_connection_lifetime"):
-        await create_pool(driver=driver, **address, max_connection_lifetime=value)
+        await create_pool(**options)
 
 
 @pytest.mark.parametrize("value", [None, 0.5, float("inf")])
@@ -149,7 +149,7 @@ async def test_psycopgs_own_name_means_the_same() -> None:
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "aiomysql"])
 async def test_a_single_connection_has_no_such_option(driver: str) -> None:
-    address: dict[str, Any] = {"host": HOST, "user": "app"}
+    options: dict[str, Any] = {"driver": driver, "host": HOST, "user": "app", "max_connection_lifetime": 60}
     async with PluginManager() as manager:
         with pytest.raises(ConfigurationError, match="is an option of a pool"):
-            await manager.connect(driver=driver, **address, max_connection_lifetime=60)
+            await manager.connect(**options)

@@ -29,6 +29,10 @@ CONNECTIONS: dict[str, Any] = {
 }
 
 
+def protocol_of(connection: Any) -> Any:
+    return connection._protocol
+
+
 async def test_without_the_plugin(place: Place) -> None:
     async with PluginManager("iam") as manager:
         options = place._options(place.writer)
@@ -37,7 +41,7 @@ async def test_without_the_plugin(place: Place) -> None:
             if place.driver == "asyncpg":
                 assert type(pool) is asyncpg.Pool
                 assert type(connection) is asyncpg.Connection
-                assert type(connection._protocol) is asyncpg.protocol.Protocol
+                assert type(protocol_of(connection)) is asyncpg.protocol.Protocol
             elif place.driver == "psycopg":
                 assert type(connection).wait is psycopg.AsyncConnection.wait
                 assert type(connection) is psycopg.AsyncConnection
@@ -52,7 +56,7 @@ async def test_with_the_plugin(place: Place) -> None:
         assert isinstance(connection, CONNECTIONS[place.driver])
         if place.driver == "asyncpg":
             assert type(connection) is asyncpg.Connection
-            assert isinstance(connection._protocol, asyncpg.protocol.Protocol)
+            assert isinstance(protocol_of(connection), asyncpg.protocol.Protocol)
         elif place.driver == "psycopg":
             assert (type(connection).__name__, type(connection).__module__) == ("AsyncConnection", "psycopg")
 
@@ -60,7 +64,7 @@ async def test_with_the_plugin(place: Place) -> None:
 async def test_single_connections_are_not_watched(place: Place) -> None:
     async with place.connect() as connection:
         if place.driver == "asyncpg":
-            assert type(connection._protocol) is asyncpg.protocol.Protocol
+            assert type(protocol_of(connection)) is asyncpg.protocol.Protocol
         elif place.driver == "psycopg":
             assert type(connection) is psycopg.AsyncConnection
         else:

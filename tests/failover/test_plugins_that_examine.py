@@ -52,9 +52,10 @@ class Examiner:
 def examined_by(place: Place, examiner: Examiner, *, least: int = 2) -> Any:
     manager = PluginManager([examiner, "iam"])
     other = Place(place.driver, place.endpoints, manager)
-    options = other._options(other.writer)
+    options: dict[str, Any] = other._options(other.writer)
     names = ("minsize", "maxsize") if place.driver == "aiomysql" else ("min_size", "max_size")
-    return manager.create_pool(other.writer.dsn("app", "shop"), **options, **dict(zip(names, (least, 2), strict=True)))
+    options |= dict(zip(names, (least, 2), strict=True))
+    return manager.create_pool(other.writer.dsn("app", "shop"), **options)
 
 
 async def fail(place: Place, pool: Any) -> tuple[Any, BaseException]:

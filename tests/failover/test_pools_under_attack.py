@@ -24,7 +24,7 @@ async def is_whole(place: Place, pool: Any, count: int) -> None:
 
 async def test_cancelling_a_release_at_any_moment(place: Place) -> None:
     async with place.create_pool(2, 2, **place.limit(60)) as pool:
-        for step in [*range(12), *range(12, STEPS, 6)]:
+        for step in [*range(1, 6), *range(6, STEPS, 18)]:  # at 0 the release would never begin
             connection = await place.take(pool)
             await place.demote()
             await place.refuse_write(connection)
@@ -44,7 +44,7 @@ async def test_cancelling_a_block_with_a_failed_write(place: Place) -> None:
 
     async with place.create_pool(2, 2, **place.limit(60)) as pool:
         await place.demote()
-        for step in range(0, STEPS, 6):
+        for step in range(0, STEPS, 12):
             task = asyncio.create_task(write(pool))
             for _ in range(step):
                 await asyncio.sleep(0)
@@ -59,10 +59,7 @@ async def test_closing_a_pool_that_looks_for_the_writer(place: Place, method: st
     pool = await place.create_pool(0, 2, of=place.reader, **place.limit(2))
     caller = asyncio.create_task(place.take(pool))
     await until(lambda: place.manager.statistics().wrong_servers)
-    if method == "terminate" and place.driver != "psycopg":
-        ended = pool.terminate()
-    else:
-        ended = pool.close()
+    ended = getattr(pool, "close" if place.driver == "psycopg" else method)()
     if asyncio.iscoroutine(ended):
         await ended
     if place.driver == "aiomysql":
@@ -75,7 +72,7 @@ async def test_closing_a_pool_that_looks_for_the_writer(place: Place, method: st
 
 async def test_callers_get_the_drivers_time_out_if_no_writer_is_found(place: Place) -> None:
     expected = psycopg.OperationalError if place.driver == "psycopg" else TIMED_OUT[place.driver]
-    options = {"timeout": 2} if place.driver == "psycopg" else {}
+    options: dict[str, Any] = {"timeout": 2} if place.driver == "psycopg" else {}
     async with place.create_pool(0, 1, of=place.reader, **place.limit(1), **options) as pool:
         with pytest.raises(expected) as caught:
             await place.take(pool)

@@ -147,9 +147,9 @@ async def test_an_engine_keeps_its_connections_after_a_read_only_transaction(pla
     engine = place.create_engine(pool_size=1)
     async with engine.connect() as connection:
         before = (await connection.get_raw_connection()).driver_connection
+        statement = "START TRANSACTION READ ONLY" if place.driver == "aiomysql" else "SET TRANSACTION READ ONLY"
+        await connection.execute(sqlalchemy.text(statement))
         with pytest.raises(sqlalchemy.exc.DBAPIError):
-            statement = "START TRANSACTION READ ONLY" if place.driver == "aiomysql" else "SET TRANSACTION READ ONLY"
-            await connection.execute(sqlalchemy.text(statement))
             await connection.execute(sqlalchemy.text("INSERT INTO t VALUES (1)"))
     async with engine.connect() as connection:
         assert (await connection.get_raw_connection()).driver_connection is before
