@@ -162,7 +162,7 @@ def physical(connection: Any) -> Any:
 def _set_read_only(server: Any, *, is_on: bool) -> None:
     if server.upstream.protocol == "mysql":
         server.execute(f"SET GLOBAL read_only={int(is_on)}")
-        return None
+        return
     change = "SET default_transaction_read_only = on" if is_on else "RESET default_transaction_read_only"
     server.execute(f"ALTER SYSTEM {change}")
     server.execute("SELECT pg_reload_conf()")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.day_curves import COLOURS
 from benchmarks.simulated_day import (
     DAY,
     HOUR,
@@ -47,4 +46,4 @@ def test_the_least_is_what_it_says(outage: float) -> None:
 def test_the_curves_in_the_documentation_are_those_of_today() -> None:
     picture = (Path(__file__).parents[2] / "docs" / "simulated_day.svg").read_text(encoding="utf-8")
     for kind in KINDS:
-        assert f'fill="{COLOURS[kind]}">{simulated(kind, OUTAGES_DRAWN).requests}</text>' in picture
+        assert f">{simulated(kind, OUTAGES_DRAWN).requests}</text>" in picture
