@@ -28,7 +28,7 @@ from aws_iam_async.tls.contexts import ssl_context
 from aws_iam_async.tokens.provider import DsqlTokenProvider, RdsTokenProvider, TokenProvider
 from aws_iam_async.tokens.token import Lifetime, Token
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AwsIamError",
