@@ -49,7 +49,7 @@ class Search:
                     if asyncio.get_running_loop().time() > give_up:
                         raise
         except BaseException as error:
-            if self._tries:
+            if self._next_try:
                 error.add_note(self._describe())
             raise
         finally:
@@ -78,6 +78,8 @@ class Search:
             raise
 
     def _describe(self) -> str:
+        if not self._tries:
+            return f"{self._reason}, as an earlier attempt found"
         times = "once" if self._tries == 1 else f"{self._tries} times"
         seconds = asyncio.get_running_loop().time() - self._start
         return f"{self._reason}. It was tried {times} in {seconds:.1f} s."

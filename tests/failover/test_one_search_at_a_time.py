@@ -7,7 +7,7 @@ import pytest
 
 from aws_iam_async import WrongServerError, pipeline, search
 from aws_iam_async.testing import Emulator
-from tests.failover.conftest import Place, insert, until
+from tests.failover.conftest import TIMED_OUT, Place, insert, until
 
 WINDOW = 2.5  # seconds
 CALLERS = 6
@@ -82,6 +82,20 @@ async def test_without_a_limit_all_callers_end_together(place: Place, monkeypatc
         with pytest.raises(WrongServerError, match="is a reader, not a writer") as caught:
             await caller
         assert "It was tried" in caught.value.__notes__[0]
+
+
+async def test_a_later_caller_does_not_try_before_the_pause_is_over(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connect timeout that is shorter than the pause does not turn it off, and the reason is known."""
+    monkeypatch.setattr(search, "PAUSE", 60)
+    for _ in range(2):
+        with pytest.raises(TIMED_OUT[place.driver]) as caught:
+            await place.connect(of=place.reader, **place.limit(0.3))
+        (note,) = caught.value.__notes__
+        assert "is a reader, not a writer" in note
+    assert note.endswith(", as an earlier attempt found")
+    assert len(place.reader.logins) == 1
 
 
 async def test_each_event_loop_has_a_search_of_its_own(place: Place) -> None:
