@@ -66,9 +66,9 @@ class Pipeline:
         async def attempt(candidate: ConnectRequest) -> Any:
             try:
                 return await chain(candidate)
-            except WrongServerError:
-                self.counters.wrong_servers += 1
-                abort_all()
+            except Exception as error:
+                self.counters.wrong_servers += isinstance(error, WrongServerError)
+                abort_all()  # the next host may succeed
                 raise
 
         def abort_all() -> None:

@@ -44,13 +44,12 @@ class Search:
         try:
             while True:
                 try:
-                    return await self._take_turn(attempt)
-                except WrongServerError as error:
-                    self.refused(error)
+                    return await self._take_turn(attempt, give_up)
+                except WrongServerError:
                     if asyncio.get_running_loop().time() > give_up:
                         raise
         except BaseException as error:
-            if self._tries:
+            if self._next_try:
                 error.add_note(self._describe())
             raise
         finally:
@@ -58,17 +57,29 @@ class Search:
             if not self._callers:
                 self._tries = 0
 
-    async def _take_turn(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _take_turn(self, attempt: Callable[[], Awaitable[T]], give_up: float) -> T:
         if self._next_try:
             async with self._turn:
                 if self._next_try:  # else another one has been accepted, and all may try now
-                    await asyncio.sleep(self._next_try - asyncio.get_running_loop().time())
-                    result = await attempt()
+                    now = asyncio.get_running_loop().time()
+                    if now > give_up:  # many others had their turns before
+                        raise WrongServerError(self._reason)
+                    await asyncio.sleep(self._next_try - now)
+                    result = await self._try(attempt)
                     self._tries, self._next_try = 0, 0.0
                     return result
-        return await attempt()
+        return await self._try(attempt)
+
+    async def _try(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await attempt()
+        except WrongServerError as error:
+            self.refused(error)
+            raise
 
     def _describe(self) -> str:
+        if not self._tries:
+            return f"{self._reason}, as an earlier attempt found"
         times = "once" if self._tries == 1 else f"{self._tries} times"
         seconds = asyncio.get_running_loop().time() - self._start
         return f"{self._reason}. It was tried {times} in {seconds:.1f} s."

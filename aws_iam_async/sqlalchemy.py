@@ -155,7 +155,7 @@ def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
         if context.connection is not None:
             error = context.original_exception
             # The dialect of asyncpg raises exceptions of its own from those of the driver.
-            driver_error = error.__cause__ or error
+            driver_error = error.__cause__ or error if engine.dialect.driver == "asyncpg" else error
             watch.failed(context.connection.connection.driver_connection, driver_error)
 
     def returned(connection: Any, record: ConnectionPoolEntry | None, state: PoolResetState) -> None:

@@ -217,9 +217,9 @@ class Pool(asyncpg.Pool):
             await super().release(connection, timeout=timeout)
 
     async def release_outdated(self, connection: Any, driver_connection: Any, timeout: float | None) -> None:
-        is_old = self.lifetimes.is_over(driver_connection)  # or all were to be replaced before
+        known = self.lifetimes.has_been_ended(driver_connection)
         try:
-            if not is_old and self.watch is not None and self.watch.is_suspect(driver_connection):
+            if not known and self.watch is not None and self.watch.is_suspect(driver_connection):
                 with contextlib.suppress(Exception):  # then it cannot be examined either
                     await driver_connection.reset(timeout=CLOSE_TIMEOUT)
                 if await self.watch.must_retire(driver_connection):

@@ -138,6 +138,10 @@ class Lifetimes:
     def is_over(self, connection: Any) -> bool:
         return time.monotonic() >= self._ends.get(connection, math.inf)
 
+    def has_been_ended(self, connection: Any) -> bool:
+        """Return whether `end_all` has ended it, whatever its age."""
+        return self._ends.get(connection) == -math.inf
+
     def end_all(self) -> None:
         self._ends = WeakKeyDictionary(dict.fromkeys(self._ends, -math.inf))
 

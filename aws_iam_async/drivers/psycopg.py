@@ -266,8 +266,8 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             await super()._putconn(conn, from_getconn)
 
     async def _return_connection(self, conn: Any, from_getconn: Any) -> None:
-        is_old = self.lifetimes.is_over(conn)  # the pool has been drained, and closes it
-        if not is_old and self.watch is not None and self.watch.is_suspect(conn):
+        known = self.lifetimes.has_been_ended(conn)  # the pool has been drained, and closes it
+        if not known and self.watch is not None and self.watch.is_suspect(conn):
             await self._reset_connection(conn)
             if await self.watch.must_retire(conn):
                 self.lifetimes.end_all()

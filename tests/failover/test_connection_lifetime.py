@@ -153,3 +153,14 @@ async def test_a_single_connection_has_no_such_option(driver: str) -> None:
     async with PluginManager() as manager:
         with pytest.raises(ConfigurationError, match="is an option of a pool"):
             await manager.connect(**options)
+
+
+async def test_a_connection_that_is_old_is_examined_if_its_write_failed(place: Place, clock: Clock) -> None:
+    async with place.create_pool(2, 2, max_connection_lifetime=LIFETIME, **place.limit(60)) as pool:
+        connection = await place.take(pool)
+        await place.demote()
+        await place.refuse_write(connection)
+        clock.ahead = 1.2 * LIFETIME
+        await place.give(pool, connection)
+        await until(lambda: place.manager.statistics().retirements == 1)
+        await place.promote()

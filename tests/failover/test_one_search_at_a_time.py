@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from aws_iam_async import WrongServerError, pipeline, search
 from aws_iam_async.testing import Emulator
-from tests.failover.conftest import Place, insert, until
+from tests.failover.conftest import TIMED_OUT, Place, insert, until
 
 WINDOW = 2.5  # seconds
 CALLERS = 6
@@ -67,6 +68,34 @@ async def test_a_time_out_of_acquire_ends_the_callers_search(place: Place) -> No
         if place.driver != "psycopg":  # its pool goes on by itself
             await place.left(place.reader, 0)
             assert all("connect" not in task.get_name() for task in asyncio.all_tasks())
+
+
+async def test_without_a_limit_all_callers_end_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LONGEST_SEARCH", 0.5)
+    callers = [asyncio.ensure_future(place.connect(of=place.reader, **place.limit(None))) for _ in range(CALLERS)]
+    done, _ = await asyncio.wait(callers, return_when=asyncio.FIRST_COMPLETED)
+    assert all(isinstance(caller.exception(), WrongServerError) for caller in done)
+    # Each has had its time. It does not wait for another turn of its own.
+    _, late = await asyncio.wait(callers, timeout=2 * search.PAUSE)
+    assert len(late) == 0
+    for caller in callers:
+        with pytest.raises(WrongServerError, match="is a reader, not a writer") as caught:
+            await caller
+        assert "It was tried" in caught.value.__notes__[0]
+
+
+async def test_a_later_caller_does_not_try_before_the_pause_is_over(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connect timeout that is shorter than the pause does not turn it off, and the reason is known."""
+    monkeypatch.setattr(search, "PAUSE", 60)
+    for _ in range(2):
+        with pytest.raises(TIMED_OUT[place.driver]) as caught:
+            await place.connect(of=place.reader, **place.limit(0.3))
+        (note,) = caught.value.__notes__
+        assert "is a reader, not a writer" in note
+    assert note.endswith(", as an earlier attempt found")
+    assert len(place.reader.logins) == 1
 
 
 async def test_each_event_loop_has_a_search_of_its_own(place: Place) -> None:

@@ -4,12 +4,16 @@ import asyncio
 import logging
 from typing import Any
 
+import aiomysql
+import psycopg
 import pytest
+import sqlalchemy
 
 from aws_iam_async import ConnectRequest, PluginManager
 from aws_iam_async.plugins import retirement
 from aws_iam_async.plugins.protocol import ConnectNext
-from tests.failover.conftest import Place, physical, until
+from aws_iam_async.sqlalchemy import create_async_engine
+from tests.failover.conftest import SCHEMES, Place, physical, until
 
 BAD_SQL = "SELECT * FROM missing"
 
@@ -192,3 +196,25 @@ async def test_closing_the_pool_during_an_examination(
         await pool.wait_closed()
     await asyncio.gather(giving, return_exceptions=True)
     await place.left(place.writer, 0)
+
+
+async def test_an_engine_shows_the_exception_of_the_driver(place: Place) -> None:
+    """aiomysql's own exceptions have a cause, which is not what the driver raised."""
+    examiner = Examiner(outdated=False)
+    async with PluginManager([examiner, "iam"]) as manager:
+        other = Place(place.driver, place.endpoints, manager, place.engines)
+        emulator = place.writer
+        engine = create_async_engine(
+            emulator.iam_dsn("app", "shop", scheme=SCHEMES[place.driver]),
+            manager=manager,
+            credentials=emulator.account.credentials,
+        )
+        other.engines.append(engine)
+        async with engine.connect() as connection:
+            await connection.execute(sqlalchemy.text("SELECT 1"))
+            emulator.cut_connections()
+            with pytest.raises((sqlalchemy.exc.DBAPIError, OSError)):
+                await connection.execute(sqlalchemy.text("SELECT 1"))
+    expected = {"asyncpg": Exception, "psycopg": psycopg.Error, "aiomysql": aiomysql.MySQLError}
+    assert all(isinstance(error, expected[place.driver]) for error in examiner.seen)
+    assert examiner.seen or place.driver == "asyncpg"

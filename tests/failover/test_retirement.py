@@ -1,12 +1,15 @@
 """A write that the server refuses, because it is no writer any more, replaces the connections of its pool."""
 
 import asyncio
+import functools
 from collections.abc import Iterable
 from typing import Any
 
+import aiomysql
 import pytest
 import sqlalchemy
 
+from aws_iam_async.drivers.aiomysql import AiomysqlDriver
 from tests.failover.conftest import REFUSED_WRITE, Place, insert, physical, until
 
 READ_ONLY_TRANSACTIONS = {
@@ -87,6 +90,39 @@ async def test_a_transaction_that_the_caller_made_read_only_replaces_nothing(pla
             await place.execute(connection, "ROLLBACK")
         assert same(await place.held(pool, 2), before)
         assert place.manager.statistics().retirements == 0
+
+
+async def test_a_read_only_transaction_that_the_caller_did_not_end_replaces_nothing(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The question needs a session without a failed transaction."""
+    async with place.create_pool(2, 2) as pool:
+        before = await place.held(pool, 2)
+        async with place.acquire(pool) as connection:
+            await place.execute(connection, READ_ONLY_TRANSACTIONS[place.driver][0])
+            await place.refuse_write(connection)
+        assert same(await place.held(pool, 2), before)
+        assert place.manager.statistics().retirements == 0
+    caplog.clear()  # asyncpg 0.32 complains of the caller
+
+
+async def test_connections_that_fail_one_after_the_other_are_replaced_once(place: Place) -> None:
+    async with place.create_pool(2, 2, **place.limit(60)) as pool:
+        taken = [await place.take(pool) for _ in range(2)]
+        found = list(map(physical, taken))
+        await place.demote()
+        for connection in taken:
+            await place.refuse_write(connection)
+        for connection, each in zip(taken, found, strict=True):
+            await place.give(pool, connection)
+            await until(functools.partial(place.is_closed, each))
+        await place.promote()
+        assert place.manager.statistics().retirements == 1
+
+
+@pytest.mark.parametrize(("number", "is_suspicious"), [(1290, True), (1792, True), (1836, True), (1062, False)])
+def test_the_errors_of_mysql(number: int, *, is_suspicious: bool) -> None:
+    assert AiomysqlDriver().refuses_write(aiomysql.OperationalError(number, "")) is is_suspicious
 
 
 async def test_another_error_replaces_nothing_and_asks_nothing(place: Place) -> None:

@@ -5,11 +5,14 @@ import contextlib
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 
-from aws_iam_async import PluginManager, WrongServerError, pipeline, search
+from aws_iam_async import ConnectRequest, PluginManager, WrongServerError, pipeline, search
+from aws_iam_async.plugins.protocol import ConnectNext
 from tests.failover.conftest import INSERT, TIMED_OUT, Place, insert, until
 
 TOO_SHORT = 0.3  # seconds; one try and no second one
@@ -105,10 +108,9 @@ async def test_an_earlier_search_does_not_shorten_the_next_one(place: Place, mon
             assert len(place.reader.logins) in {2, 3}
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])  # aiomysql connects to one host
-async def test_several_hosts_are_tried_without_a_pause(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def two_hosts(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """A DSN with the name of the reader and then that of the writer, and its options."""
     resolve = socket.getaddrinfo
     hosts = {emulator.host for emulator in (place.reader, place.writer)}
     monkeypatch.setattr(
@@ -119,15 +121,48 @@ async def test_several_hosts_are_tried_without_a_pause(
     trust = tmp_path / "trust.pem"
     trust.write_bytes(place.reader.ca_file.read_bytes() + place.writer.ca_file.read_bytes())
     addresses = ",".join(f"{emulator.host}:{emulator.port}" for emulator in (place.reader, place.writer))
-    dsn = f"postgresql+{place.driver}://app@{addresses}/shop?role=writer"
+    options = {"sslrootcert": trust, "credentials": place.writer.account.credentials}
+    return f"postgresql+{place.driver}://app@{addresses}/shop", options
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])  # aiomysql connects to one host
+async def test_several_hosts_are_tried_without_a_pause(
+    place: Place, two_hosts: tuple[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn, options = two_hosts
     monkeypatch.setattr(search, "PAUSE", 60)
-    credentials = place.writer.account.credentials
-    async with place.manager.connect(dsn, sslrootcert=trust, credentials=credentials) as connection:
+    async with place.manager.connect(dsn, role="writer", **options) as connection:
         await place.execute(connection, INSERT)
         if place.driver == "psycopg":
             await connection.commit()
         await place.left(place.reader, 0)
     assert place.manager.statistics().wrong_servers == 1
+
+
+class CannotAskReader:
+    """A plugin whose question the first host answers with an error, after which the next host is tried."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
+        connection = await call_next(request)
+        if request.host == self.place.reader.host:
+            raise {"asyncpg": OSError, "psycopg": psycopg.errors.QueryCanceled}[self.place.driver]
+        return connection
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+async def test_a_host_that_could_not_be_asked_keeps_no_connection(
+    place: Place, two_hosts: tuple[str, dict[str, Any]]
+) -> None:
+    dsn, options = two_hosts
+    async with (
+        PluginManager([CannotAskReader(place), "iam"]) as manager,
+        manager.connect(dsn, **options) as connection,
+    ):
+        assert await place.execute(connection, "SELECT 1") == [(1,)]
+        await place.left(place.reader, 0)
 
 
 async def test_cancelling_a_search_leaves_nothing(place: Place) -> None:

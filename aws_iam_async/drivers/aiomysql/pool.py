@@ -99,7 +99,7 @@ class Pool(TypedPool):
         self._used.remove(conn)
         if self._is_stale(conn):
             conn.close()
-        elif self._watch is not None and self._watch.is_suspect(conn) and not self._lifetimes.is_over(conn):
+        elif self._watch is not None and self._watch.is_suspect(conn) and not self._lifetimes.has_been_ended(conn):
             self._ending.add(self._loop.create_task(self._examine(conn, self._watch)))
         elif conn.get_transaction_status():
             conn.close()
