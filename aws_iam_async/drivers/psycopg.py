@@ -21,7 +21,7 @@ from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
-from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, open_together, parse_lifetime
+from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, open_together, split_lifetime
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -158,14 +158,14 @@ class PsycopgDriver(PostgresqlDriver):
         connect: Callable[..., Awaitable[Any]],
         watch: Watch | None,
     ) -> Any:
-        if parse_lifetime(options.get("max_connection_lifetime")) is not None:
-            options = {**options, "max_lifetime": options["max_connection_lifetime"]}
-        options = {name: value for name, value in options.items() if name != "max_connection_lifetime"}
+        lifetime, options = split_lifetime(options)
+        if lifetime is not None:
+            options["max_lifetime"] = lifetime
         base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens
 
-        async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
+        async def open_connection(*_conninfo: str, **_keywords: Any) -> Any:
             connection = pool.dialling[asyncio.current_task()] = first.pop() if first else await dial()
             return connection
 
@@ -208,7 +208,7 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         super().__init__("", **options)
         self.login_rejected = login_rejected
         self.watch = watch
-        self.lifetimes = Lifetimes(None)
+        self.lifetimes = Lifetimes(None, watch)
         self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
         self.last_error: Exception | None = None
         self.hopeless: Exception | None = None  # the error that ends wait()
@@ -259,18 +259,16 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         return connection
 
     async def _putconn(self, conn: Any, from_getconn: Any) -> None:
-        if self.watch is not None and self.watch.is_suspect(conn):
+        if self.lifetimes.is_suspect(conn):
             # The caller may be cancelled, and the pool's workers may all be waiting for a writer.
             await asyncio.shield(self._return_connection(conn, from_getconn))
         else:
             await super()._putconn(conn, from_getconn)
 
     async def _return_connection(self, conn: Any, from_getconn: Any) -> None:
-        is_old = self.lifetimes.is_over(conn)  # the pool has been drained, and closes it
-        if not is_old and self.watch is not None and self.watch.is_suspect(conn):
+        if self.lifetimes.is_suspect(conn):
             await self._reset_connection(conn)
-            if await self.watch.must_retire(conn):
-                self.lifetimes.end_all()
+            if await self.lifetimes.end_all_if_changed(conn):
                 await self.drain()
         await super()._return_connection(conn, from_getconn)
 

@@ -14,8 +14,7 @@ class RolePlugin:
 
     option_names = PLUGIN_OPTIONS["role"]
 
-    def __init__(self, tokens: TokenService) -> None:
-        """Like the other built-in plugins."""
+    def __init__(self, _tokens: TokenService) -> None: ...
 
     async def check(self, request: ConnectRequest) -> None:
         role_for(request)
