@@ -132,7 +132,7 @@ class Pipeline:
                 return await try_hosts()
             except WrongServerError as error:
                 search = searches.setdefault(_search_key(request), Search())
-                search.refused(error)
+                search.note_refusal(error)
         try:
             return await search.run(try_hosts, LONGEST_SEARCH if self._limit(request) is None else math.inf)
         finally:

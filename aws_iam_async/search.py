@@ -28,8 +28,7 @@ class Search:
     def is_over(self) -> bool:
         return not self._callers and not self._next_try
 
-    def refused(self, error: WrongServerError) -> None:
-        """Take note of a try that ended with a refused server."""
+    def note_refusal(self, error: WrongServerError) -> None:
         now = asyncio.get_running_loop().time()
         if not self._tries:
             self._start = now
@@ -46,7 +45,7 @@ class Search:
                 try:
                     return await self._take_turn(attempt)
                 except WrongServerError as error:
-                    self.refused(error)
+                    self.note_refusal(error)
                     if asyncio.get_running_loop().time() > give_up:
                         raise
         except BaseException as error:

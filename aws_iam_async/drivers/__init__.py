@@ -20,8 +20,6 @@ ENTRY_POINT_GROUP = "aws_iam_async.drivers"
 
 
 class BuiltIn(NamedTuple):
-    """Where a driver of this package is."""
-
     factory: str
     schemes: tuple[str, ...]  # of its DSNs
     oldest: Mapping[str, str]  # the libraries that it imports, with their oldest versions, as in pyproject.toml

@@ -48,8 +48,6 @@ INVALID_PASSWORD, INVALID_AUTHORIZATION, CONNECTION_FAILURE = "28P01", "28000", 
 
 
 class AsyncpgDriver(PostgresqlDriver):
-    """The driver asyncpg."""
-
     name = "asyncpg"
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"} | {"max_connection_lifetime"}
@@ -139,7 +137,7 @@ class AsyncpgDriver(PostgresqlDriver):
     def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
         return TimeoutError(f"no connection to {request.host}:{request.port} within {seconds:g} s (timeout)")
 
-    def parameter(self, connection: Any, name: str) -> str | None:
+    def reported_parameter(self, connection: Any, name: str) -> str | None:
         return getattr(connection.get_settings(), name, None)
 
     async def fetch_value(self, connection: Any, sql: str) -> Any:
@@ -204,7 +202,9 @@ class Pool(asyncpg.Pool):
     def opened(self, connection: Any) -> None:
         self.lifetimes.start(connection)
         if self.watch is not None:
-            watch_statements(connection, self.watch)
+            protocol = connection._protocol  # noqa: SLF001 - pinned by tests
+            protocol.__class__ = WatchedProtocol
+            protocol.watch, protocol.watched = self.watch, weakref.ref(connection)
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:
         driver_connection = getattr(connection, "_con", None)  # None if it was released before
@@ -262,12 +262,6 @@ def _watched(name: str) -> Callable[..., Awaitable[Any]]:
 
 for _name in ("query", "prepare", "bind", "execute", "bind_execute", "bind_execute_many", "copy_in", "copy_out"):
     setattr(WatchedProtocol, _name, _watched(_name))
-
-
-def watch_statements(connection: Any, watch: Watch) -> None:
-    protocol = connection._protocol  # noqa: SLF001 - pinned by tests
-    protocol.__class__ = WatchedProtocol
-    protocol.watch, protocol.watched = watch, weakref.ref(connection)
 
 
 class Unhashed(Bearer):

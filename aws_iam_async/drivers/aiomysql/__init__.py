@@ -61,8 +61,6 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0
 
 
 class AiomysqlDriver:
-    """The driver aiomysql."""
-
     name = "aiomysql"
     system = "mysql"
     default_port = 3306
