@@ -1,6 +1,5 @@
 """``connect()`` and ``create_pool()``, with one plugin manager for each event loop and ``plugins=``."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -90,7 +89,7 @@ def create_pool(
 
 async def _manager(plugins: str | Iterable[str | Plugin]) -> PluginManager:
     chain = registry.split(plugins)
-    managers = _managers[asyncio.get_running_loop()]
+    managers = _managers.here()
     only_codes = isinstance(plugins, str) or all(isinstance(plugin, str) for plugin in chain)
     if only_codes and chain in managers:
         return managers[chain]

@@ -142,16 +142,14 @@ class PluginManager:
     async def _open_connection(
         self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
     ) -> tuple[Any, Close]:
-        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
-        pipeline, reader = self._pipelines.get(name) or await self._pipeline(name)
+        pipeline, reader = await self._pipeline(dsn, driver)
         connection = await pipeline.connect(reader.read(dsn, keywords, pool=False).request)
         return connection, pipeline.driver.close
 
     async def _open_pool(
         self, dsn: str | None, driver: str | ModuleType | None, keywords: Mapping[str, Any]
     ) -> tuple[Any, Close]:
-        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
-        pipeline, reader = self._pipelines.get(name) or await self._pipeline(name)
+        pipeline, reader = await self._pipeline(dsn, driver)
         pipeline.check_open()
         request, pool_options = reader.read(dsn, keywords, pool=True)
         await pipeline.check(request)
@@ -164,7 +162,10 @@ class PluginManager:
         pool = await pipeline.driver.create_pool(request, pool_options, connect, watch)
         return pool, pipeline.driver.close_pool
 
-    async def _pipeline(self, name: str) -> tuple[Pipeline, OptionsReader]:
+    async def _pipeline(self, dsn: str | None, driver: str | ModuleType | None) -> tuple[Pipeline, OptionsReader]:
+        name = drivers.name_of(driver, None if dsn is None else parse(dsn).scheme)
+        if name in self._pipelines:
+            return self._pipelines[name]
         loaded = await drivers.load(name)
         pipeline = Pipeline(loaded, self._plugins, self._counters, self._retirement, self._closed)
         logins = filter(None, (getattr(plugin, "own_login", None) for plugin in self._plugins))

@@ -1,7 +1,7 @@
 """Names of options: which ones are known, and which one was meant. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from aws_iam_async.errors import ConfigurationError
 
@@ -93,6 +93,13 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
 
     near = difflib.get_close_matches(wanted, plain, n=1, cutoff=likeness)
     return plain[near[0]] if near else None
+
+
+def unknown(name: str, available: Collection[str]) -> str:
+    """Return how a message about an unknown driver or plugin goes on."""
+    meant = nearest(name, frozenset(available))
+    hint = f"did you mean {meant!r}? Available" if meant else "available"
+    return f"{shown(name)}; {hint}: {', '.join(available)}"
 
 
 def _plain(name: str) -> str:

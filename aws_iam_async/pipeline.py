@@ -124,7 +124,7 @@ class Pipeline:
 
     async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try the hosts. If a plugin refuses a server, wait for another one, together with others that do."""
-        searches = self._searches[asyncio.get_running_loop()]
+        searches = self._searches.here()
         search = searches.get(_search_key(request)) if searches else None
         try_hosts = functools.partial(self._try_hosts, request, attempt)
         if search is None:
@@ -132,7 +132,7 @@ class Pipeline:
                 return await try_hosts()
             except WrongServerError as error:
                 search = searches.setdefault(_search_key(request), Search())
-                search.refused(error)
+                search.note_refusal(error)
         try:
             return await search.run(try_hosts, LONGEST_SEARCH if self._limit(request) is None else math.inf)
         finally:

@@ -73,7 +73,7 @@ class ConnectRequest:
     user: str | None = None
     database: str | None = None
     password: str | Callable[[], str | Awaitable[str]] | None = None
-    tls: Tls = Tls()  # noqa: RUF009 - it is immutable
+    tls: Tls = field(default_factory=Tls)
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     driver_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     alternates: tuple[tuple[str, int], ...] = ()

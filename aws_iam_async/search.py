@@ -28,8 +28,7 @@ class Search:
     def is_over(self) -> bool:
         return not self._callers and not self._next_try
 
-    def refused(self, error: WrongServerError) -> None:
-        """Take note of a try that ended with a refused server."""
+    def note_refusal(self, error: WrongServerError) -> None:
         now = asyncio.get_running_loop().time()
         if not self._tries:
             self._start = now
@@ -74,7 +73,7 @@ class Search:
         try:
             return await attempt()
         except WrongServerError as error:
-            self.refused(error)
+            self.note_refusal(error)
             raise
 
     def _describe(self) -> str:

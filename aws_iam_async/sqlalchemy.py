@@ -146,7 +146,7 @@ def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
 
     Connections are replaced when they are next checked out.
     """
-    lifetimes = Lifetimes(None)
+    lifetimes = Lifetimes(None, watch)
 
     def connected(_connection: object, record: ConnectionPoolEntry) -> None:
         lifetimes.start(record.driver_connection)
@@ -159,10 +159,9 @@ def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
             watch.failed(context.connection.connection.driver_connection, driver_error)
 
     def returned(connection: Any, record: ConnectionPoolEntry | None, state: PoolResetState) -> None:
-        if record is not None and state.asyncio_safe and watch.is_suspect(record.driver_connection):
+        if record is not None and state.asyncio_safe and lifetimes.is_suspect(record.driver_connection):
             connection.rollback()
-            if connection.run_async(watch.must_retire):
-                lifetimes.end_all()
+            connection.run_async(lifetimes.end_all_if_changed)
 
     def checked_out(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
         if lifetimes.is_over(record.driver_connection):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aws_iam_async import threads
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
-from aws_iam_async.names import nearest, shown
+from aws_iam_async.names import shown, unknown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -20,8 +20,6 @@ ENTRY_POINT_GROUP = "aws_iam_async.drivers"
 
 
 class BuiltIn(NamedTuple):
-    """Where a driver of this package is."""
-
     factory: str
     schemes: tuple[str, ...]  # of its DSNs
     oldest: Mapping[str, str]  # the libraries that it imports, with their oldest versions, as in pyproject.toml
@@ -96,10 +94,7 @@ def load_now(name: str) -> Driver:
         elif name in _installed():
             _loaded[name] = _installed()[name].load()()
         else:
-            available = (*BUILT_IN, *_installed())
-            meant = nearest(name, frozenset(available))
-            hint = f"did you mean {meant!r}? Available" if meant else "available"
-            raise ConfigurationError(f"unknown driver{shown(name)}; {hint}: {', '.join(available)}")
+            raise ConfigurationError(f"unknown driver{unknown(name, (*BUILT_IN, *_installed()))}")
     return _loaded[name]
 
 

@@ -19,7 +19,7 @@ from asyncpg.connect_utils import TLSUpgradeProto
 from asyncpg.protocol import Protocol
 
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
-from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, abort_transport, parse_lifetime
+from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, abort_transport, split_lifetime
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -48,8 +48,6 @@ INVALID_PASSWORD, INVALID_AUTHORIZATION, CONNECTION_FAILURE = "28P01", "28000", 
 
 
 class AsyncpgDriver(PostgresqlDriver):
-    """The driver asyncpg."""
-
     name = "asyncpg"
     connect_options = frozenset(CONNECT) - FIELDS - frozenset(REFUSED)
     pool_options = frozenset(POOL) - frozenset(CONNECT) - {"connect", "connect_kwargs"} | {"max_connection_lifetime"}
@@ -139,7 +137,7 @@ class AsyncpgDriver(PostgresqlDriver):
     def timeout_error(self, request: ConnectRequest, seconds: float) -> Exception:
         return TimeoutError(f"no connection to {request.host}:{request.port} within {seconds:g} s (timeout)")
 
-    def parameter(self, connection: Any, name: str) -> str | None:
+    def reported_parameter(self, connection: Any, name: str) -> str | None:
         return getattr(connection.get_settings(), name, None)
 
     async def fetch_value(self, connection: Any, sql: str) -> Any:
@@ -169,9 +167,8 @@ class AsyncpgDriver(PostgresqlDriver):
                 pool.opened(connection)
             return connection
 
+        lifetime, options = split_lifetime(options)
         keywords = {**shared, **options, "connect": open_connection}
-        lifetime = parse_lifetime(options.get("max_connection_lifetime"))
-        keywords.pop("max_connection_lifetime", None)
         is_plain = watch is None and lifetime is None
         pool = asyncpg.create_pool(**keywords) if is_plain else Pool(watch, lifetime, **keywords)
         try:
@@ -200,39 +197,39 @@ class Pool(asyncpg.Pool):
     def __init__(self, watch: Watch | None, lifetime: float | None, **keywords: Any) -> None:
         super().__init__(**POOL_DEFAULTS | keywords)
         self.watch = watch
-        self.lifetimes = Lifetimes(lifetime)
+        self.lifetimes = Lifetimes(lifetime, watch)
 
     def opened(self, connection: Any) -> None:
         self.lifetimes.start(connection)
         if self.watch is not None:
-            watch_statements(connection, self.watch)
+            protocol = connection._protocol  # noqa: SLF001 - pinned by tests
+            protocol.__class__ = WatchedProtocol
+            protocol.watch, protocol.watched = self.watch, weakref.ref(connection)
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:
         driver_connection = getattr(connection, "_con", None)  # None if it was released before
-        is_suspect = self.watch is not None and self.watch.is_suspect(driver_connection)
-        if driver_connection is not None and (is_suspect or self.lifetimes.is_over(driver_connection)):
+        if driver_connection is None or not (
+            self.lifetimes.is_over(driver_connection) or self.lifetimes.is_suspect(driver_connection)
+        ):
+            await super().release(connection, timeout=timeout)
+        else:
             # As asyncpg does it: a cancelled caller does not keep the connection from its pool.
             await asyncio.shield(self.release_outdated(connection, driver_connection, timeout))
-        else:
-            await super().release(connection, timeout=timeout)
 
     async def release_outdated(self, connection: Any, driver_connection: Any, timeout: float | None) -> None:
-        known = self.lifetimes.has_been_ended(driver_connection)
         try:
-            if not known and self.watch is not None and self.watch.is_suspect(driver_connection):
+            if self.lifetimes.is_suspect(driver_connection):
                 with contextlib.suppress(Exception):  # then it cannot be examined either
                     await driver_connection.reset(timeout=CLOSE_TIMEOUT)
-                if await self.watch.must_retire(driver_connection):
-                    self.retire()
+                if await self.lifetimes.end_all_if_changed(driver_connection):
+                    self.terminate_idle()
             if self.lifetimes.is_over(driver_connection):
                 with contextlib.suppress(Exception):  # then asyncpg has aborted it
                     await driver_connection.close(timeout=CLOSE_TIMEOUT)
         finally:
             await super().release(connection, timeout=timeout)
 
-    def retire(self) -> None:
-        """Replace all connections: idle ones now, and those in use when they are released."""
-        self.lifetimes.end_all()
+    def terminate_idle(self) -> None:
         for holder in self._holders:  # type: ignore[attr-defined]  # pinned by tests
             if holder._proxy is None:  # noqa: SLF001 - also set while ``setup=`` runs, unlike holder.is_idle()
                 holder.terminate()
@@ -265,12 +262,6 @@ def _watched(name: str) -> Callable[..., Awaitable[Any]]:
 
 for _name in ("query", "prepare", "bind", "execute", "bind_execute", "bind_execute_many", "copy_in", "copy_out"):
     setattr(WatchedProtocol, _name, _watched(_name))
-
-
-def watch_statements(connection: Any, watch: Watch) -> None:
-    protocol = connection._protocol  # noqa: SLF001 - pinned by tests
-    protocol.__class__ = WatchedProtocol
-    protocol.watch, protocol.watched = watch, weakref.ref(connection)
 
 
 class Unhashed(Bearer):

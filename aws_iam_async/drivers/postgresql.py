@@ -21,8 +21,6 @@ SELECT pg_is_in_recovery() OR EXISTS (
 
 
 class PostgresqlDriver(ABC):
-    """The base class of the drivers for PostgreSQL."""
-
     connect_options: frozenset[str]
     system = "postgresql"
     default_port = 5432
@@ -39,15 +37,14 @@ class PostgresqlDriver(ABC):
 
     async def server_role(self, connection: Any, *, ask: bool = False) -> Role:
         """A server is a reader if it is in recovery, or if its configuration makes transactions read-only."""
-        if not ask and self.parameter(connection, "in_hot_standby") == "on":
+        if not ask and self.reported_parameter(connection, "in_hot_standby") == "on":
             return "reader"
-        if not ask and all(self.parameter(connection, name) == "off" for name in READ_ONLY_PARAMETERS):
+        if not ask and all(self.reported_parameter(connection, name) == "off" for name in READ_ONLY_PARAMETERS):
             return "writer"
         return "reader" if await self.fetch_value(connection, IS_READER) else "writer"
 
     @abstractmethod
-    def parameter(self, connection: Any, name: str) -> str | None:
-        """Return a parameter that the server has reported."""
+    def reported_parameter(self, connection: Any, name: str) -> str | None: ...
 
     @abstractmethod
     async def fetch_value(self, connection: Any, sql: str) -> Any:
@@ -61,10 +58,10 @@ class PostgresqlDriver(ABC):
         if not request.alternates:
             return (request,)
         hosts = [(request.host, request.port), *request.alternates]
-        if "load_balance_hosts" in self.connect_options and _parameter(request, "load_balance_hosts") == "random":
+        if "load_balance_hosts" in self.connect_options and _option(request, "load_balance_hosts") == "random":
             random.shuffle(hosts)
         turns: tuple[dict[str, str], ...] = ({},)
-        if _parameter(request, "target_session_attrs") == "prefer-standby":
+        if _option(request, "target_session_attrs") == "prefer-standby":
             turns = ({"target_session_attrs": "standby"}, {"target_session_attrs": "any"})
         return [
             request.replace(host=host, port=port, alternates=(), driver_options={**request.driver_options, **changes})
@@ -73,12 +70,11 @@ class PostgresqlDriver(ABC):
         ]
 
 
-def _parameter(request: ConnectRequest, name: str) -> Any:
+def _option(request: ConnectRequest, name: str) -> Any:
     return request.driver_options.get(name) or os.environ.get(f"PG{name.replace('_', '').upper()}")
 
 
 def no_tls_error(request: ConnectRequest) -> InsecureTransportError:
-    """Return the error for a server that offers no TLS."""
     return InsecureTransportError(
         f"{request.host}:{request.port} offers no TLS, so the secret was not sent. Connect to the database itself or"
         " through a tunnel that passes TLS through."

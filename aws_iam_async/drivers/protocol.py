@@ -116,20 +116,25 @@ class Driver(Protocol):
         """Close a pool at the end of ``async with``."""
 
 
-def parse_lifetime(seconds: Any) -> float | None:
-    """Return the longest life of a pool's connections, in seconds."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+def split_lifetime(options: Mapping[str, Any]) -> tuple[float | None, dict[str, Any]]:
+    """Split a pool's options into ``max_connection_lifetime``, in seconds, and the others."""
+    others = dict(options)
+    seconds = others.pop("max_connection_lifetime", None)
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and seconds > 0):
         raise ConfigurationError("max_connection_lifetime must be a number of seconds above 0")
-    return seconds
+    return seconds, others
 
 
 class Lifetimes:
-    """When the connections of a pool end: after ``seconds`` and up to 10 % more or less, so not all at once."""
+    """When the connections of a pool end: after ``seconds`` and up to 10 % more or less, so not all at once.
 
-    def __init__(self, seconds: float | None) -> None:
+    All that are open end early if ``watch`` says so.
+    """
+
+    def __init__(self, seconds: float | None, watch: Watch | None = None) -> None:
         self._seconds = math.inf if seconds is None else seconds
+        self._watch = watch
         self._ends: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     def start(self, connection: Any) -> None:
@@ -138,9 +143,17 @@ class Lifetimes:
     def is_over(self, connection: Any) -> bool:
         return time.monotonic() >= self._ends.get(connection, math.inf)
 
-    def has_been_ended(self, connection: Any) -> bool:
-        """Return whether `end_all` has ended it, whatever its age."""
-        return self._ends.get(connection) == -math.inf
+    def is_suspect(self, connection: Any) -> bool:
+        """Return whether :meth:`end_all_if_changed` has to be called."""
+        has_been_ended = self._ends.get(connection) == -math.inf  # by end_all()
+        return self._watch is not None and self._watch.is_suspect(connection) and not has_been_ended
+
+    async def end_all_if_changed(self, suspect: Any) -> bool:
+        """Ask ``watch`` about a suspect outside a transaction, and return whether all connections have ended now."""
+        if self._watch is None or not await self._watch.must_retire(suspect):
+            return False
+        self.end_all()
+        return True
 
     def end_all(self) -> None:
         self._ends = WeakKeyDictionary(dict.fromkeys(self._ends, -math.inf))

@@ -21,7 +21,7 @@ from psycopg_pool.pool_async import AddConnection
 
 from aws_iam_async import endpoints, threads
 from aws_iam_async.drivers.postgresql import PostgresqlDriver, method_error, no_tls_error
-from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, open_together, parse_lifetime
+from aws_iam_async.drivers.protocol import Lifetimes, Reconnect, Watch, open_together, split_lifetime
 from aws_iam_async.errors import ConfigurationError, InsecureTransportError, copy_of
 from aws_iam_async.request import ConnectRequest
 from aws_iam_async.secret import Bearer
@@ -59,13 +59,11 @@ FOR_TLS_ONLY = {"gssencmode": ["disable"], "ssl_min_protocol_version": ["TLSv1.2
 FOR_TOKEN = {"require_auth": ["password"]}
 # Empty is "not given", for the environment and for service files as well. libpq 18 writes the keys of TLS to a file.
 EMPTY = dict.fromkeys(LIBPQ & {"hostaddr", "sslkeylogfile"}, "")
-SCOUT_DELAY = 0.5  # seconds; in psycopg_pool 3.3 delays start with 1 s and double
+RETRY_DELAY = 0.5  # seconds; in psycopg_pool 3.3 delays start with 1 s and double
 LONGEST_TIMEOUT = 10**6  # seconds; the pipeline's limit is the one that counts
 
 
 class PsycopgDriver(PostgresqlDriver):
-    """The driver psycopg."""
-
     name = "psycopg"
     connect_options = (LIBPQ | PYTHON | {"connection_class"}) - FIELDS - frozenset(REFUSED)
     pool_options = POOL - {"connection_class"} - frozenset(REFUSED) | {"max_connection_lifetime"}
@@ -133,7 +131,7 @@ class PsycopgDriver(PostgresqlDriver):
     def abort(self, connection: Any) -> None:
         connection.pgconn.finish()
 
-    def parameter(self, connection: Any, name: str) -> str | None:
+    def reported_parameter(self, connection: Any, name: str) -> str | None:
         reported: bytes | None = connection.pgconn.parameter_status(name.encode())
         return None if reported is None else reported.decode()
 
@@ -158,14 +156,14 @@ class PsycopgDriver(PostgresqlDriver):
         connect: Callable[..., Awaitable[Any]],
         watch: Watch | None,
     ) -> Any:
-        if parse_lifetime(options.get("max_connection_lifetime")) is not None:
-            options = {**options, "max_lifetime": options["max_connection_lifetime"]}
-        options = {name: value for name, value in options.items() if name != "max_connection_lifetime"}
+        lifetime, options = split_lifetime(options)
+        if lifetime is not None:
+            options["max_lifetime"] = lifetime
         base: Any = request.driver_options.get("connection_class", psycopg.AsyncConnection)
         dial = functools.partial(connect, None, base)
         first: list[Any] = []  # connections that are made before the pool opens
 
-        async def open_connection(conninfo: str = "", **keywords: Any) -> Any:  # noqa: ARG001 - the pool has neither
+        async def open_connection(*_conninfo: str, **_keywords: Any) -> Any:
             connection = pool.dialling[asyncio.current_task()] = first.pop() if first else await dial()
             return connection
 
@@ -208,12 +206,12 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         super().__init__("", **options)
         self.login_rejected = login_rejected
         self.watch = watch
-        self.lifetimes = Lifetimes(None)
+        self.lifetimes = Lifetimes(None, watch)
         self.dialling: dict[asyncio.Task[Any] | None, Any] = {}  # with the connection, while it is configured
         self.last_error: Exception | None = None
-        self.hopeless: Exception | None = None  # the error that ends wait()
+        self.final_error: Exception | None = None  # the error that ends wait()
         self.postponed: list[AddConnection] = []  # what is repeated for the next caller
-        self.scout: object = None  # with a watch: the one that tries often while the server cannot be reached
+        self.retried: object = None  # with a watch: the only attempt that goes on while the server cannot be reached
 
     async def getconn(self, timeout: float | None = None) -> Any:
         try:
@@ -222,15 +220,15 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             raise error from self.last_error
 
     async def wait(self, timeout: float = 30.0) -> None:
-        self.hopeless = None
+        self.final_error = None
         self._repeat()
         try:
             await super().wait(timeout)
         except psycopg_pool.PoolTimeout as error:
             raise error from self.last_error
-        if self.hopeless is not None:
+        if self.final_error is not None:
             await self.close()
-            raise self.hopeless
+            raise self.final_error
 
     async def close(self, timeout: float = 5.0) -> None:
         for task in self.dialling:
@@ -251,11 +249,12 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             raise
         finally:
             del self.dialling[task]
-        self.last_error = self.scout = None
+        self.last_error = self.retried = None
         self._repeat()
         if self.watch is not None:
             self.lifetimes.start(connection)
-            watch_statements(connection, self.watch)
+            connection.__class__ = watched_class(connection.__class__)
+            connection.watch = self.watch
         return connection
 
     async def _putconn(self, conn: Any, from_getconn: Any) -> None:
@@ -266,11 +265,9 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
             await super()._putconn(conn, from_getconn)
 
     async def _return_connection(self, conn: Any, from_getconn: Any) -> None:
-        known = self.lifetimes.has_been_ended(conn)  # the pool has been drained, and closes it
-        if not known and self.watch is not None and self.watch.is_suspect(conn):
+        if self.lifetimes.is_suspect(conn):
             await self._reset_connection(conn)
-            if await self.watch.must_retire(conn):
-                self.lifetimes.end_all()
+            if await self.lifetimes.end_all_if_changed(conn):
                 await self.drain()
         await super()._return_connection(conn, from_getconn)
 
@@ -287,21 +284,18 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
 
     async def schedule_task(self, task: Any, delay: float) -> None:
         error = self.last_error
-        may_pass = isinstance(error, psycopg.OperationalError) and not self.login_rejected(error)
-        if error is None or not isinstance(task, AddConnection):
+        is_temporary = isinstance(error, psycopg.OperationalError) and not self.login_rejected(error)
+        if error is None or not isinstance(task, AddConnection) or (is_temporary and self.watch is None):
             await super().schedule_task(task, delay)
             return
-        if may_pass:
-            if self.watch is None:
-                await super().schedule_task(task, delay)
-            elif self.scout in {None, task.attempt}:
-                self.scout = task.attempt
-                await super().schedule_task(task, min(delay, SCOUT_DELAY))
-            else:
-                self.postponed.append(AddConnection(self, growing=task.growing))
+        if is_temporary and self.retried in {None, task.attempt}:
+            self.retried = task.attempt
+            await super().schedule_task(task, min(delay, RETRY_DELAY))
             return
-        self.hopeless = error
         self.postponed.append(AddConnection(self, growing=task.growing))
+        if is_temporary:
+            return
+        self.final_error = error
         if self._pool_full_event is not None:
             self._pool_full_event.set()  # wakes wait()
         while self._waiting:
@@ -326,14 +320,7 @@ def watched_class(base: Any) -> Any:
     return Watched
 
 
-def watch_statements(connection: Any, watch: Watch) -> None:
-    kind: Any = type(connection)
-    connection.__class__ = watched_class(kind)
-    connection.watch = watch
-
-
 async def _parameters(request: ConnectRequest) -> dict[str, Any]:
-    """Return the arguments for ``AsyncConnection.connect``."""
     tls, host, hostaddr = request.tls, request.host, {}
     # It refuses to go on without TLS, and reports a file that cannot be read.
     await contexts.context(tls, unix_socket=host is None or host.startswith(("/", "@")))

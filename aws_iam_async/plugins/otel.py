@@ -75,7 +75,6 @@ class OtelPlugin:
         _services[id(tokens)] = tokens
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
-        """Connect within a span below the caller's."""
         server = _of_server(request)
         place = ":".join(str(part) for name, part in server.items() if name != "db.system.name")
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
-from aws_iam_async.names import nearest, shown
+from aws_iam_async.names import unknown
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import TokenService
 
@@ -126,10 +126,7 @@ def _entry_point(code: str) -> Factory:
     for entry_point in found.select(name=code):
         factory: Factory = entry_point.load()
         return factory
-    available = sorted({*_BUILT_IN, *registered, *found.names})
-    meant = nearest(code, frozenset(available))
-    hint = f"did you mean {meant!r}? Available" if meant else "available"
     raise PluginNotFoundError(
-        f"unknown plugin{shown(code)}; {hint}: {', '.join(available)}."
+        f"unknown plugin{unknown(code, sorted({*_BUILT_IN, *registered, *found.names}))}."
         " This package has no others: remove it from plugins=, or define it yourself and call register_plugin()"
     )

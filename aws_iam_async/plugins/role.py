@@ -10,18 +10,14 @@ from aws_iam_async.tokens.service import TokenService
 
 
 class RolePlugin:
-    """Refuses servers with another role."""
-
     option_names = PLUGIN_OPTIONS["role"]
 
-    def __init__(self, tokens: TokenService) -> None:
-        """Like the other built-in plugins."""
+    def __init__(self, _tokens: TokenService) -> None: ...
 
     async def check(self, request: ConnectRequest) -> None:
         role_for(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
-        """Connect, and refuse the server if it has another role."""
         wanted = role_for(request)
         if request.server_role is None:
             raise ConfigurationError(f"plugin 'role': driver {request.driver!r} cannot tell the role of a server")
@@ -47,7 +43,6 @@ class RolePlugin:
 
 
 def role_for(request: ConnectRequest) -> Role:
-    """Return the role that a request asks for."""
     role = request.options.get("role")
     if role is None:
         raise ConfigurationError("role is missing: plugin 'role' needs role='writer' or role='reader'")

@@ -142,7 +142,6 @@ def secured(request: ConnectRequest) -> ConnectRequest:
 
 
 def secret_key(request: ConnectRequest) -> SecretKey:
-    """Read the plugin's options."""
     options = request.options
     secret_id, endpoint = options.get("secret_id"), options.get("secret_endpoint")
     if not isinstance(secret_id, str) or not re.fullmatch(r"[!-~]{1,512}", secret_id):

@@ -18,7 +18,7 @@ from pymysql.constants import CR, ER
 
 from aws_iam_async.drivers.aiomysql.connection import Connection
 from aws_iam_async.drivers.aiomysql.pool import Pool
-from aws_iam_async.drivers.protocol import Reconnect, Watch, parse_lifetime
+from aws_iam_async.drivers.protocol import Reconnect, Watch, split_lifetime
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.request import ConnectRequest, Role
 from aws_iam_async.tls import contexts
@@ -61,8 +61,6 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0
 
 
 class AiomysqlDriver:
-    """The driver aiomysql."""
-
     name = "aiomysql"
     system = "mysql"
     default_port = 3306
@@ -143,11 +141,9 @@ class AiomysqlDriver:
         watch: Watch | None,
     ) -> Pool:
         """Create a :class:`Pool`, an ``aiomysql.Pool``, and open its first connections."""
-        echo = request.driver_options.get("echo", False)
-        lifetime = parse_lifetime(options.get("max_connection_lifetime"))
-        others = {name: value for name, value in options.items() if name != "max_connection_lifetime"}
+        lifetime, options = split_lifetime(options)
         dial = functools.partial(connect, None, PlainConnection)
-        pool = Pool(dial, watch, lifetime, echo=echo, **others)
+        pool = Pool(dial, watch, lifetime, echo=request.driver_options.get("echo", False), **options)
         await pool.fill()
         return pool
 

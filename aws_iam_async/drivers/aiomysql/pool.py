@@ -47,7 +47,7 @@ class Pool(TypedPool):
         super().__init__(minsize, maxsize, echo, pool_recycle, asyncio.get_running_loop())
         self._open_connection = open_connection
         self._watch = watch
-        self._lifetimes = Lifetimes(lifetime)
+        self._lifetimes = Lifetimes(lifetime, watch)
         # Both are ordered sets, oldest first.
         self._waiters: collections.OrderedDict[asyncio.Future[aiomysql.Connection], None] = collections.OrderedDict()
         self._dials: dict[asyncio.Task[aiomysql.Connection], None] = {}
@@ -99,8 +99,8 @@ class Pool(TypedPool):
         self._used.remove(conn)
         if self._is_stale(conn):
             conn.close()
-        elif self._watch is not None and self._watch.is_suspect(conn) and not self._lifetimes.has_been_ended(conn):
-            self._ending.add(self._loop.create_task(self._examine(conn, self._watch)))
+        elif self._lifetimes.is_suspect(conn):
+            self._ending.add(self._loop.create_task(self._examine(conn)))
         elif conn.get_transaction_status():
             conn.close()
         else:
@@ -108,13 +108,12 @@ class Pool(TypedPool):
         self._adjust_dials()
         return done
 
-    async def _examine(self, conn: aiomysql.Connection, watch: Watch) -> None:
+    async def _examine(self, conn: aiomysql.Connection) -> None:
         """Take a connection back that a plugin suspects, and replace all connections if it is right."""
         try:
             async with asyncio.timeout(ROLLBACK_TIMEOUT):
                 await conn.rollback()
-            if await watch.must_retire(conn):
-                self._lifetimes.end_all()
+            if await self._lifetimes.end_all_if_changed(conn):
                 for idle in self._free:
                     idle.close()
                 self._free.clear()
