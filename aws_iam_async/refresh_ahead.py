@@ -259,6 +259,8 @@ class ReadingCache(Generic[Key, Value]):
         error: Exception | None = None
         try:
             reading = await self.read_in_time(entry.key)
+            if reading.expires is not None and self.clock() >= reading.expires:  # its callers would read in a loop
+                raise self.error(f"{entry.key!r} was read, but the value has expired; check the clock")
         except Exception as failure:  # noqa: BLE001 - returned
             error, now = failure, self.clock()
             if not isinstance(error, AwsIamError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -381,3 +382,20 @@ async def test_a_caller_that_waits_while_it_is_closed_still_gets_the_value() -> 
     await cache.aclose()
     answer.set()
     assert await caller == "value"
+
+
+async def test_a_value_that_has_expired_when_it_is_read_is_an_error() -> None:
+    """Reading it again at once would ask the store thousands of times a second."""
+    reads = 0
+
+    async def read(_key: str) -> Reading[str]:
+        nonlocal reads
+        reads += 1
+        return Reading("old", expires=time.time() - 1)
+
+    cache: RefreshAheadCache[str, str] = RefreshAheadCache(read)
+    async with asyncio.timeout(5):
+        with pytest.raises(AwsIamError, match="'shop' was read, but the value has expired"):
+            await cache.get("shop")
+    assert reads == 1
+    await cache.aclose()
