@@ -53,6 +53,7 @@ _FOREIGN_NAMES = {
     "init": "configure",
     "maxinactiveconnectionlifetime": "maxidle",
     "poolrecycle": "maxconnectionlifetime",
+    "maxconnectionlifetime": "poolrecycle",
     "maxlifetime": "maxconnectionlifetime",
     "poolsize": "maxsize",
     "recordclass": "rowfactory",

@@ -26,7 +26,7 @@ from aws_iam_async import drivers
 from aws_iam_async.drivers.protocol import Driver, Lifetimes, Watch
 from aws_iam_async.errors import ConfigurationError
 from aws_iam_async.manager import PluginManager
-from aws_iam_async.names import nearest, refuse_unknown
+from aws_iam_async.names import PLUGIN_OPTIONS, nearest, refuse_unknown
 from aws_iam_async.options import FIELDS, TLS_OPTIONS, merge
 from aws_iam_async.options.dsn import parse
 from aws_iam_async.plugins import registry
@@ -214,7 +214,7 @@ def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver
             raise ConfigurationError(
                 f"{name} is an option of {driver.name}, not of the engine: pass connect_args={{{name!r}: ...}}"
             ) from error
-        if nearest(name, own):
+        if nearest(name, own) or any(name in options for options in PLUGIN_OPTIONS.values()):
             refuse_unknown([name], own, where=f"for an engine with driver {driver.name}")
         if driver.setting and name not in driver.pool_options:
             error.add_note(f"Pass a setting of the server as connect_args=dict({driver.setting.format(name=name)}).")

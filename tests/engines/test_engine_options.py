@@ -33,6 +33,8 @@ MYSQL = "mysql+aiomysql://app@shop.c9akciq32.us-east-1.rds.amazonaws.com/shop"
             "'pool_preping' for an engine with driver asyncpg: did you mean pool_pre_ping?",
         ),
         (POSTGRESQL, "max_size", "'max_size' for an engine with driver asyncpg: did you mean pool_size?"),
+        (POSTGRESQL, "role", "for an engine with driver asyncpg: it needs the plugin 'role' in plugins="),
+        (MYSQL, "max_connection_lifetime", "for an engine with driver aiomysql: did you mean pool_recycle?"),
         (MYSQL, "user", "user is an option of aiomysql, not of the engine: pass connect_args="),
         (MYSQL, "init_command", "init_command is an option of aiomysql, not of the engine: pass connect_"),
         (
