@@ -2,8 +2,11 @@
 
 import functools
 import re
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,6 +104,7 @@ def load_now(name: str) -> Driver:
 def _import(name: str, built_in: BuiltIn) -> Driver:
     try:
         for library, version in built_in.oldest.items():
+            _refuse_program_named(library)
             installed = import_module(library).__version__
             if _numbers(installed) < _numbers(version):
                 raise ImportError(f"it needs {library} {version} or newer, not {installed}")
@@ -112,6 +116,14 @@ def _import(name: str, built_in: BuiltIn) -> Driver:
             problem = f"cannot be imported ({' '.join(str(error).split())})"
         raise DriverNotFoundError(f"driver {name!r} {problem}: pip install 'aws-iam-async[{name}]'") from error
     return driver
+
+
+def _refuse_program_named(library: str) -> None:
+    """A program with the name of a library would be imported instead of it, and run again in this thread."""
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    found = find_spec(library) if program and Path(program).stem == library else None
+    if found and found.origin and Path(found.origin).resolve() == Path(str(program)).resolve():
+        raise ConfigurationError(f"the program {library}.py has the name of the driver's library: rename it")
 
 
 def _numbers(version: str) -> list[int]:

@@ -5,6 +5,7 @@ A driver calls ``failed()`` for each failed statement, and ``must_retire()`` whe
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -24,12 +25,7 @@ class Retirement:
     """Tells plugins about failed statements, and pools whether to replace their connections."""
 
     def __init__(self, plugins: Sequence[Plugin], counters: Counters, hooks: Hooks) -> None:
-        for plugin in plugins:
-            if hasattr(plugin, "statement_failed") != hasattr(plugin, "must_retire"):
-                raise ConfigurationError(
-                    f"plugin {type(plugin).__name__} has only one of statement_failed() and must_retire(): write both"
-                )
-        self._plugins = [plugin for plugin in plugins if hasattr(plugin, "statement_failed")]
+        self._plugins: list[Any] = [plugin for plugin in plugins if _examines(plugin)]
         self._counters = counters
         self._hooks = hooks
         self._requests: WeakKeyDictionary[Any, ConnectRequest] = WeakKeyDictionary()
@@ -70,3 +66,16 @@ class Retirement:
         self._counters.retirements += 1
         self._hooks.retirement(request)
         return True
+
+
+def _examines(plugin: Plugin) -> bool:
+    """Whether a plugin has both optional methods. Refuse one that has them in part or in another form."""
+    failed, retire = (getattr(plugin, method, None) for method in ("statement_failed", "must_retire"))
+    name = type(plugin).__name__
+    if (failed is None) != (retire is None):
+        raise ConfigurationError(f"plugin {name} has only one of statement_failed() and must_retire(): write both")
+    if failed and inspect.iscoroutinefunction(failed):
+        raise ConfigurationError(f"plugin method {name}.statement_failed() is async: write 'def statement_failed(...)'")
+    if retire and not inspect.iscoroutinefunction(retire):
+        raise ConfigurationError(f"plugin method {name}.must_retire() is not async: write 'async def must_retire(...)'")
+    return failed is not None
