@@ -207,14 +207,12 @@ class Pool(asyncpg.Pool):
             protocol.watch, protocol.watched = self.watch, weakref.ref(connection)
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:
-        driver_connection = getattr(connection, "_con", None)  # None if it was released before
-        if driver_connection is None or not (
-            self.lifetimes.is_over(driver_connection) or self.lifetimes.is_suspect(driver_connection)
-        ):
-            await super().release(connection, timeout=timeout)
-        else:
+        released = getattr(connection, "_con", None)  # None if it was released before
+        if released is not None and (self.lifetimes.is_over(released) or self.lifetimes.is_suspect(released)):
             # As asyncpg does it: a cancelled caller does not keep the connection from its pool.
-            await asyncio.shield(self.release_outdated(connection, driver_connection, timeout))
+            await asyncio.shield(self.release_outdated(connection, released, timeout))
+        else:
+            await super().release(connection, timeout=timeout)
 
     async def release_outdated(self, connection: Any, driver_connection: Any, timeout: float | None) -> None:
         try:
@@ -245,6 +243,27 @@ class WatchedProtocol(Protocol):
     watch: Watch
     watched: weakref.ref[Any]
 
+    # Each query uses these two. The others below pass any arguments on, which takes longer.
+    async def query(self, query: Any, timeout: Any) -> Any:
+        try:
+            return await super().query(query, timeout)
+        except asyncpg.PostgresError as error:
+            self.tell(error)
+            raise
+
+    async def bind_execute(
+        self, state: Any, args: Any, portal_name: str, limit: int, return_extra: Any, timeout: Any
+    ) -> Any:
+        try:
+            return await super().bind_execute(state, args, portal_name, limit, return_extra, timeout)
+        except asyncpg.PostgresError as error:
+            self.tell(error)
+            raise
+
+    def tell(self, error: BaseException) -> None:
+        if (connection := self.watched()) is not None:
+            self.watch.failed(connection, error)
+
 
 def _watched(name: str) -> Callable[..., Awaitable[Any]]:
     method = getattr(Protocol, name)
@@ -253,14 +272,13 @@ def _watched(name: str) -> Callable[..., Awaitable[Any]]:
         try:
             return await method(self, *arguments, **keywords)
         except asyncpg.PostgresError as error:
-            if (connection := self.watched()) is not None:
-                self.watch.failed(connection, error)
+            self.tell(error)
             raise
 
     return run
 
 
-for _name in ("query", "prepare", "bind", "execute", "bind_execute", "bind_execute_many", "copy_in", "copy_out"):
+for _name in ("prepare", "bind", "execute", "bind_execute_many", "copy_in", "copy_out"):
     setattr(WatchedProtocol, _name, _watched(_name))
 
 

@@ -136,17 +136,19 @@ class Lifetimes:
         self._seconds = math.inf if seconds is None else seconds
         self._watch = watch
         self._ends: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self._is_limited = seconds is not None
 
     def start(self, connection: Any) -> None:
         self._ends[connection] = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)
 
     def is_over(self, connection: Any) -> bool:
-        return time.monotonic() >= self._ends.get(connection, math.inf)
+        return self._is_limited and time.monotonic() >= self._ends.get(connection, math.inf)
 
     def is_suspect(self, connection: Any) -> bool:
         """Return whether :meth:`end_all_if_changed` has to be called."""
-        has_been_ended = self._ends.get(connection) == -math.inf  # by end_all()
-        return self._watch is not None and self._watch.is_suspect(connection) and not has_been_ended
+        if self._watch is None or not self._watch.is_suspect(connection):
+            return False
+        return self._ends.get(connection) != -math.inf  # else end_all() has ended it
 
     async def end_all_if_changed(self, suspect: Any) -> bool:
         """Ask ``watch`` about a suspect outside a transaction, and return whether all connections have ended now."""
@@ -157,6 +159,7 @@ class Lifetimes:
 
     def end_all(self) -> None:
         self._ends = WeakKeyDictionary(dict.fromkeys(self._ends, -math.inf))
+        self._is_limited = True
 
 
 def abort_transport(transport: asyncio.WriteTransport) -> None:

@@ -258,7 +258,7 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         return connection
 
     async def _putconn(self, conn: Any, from_getconn: Any) -> None:
-        if self.watch is not None:
+        if self.lifetimes.is_suspect(conn) or (self.watch is not None and self._reset is not None):
             # The caller may be cancelled, and the pool's workers, which run ``reset=``, may all wait for a writer.
             await asyncio.shield(self._return_connection(conn, from_getconn))
         else:

@@ -51,7 +51,7 @@ class Retirement:
                 _logger.exception("%s.statement_failed() failed", type(plugin).__name__)
 
     def is_suspect(self, connection: Any) -> bool:
-        return connection in self._suspects
+        return bool(self._suspects) and connection in self._suspects
 
     async def must_retire(self, connection: Any) -> bool:
         request, plugins = self._requests[connection], self._suspects.pop(connection, ())
