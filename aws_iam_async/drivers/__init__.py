@@ -5,8 +5,6 @@ import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,9 +118,8 @@ def _import(name: str, built_in: BuiltIn) -> Driver:
 
 def _refuse_program_named(library: str) -> None:
     """A program with the name of a library would be imported instead of it, and run again in this thread."""
-    program = getattr(sys.modules["__main__"], "__file__", None)
-    found = find_spec(library) if program and Path(program).stem == library else None
-    if found and found.origin and Path(found.origin).resolve() == Path(str(program)).resolve():
+    program = getattr(sys.modules["__main__"], "__file__", None) or ""
+    if f"/{program}".endswith(f"/{library}.py") and not sys.flags.safe_path:
         raise ConfigurationError(f"the program {library}.py has the name of the driver's library: rename it")
 
 
