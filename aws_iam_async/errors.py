@@ -8,7 +8,7 @@
     ├── CredentialsError              no AWS credentials or no secret found, or their source fails
     ├── TokenError                    any other reason why no token can be made
     ├── InsecureTransportError        the connection lacks the TLS that a secret needs
-    └── WrongServerError              a plugin refused the server: it does not have the role that was asked for
+    └── WrongServerError              a plugin refused the server, because it has another role
 
 Errors of the database stay the driver's own exceptions: ``asyncpg.PostgresError``, ``aiomysql.Error``,
 ``psycopg.Error``.
@@ -75,8 +75,9 @@ class InsecureTransportError(AwsIamError):
 class WrongServerError(AwsIamError):
     """A plugin refuses the server that a connection leads to. The connection is closed.
 
-    The next host is tried, and after the last one all of them again, until the time limit of the attempt. So only an
-    attempt without a limit ends in this error. Others end in the driver's own time-out, which has this text as a note.
+    The next host is tried, and after the last one all hosts again, until the time limit of the attempt. An attempt
+    with a limit ends in the driver's own timeout error, with this message as a note. An attempt without a limit ends
+    in this error after about 60 s.
     """
 
 

@@ -125,6 +125,8 @@ class Pipeline:
     async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try the hosts. If a plugin refuses a server, wait for another one, together with others that do."""
         searches = self._searches.here()
+        for key in [key for key, search in searches.items() if search.is_over]:
+            del searches[key]
         search = searches.get(_search_key(request)) if searches else None
         try_hosts = functools.partial(self._try_hosts, request, attempt)
         if search is None:
@@ -133,11 +135,7 @@ class Pipeline:
             except WrongServerError as error:
                 search = searches.setdefault(_search_key(request), Search())
                 search.note_refusal(error)
-        try:
-            return await search.run(try_hosts, LONGEST_SEARCH if self._limit(request) is None else math.inf)
-        finally:
-            if search.is_over:
-                searches.pop(_search_key(request), None)
+        return await search.run(try_hosts, LONGEST_SEARCH if self._limit(request) is None else math.inf)
 
     async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""

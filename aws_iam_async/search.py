@@ -21,12 +21,12 @@ class Search:
         self._callers = 0
         self._tries = 0
         self._start = 0.0
-        self._next_try = 0.0  # 0 if the last server was accepted
+        self._next_try = 0.0  # of the loop's clock; 0 if the last server was accepted
         self._reason = ""
 
     @property
     def is_over(self) -> bool:
-        return not self._callers and not self._next_try
+        return not self._callers and self._next_try <= asyncio.get_running_loop().time()
 
     def note_refusal(self, error: WrongServerError) -> None:
         now = asyncio.get_running_loop().time()

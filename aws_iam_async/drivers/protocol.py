@@ -28,7 +28,7 @@ class Watch(Protocol):
     async def must_retire(self, connection: Any) -> bool:
         """Return whether to replace all connections of the pool.
 
-        ``connection`` is a suspect that came back, outside a transaction. It is closed if it cannot be examined.
+        ``connection`` is a suspect that came back, outside a transaction. The answer is yes if it cannot be examined.
         """
         ...
 

@@ -295,7 +295,7 @@ class Pool(psycopg_pool.AsyncConnectionPool[Any]):
         self.postponed.append(AddConnection(self, growing=task.growing))
         if is_temporary:
             return
-        self.final_error = error
+        self.final_error, self.retried = error, None
         if self._pool_full_event is not None:
             self._pool_full_event.set()  # wakes wait()
         while self._waiting:

@@ -19,11 +19,9 @@ class RolePlugin:
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
         wanted = role_for(request)
-        if request.server_role is None:
-            raise ConfigurationError(f"plugin 'role': driver {request.driver!r} cannot tell the role of a server")
         connection = await call_next(request)
         try:
-            role = await request.server_role(connection)
+            role = await request.server_role(connection)  # type: ignore[misc]  # role_for() refuses a driver without it
         except Exception as error:
             error.add_note(
                 f"Plugin 'role' could not find out whether {request.host}:{request.port} is a writer or a reader. Check"
@@ -48,4 +46,6 @@ def role_for(request: ConnectRequest) -> Role:
         raise ConfigurationError("role is missing: plugin 'role' needs role='writer' or role='reader'")
     if role not in get_args(Role):
         raise ConfigurationError("role must be 'writer' or 'reader'")
+    if request.server_role is None:
+        raise ConfigurationError(f"plugin 'role': driver {request.driver!r} cannot tell the role of a server")
     return role  # type: ignore[no-any-return]

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import aiomysql
@@ -13,31 +12,12 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async.testing import Emulator, MariadbCluster, PostgresCluster
+from tests.emulator.clusters import Endpoints, started
 from tests.emulator.conftest import BROKEN, processes_in
 
 pytestmark = pytest.mark.timeout(60)
 
-READER = "shop.cluster-ro-c9akciq32.us-east-1.rds.amazonaws.com"
 LONG = 3600.0  # seconds, as a delay that no test waits for
-
-
-@dataclass
-class Endpoints:
-    cluster: Any
-    writer: Emulator
-    reader: Emulator
-
-
-@contextlib.contextmanager
-def started(cluster: PostgresCluster | MariadbCluster) -> Iterator[Endpoints]:
-    with (
-        cluster,
-        Emulator(cluster.writer) as writer,
-        Emulator(cluster.reader, host=READER, account=writer.account) as reader,
-    ):
-        cluster.create_user("app")
-        cluster.create_database("shop", owner="app")
-        yield Endpoints(cluster, writer, reader)
 
 
 @pytest.fixture(scope="module")

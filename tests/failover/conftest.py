@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,8 +16,11 @@ import sqlalchemy
 from aws_iam_async import PluginManager
 from aws_iam_async.sqlalchemy import create_async_engine
 from aws_iam_async.testing import Emulator, MariadbCluster, PostgresCluster
+from tests.emulator.clusters import Endpoints, started
+from tests.faults.conftest import asyncio_has_no_complaint
 
-READER = "shop.cluster-ro-c9akciq32.us-east-1.rds.amazonaws.com"
+__all__ = ["asyncio_has_no_complaint"]
+
 DRIVERS = ("asyncpg", "psycopg", "aiomysql")
 SCHEMES = {"asyncpg": "postgresql+asyncpg", "psycopg": "postgresql+psycopg", "aiomysql": "mysql+aiomysql"}
 REFUSED_WRITE = {
@@ -32,15 +34,6 @@ TIMED_OUT = {
     "aiomysql": aiomysql.OperationalError,
 }
 INSERT = "INSERT INTO t VALUES (1)"
-
-
-@dataclass
-class Endpoints:
-    """A cluster, and an emulator for each of its names."""
-
-    cluster: Any
-    writer: Emulator
-    reader: Emulator
 
 
 @dataclass
@@ -201,21 +194,9 @@ async def closing(place: Place, pool: Any) -> AsyncIterator[Any]:
             await pool.close()
 
 
-@contextlib.contextmanager
-def _started(cluster: PostgresCluster | MariadbCluster) -> Iterator[Endpoints]:
-    with (
-        cluster,
-        Emulator(cluster.writer) as writer,
-        Emulator(cluster.reader, host=READER, account=writer.account) as reader,
-    ):
-        cluster.create_user("app")
-        cluster.create_database("shop", owner="app")
-        yield Endpoints(cluster, writer, reader)
-
-
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[Endpoints]:
-    with _started(PostgresCluster()) as endpoints:
+    with started(PostgresCluster()) as endpoints:
         asyncio.run(_create_table(endpoints.writer))
         yield endpoints
 
@@ -227,7 +208,7 @@ async def _create_table(writer: Emulator) -> None:
 
 @pytest.fixture(scope="session")
 def _mariadb() -> Iterator[Endpoints]:
-    with _started(MariadbCluster()) as endpoints:
+    with started(MariadbCluster()) as endpoints:
         endpoints.cluster.execute("CREATE TABLE shop.t (a int)")
         yield endpoints
 
@@ -266,19 +247,6 @@ async def place(driver: str, endpoints: Endpoints, manager: PluginManager) -> As
     await place.promote()
     await place.left(place.writer, 0)
     await place.left(place.reader, 0)
-
-
-@pytest.fixture(autouse=True)
-def asyncio_has_no_complaint(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No exception was left to the loop."""
-    yield
-    found = [
-        record.getMessage()
-        for phase in ("setup", "call")
-        for record in caplog.get_records(phase)
-        if record.name == "asyncio" and record.levelno >= logging.WARNING
-    ]
-    assert found == []
 
 
 async def insert(engine: Any) -> None:
