@@ -1,6 +1,7 @@
 """No connection fails while the secret is rotated again and again."""
 
 import asyncio
+import os
 from collections import Counter
 
 import pytest
@@ -9,12 +10,12 @@ import time_machine
 from aws_iam_async import PluginManager
 from tests.secrets_manager.conftest import Database, until
 
-ROTATIONS = 10
+ROTATIONS = int(os.environ.get("ROTATIONS", "10"))
 INTERVAL = 0.01  # seconds between two connection attempts
 MOST_AT_ONCE = 50  # on a machine that is too busy
 USERS = ("app", "app_clone")
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 async def test_rotations_again_and_again(database: Database, manager: PluginManager) -> None:
