@@ -165,7 +165,8 @@ class OptionsReader:
         for_driver: dict[str, str] = {}
         for name, value in _by_field(query, driver).items():
             if name in self._keywords_only:
-                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
+                or_engine = " (or in connect_args)" if name in driver.connect_options else ""
+                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword{or_engine}")
             is_setting = driver.query_has_settings and self._is_setting(name) and not _is_server_role(name, value)
             if name not in self._in_query and not is_setting:
                 self._refuse_unknown(name, self._in_query, keywords=self._keywords_only)
