@@ -24,6 +24,8 @@ _MISSPELLED = 0.85
 _LONGEST_TIME_LIMIT = 10**9
 # The keyword for settings of the server, which some drivers read from a DSN as well.
 _SETTINGS = "server_settings"
+# The sizes of pools, in all drivers' names.
+_SIZES = frozenset({"min_size", "max_size", "minsize", "maxsize"})
 _REFUSED = {"plugins": "a manager's plugins are chosen when it is made; pass them to PluginManager(plugins=...)"}
 _PLAIN_TYPES = frozenset({str, bytes, int, float, bool, NoneType})
 # Functions of drivers that a request passes on to plugins.
@@ -127,6 +129,9 @@ class OptionsReader:
                 )
             if name not in self._known:
                 self._refuse_unknown(name, self._known)
+        for name in _SIZES & given.keys():
+            if isinstance(given[name], str):  # the drivers' errors name no option
+                raise ConfigurationError(f"{name} must be a whole number, not a string: convert it with int()")
         self._check_settings(given.get(_SETTINGS))
         password: Any = given.get("password")
         if isinstance(password, str):
