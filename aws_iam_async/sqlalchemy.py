@@ -220,7 +220,9 @@ def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver
         if nearest(name, own) or any(name in options for options in PLUGIN_OPTIONS.values()):
             refuse_unknown([name], own, where=f"for an engine with driver {driver.name}")
         if driver.setting and name not in driver.pool_options:
-            error.add_note(f"Pass a setting of the server as connect_args=dict({driver.setting.format(name=name)}).")
+            error.add_note(
+                f"If it is a setting of the server, pass connect_args=dict({driver.setting.format(name=name)})."
+            )
 
 
 def _refuse_misplaced(names: Iterable[str], driver: Driver) -> None:

@@ -186,7 +186,7 @@ class OptionsReader:
 
     def _refuse_unknown(self, name: str, known: frozenset[str], keywords: frozenset[str] = frozenset()) -> None:
         setting = self._driver.setting.format(name=name) if self._is_setting(name) else ""
-        advice = f"pass a setting of the server as {setting}" if setting else ""
+        advice = f"if it is a setting of the server, pass {setting}" if setting else ""
         refuse_unknown([name], known, where=self._where, keywords=keywords, other=advice)
 
 

@@ -61,7 +61,7 @@ def test_what_resembles_nothing_is_refused_by_sqlalchemy() -> None:
 def test_a_setting_of_the_server_is_told_its_place() -> None:
     with pytest.raises(TypeError, match="Invalid argument") as refused:
         create_async_engine(POSTGRESQL, application_name="till")
-    advice = "Pass a setting of the server as connect_args=dict(server_settings={'application_name': ...})."
+    advice = "If it is a setting of the server, pass connect_args=dict(server_settings={'application_name': ...})."
     assert refused.value.__notes__ == [advice]
 
 
