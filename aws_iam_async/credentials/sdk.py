@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar, cast
@@ -26,6 +27,7 @@ T = TypeVar("T")
 _LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "botocore", "urllib3")
 _reading = ContextVar("aws_iam_async_reading_credentials", default=False)
 _reads: WeakSet[asyncio.Task[Any]] = WeakSet()
+_program_ends = threading.Event()
 
 
 def read_chain(source: SdkChain, timeout: float) -> Snapshot:
@@ -93,6 +95,9 @@ def _run(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
 
     async def run() -> T:
         _reads.add(cast("asyncio.Task[Any]", asyncio.current_task()))
+        if _program_ends.is_set():
+            coroutine.close()
+            raise asyncio.CancelledError
         async with asyncio.timeout(timeout):
             return await coroutine
 
@@ -104,6 +109,7 @@ def _run(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
 
 @atexit.register
 def _end_reads() -> None:
+    _program_ends.set()
     for task in list(_reads):
         with contextlib.suppress(RuntimeError):  # its loop has ended
             task.get_loop().call_soon_threadsafe(task.cancel)
@@ -112,20 +118,22 @@ def _end_reads() -> None:
 @contextlib.asynccontextmanager
 async def _processes_ended() -> AsyncIterator[None]:
     """Run each credential_process without a terminal, in a session of its own, and kill what runs at the end."""
-    loop, processes = asyncio.get_running_loop(), list[asyncio.SubprocessTransport]()
+    loop, starts = asyncio.get_running_loop(), list[asyncio.Task[tuple[asyncio.SubprocessTransport, Any]]]()
     start = loop.subprocess_exec
 
     async def start_alone(*arguments: Any, **options: Any) -> Any:
         options |= {"stdin": subprocess.DEVNULL, "start_new_session": True}
-        process, protocol = await start(*arguments, **options)
-        processes.append(process)
-        return process, protocol
+        starts.append(loop.create_task(start(*arguments, **options)))
+        return await asyncio.shield(starts[-1])  # a start that is cancelled leaves the children of its process
 
     loop.subprocess_exec = start_alone  # type: ignore[method-assign]  # of this loop only
     try:
         yield
     finally:
-        for process in processes:
+        for started in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(started, BaseException):  # such as a program that is not there
+                continue
+            process, _ = started
             if process.get_returncode() is None:
                 os.killpg(process.get_pid(), signal.SIGKILL)  # its children too
             while process.get_returncode() is None:  # noqa: ASYNC110 - asyncio has no event for it

@@ -227,26 +227,47 @@ def test_a_read_that_its_callers_have_left_is_given_up(hanging: Hanging, monkeyp
         time.sleep(0.02)
 
 
-def test_a_program_that_ends_leaves_no_process(hanging: Hanging) -> None:
+@pytest.mark.parametrize("begun", range(6), ids=lambda begun: f"{begun}_ms_after_its_start")
+def test_a_program_that_ends_leaves_no_process(hanging: Hanging, begun: int) -> None:
     program = """if True:
-        import asyncio
+        import asyncio, pathlib, sys
+        import aiobotocore.session
         from aws_iam_async import RdsTokenProvider
         host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
         async def main():
-            async with asyncio.timeout(3):
-                await RdsTokenProvider(profile="slow").get_token(host=host, port=5432, user="app")
-        try:
-            asyncio.run(main())
-        except TimeoutError:
-            print("left")
+            token = asyncio.create_task(
+                RdsTokenProvider(profile="slow").get_token(host=host, port=5432, user="app")
+            )
+            while not pathlib.Path(sys.argv[1]).read_text():
+                await asyncio.sleep(0)
+            await asyncio.sleep(int(sys.argv[2]) / 1000)
+            assert not token.done()
+        asyncio.run(main())
     """
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("left\n", "")
-    assert len(hanging.started) == 2
+    arguments = [sys.executable, "-c", program, str(hanging.pids), str(begun)]
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert hanging.started
     deadline = time.monotonic() + 30
     while hanging.running:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_read_that_begins_while_the_program_ends_leaves_no_process(hanging: Hanging) -> None:
+    program = """if True:
+        import atexit
+        atexit.register(lambda: read())  # first, so that it is called last
+        from aws_iam_async import threads
+        from aws_iam_async.credentials.sdk import read_chain
+        from aws_iam_async.credentials.source import SdkChain
+        def read():
+            error = threads.start(lambda: read_chain(SdkChain("slow"), 60), name="read").exception(timeout=10)
+            print(type(error).__name__)
+    """
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("CancelledError\n", "")
+    assert hanging.started == []
 
 
 def test_a_thread_that_cannot_be_ended_is_not_joined_by_another(
