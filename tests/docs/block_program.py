@@ -8,6 +8,7 @@ import asyncio
 import functools
 import inspect
 import json
+import logging
 import os
 import sys
 from types import ModuleType
@@ -59,6 +60,8 @@ def redirect_libpq(ports: dict[str, int]) -> None:
 def main() -> None:
     """Run the block; ``await`` may stand in it outside functions, as in ``python -m asyncio``."""
     text, ports = sys.stdin.read(), json.loads(os.environ["DOCS_PORTS"])
+    # In development mode asyncio logs what a busy machine takes long for.
+    logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Executing <"))
     redirect(ports)
     if "psycopg" in text:
         redirect_libpq(ports)

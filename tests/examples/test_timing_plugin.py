@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from aws_iam_async import ConnectRequest
+from aws_iam_async.testing import Emulator
 from examples.timing_plugin import TimingPlugin
 from tests.examples.conftest import Run, credentials, dsn
 
@@ -47,9 +48,13 @@ async def test_success_failure_and_cancellation_are_logged(caplog: pytest.LogCap
     ]
 
 
-@pytest.mark.parametrize("database", ["rds_postgres", "rds_mysql"])
-async def test_the_example_runs(database: str, request: pytest.FixtureRequest, run: Run) -> None:
-    emulator = request.getfixturevalue(database)
+@pytest.fixture(params=["rds_postgres", "rds_mysql"])
+def emulator(request: pytest.FixtureRequest) -> Emulator:
+    found: Emulator = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_the_example_runs(emulator: Emulator, run: Run) -> None:
     ran = await run("timing_plugin.py", dsn(emulator), environment=credentials(emulator))
     assert (ran.status, ran.out) == (0, "1 token for 2 connections\n")
     assert ran.err.count(f"127.0.0.1:{emulator.port} connected after") == 2

