@@ -26,17 +26,31 @@ DESKTOP, PHONE = 1280, 390
 
 LOOK = """(() => {
   const shown = (element) => element.getClientRects().length > 0;
-  const wide = [...document.querySelectorAll("article *")].filter((element) => {
+  const isClipped = (element) => {
     for (let box = element.parentElement; box; box = box.parentElement)
-      if (getComputedStyle(box).overflowX !== "visible") return false;
-    return element.getBoundingClientRect().right > innerWidth + 1;
-  });
+      if (getComputedStyle(box).overflowX !== "visible") return true;
+    return false;
+  };
+  const sticksOut = (element) => element.getBoundingClientRect().right > innerWidth + 1 && !isClipped(element);
+  const wide = [...document.querySelectorAll("article *")].filter(sticksOut);
+  const lines = (element) => {
+    const range = new Range();
+    range.selectNodeContents(element);
+    return new Set([...range.getClientRects()].map((line) => Math.round(line.bottom / 8))).size;
+  };
+  const isNarrow = (cell) => lines(cell) > 3 && cell.innerText.length < 9 * lines(cell);
+  const left = (element) => element.getBoundingClientRect().left;
+  const isAlone = (link) => shown(link) && left(link) < left(link.parentElement) + 20;
+  const texts = (selector, test) => [...document.querySelectorAll(selector)].filter(test).map((e) => e.innerText);
   return {
     excess: document.documentElement.scrollWidth - innerWidth,
     wide: wide.map((element) => element.outerHTML.slice(0, 120)),
-    hidden: [...document.querySelectorAll("article h1, article h2")].filter((h) => !shown(h)).map((h) => h.innerText),
+    hidden: texts("article h1, article h2", (heading) => !shown(heading)),
+    narrow: texts("article td, article th", isNarrow),
+    broken: texts("article .word:not(.long)", (word) => word.getClientRects().length > 1),
+    alone: texts("article :has(> .headerlink)", (heading) => isAlone(heading.lastElementChild)),
     title: document.querySelector("article h1")?.innerText ?? "",
-    broken: [...document.images].filter((image) => shown(image) && !image.naturalWidth).map((image) => image.src),
+    images: [...document.images].filter((image) => shown(image) && !image.naturalWidth).map((image) => image.src),
   };
 })()"""
 
@@ -117,7 +131,10 @@ class Browser:
             faults.append(f"{seen['excess']} pixels wider than the window")
         faults += [f"sticks out: {element}" for element in seen["wide"]]
         faults += [f"heading not shown: {heading}" for heading in seen["hidden"]]
-        faults += [f"image not shown: {source}" for source in seen["broken"]]
+        faults += [f"column too narrow: {text}" for text in seen["narrow"]]
+        faults += [f"word on two lines: {text}" for text in seen["broken"]]
+        faults += [f"a line for the link of a heading: {text}" for text in seen["alone"]]
+        faults += [f"image not shown: {source}" for source in seen["images"]]
         return Look(seen["title"].removesuffix("¶").strip(), faults)
 
     async def picture(self) -> bytes:

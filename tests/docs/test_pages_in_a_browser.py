@@ -21,7 +21,9 @@ async def test_a_reader_sees_each_page_whole(site: Path, width: int) -> None:
 
 
 FAULTY = """<!doctype html><link rel="icon" href="data:,"><article><h1>Title</h1><h2 hidden>Unseen</h2>
-<p style="width: 2000px">wide</p><img src="missing.png" width="9" height="9"><img src="http://127.0.0.1:9/elsewhere">
+<h2 style="width: 0">Link <a class="headerlink">#</a></h2><p style="width: 2000px">wide</p>
+<p style="width: 0"><span class="word">--broken</span></p><table><td style="width: 1px">in lines of one word</table>
+<img src="missing.png" width="9" height="9"><img src="http://127.0.0.1:9/elsewhere">
 <script>console.error("told"); undefined_name()</script></article>"""
 
 
@@ -32,5 +34,6 @@ async def test_it_would_see_what_is_wrong(tmp_path: Path) -> None:
             title, faults = await tab.open(address + "/", width=PHONE)
     assert title == "Title"
     for part in ("exception:", "console:", "log:", "request failed:", "asks http://127.0.0.1:9/elsewhere",
-                 "pixels wider", "sticks out: <p", "heading not shown", "image not shown"):  # fmt: skip
+                 "pixels wider", "sticks out: <p", "heading not shown", "image not shown", "column too narrow: in",
+                 "word on two lines: --broken", "a line for the link of a heading: Link"):  # fmt: skip
         assert any(part in fault for fault in faults), f"{part} is not among {faults}"
