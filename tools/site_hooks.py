@@ -3,7 +3,7 @@
 import html as entities
 import re
 
-_CODE = re.compile(r"<code>([^<]+)</code>")
+_CODE = re.compile(r"(?<!<pre><span></span>)<code>([^<]+)</code>")
 _CELL = re.compile(r"<(t[dh])((?: [^>]*)?)>(.*?)</\1>", re.DOTALL)
 # Browsers break lines within words at these characters.
 _WORD = re.compile(r"[^\s<>]*[-/][^\s<>]*")
@@ -13,7 +13,7 @@ _PHRASE, _SENTENCE = 14, 40  # characters: a longer text in a cell is one
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Mark words in code, such as ``--iam-host``, and cells with much text, for the stylesheet."""
+    """Mark words in inline code, such as ``--iam-host``, and cells with much text, for the stylesheet."""
     return _CELL.sub(_mark_cell, _CODE.sub(lambda code: f"<code>{_WORD.sub(_mark_word, code[1])}</code>", html))
 
 

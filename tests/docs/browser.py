@@ -114,21 +114,24 @@ class Browser:
         """
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.command(f"{domain}.enable")
-        await self.command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < DESKTOP
-        )
+        await self._resize(width)
         await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._events.clear()
         await self.command("Page.navigate", url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._events.append(await self._socket.receive_json())
+        title, faults = await self.look(width)
+        host = urlsplit(address).netloc
+        return Look(title, [*faults, *(fault for event in self._events for fault in _faults(event, host))])
+
+    async def look(self, width: int) -> Look:
+        """Look at the open page in a window of this width in pixels."""
+        await self._resize(width)
         # Two frames later what the page's own scripts change at first has been drawn.
         frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
         await self.evaluate(f"document.fonts.ready.then(() => {frames})")
         seen = await self.evaluate(LOOK)
-        faults = [fault for event in self._events for fault in _faults(event, urlsplit(address).netloc)]
-        if seen["excess"] > 0:
-            faults.append(f"{seen['excess']} pixels wider than the window")
+        faults = [f"{seen['excess']} pixels wider than the window"] if seen["excess"] > 0 else []
         faults += [f"sticks out: {element}" for element in seen["wide"]]
         faults += [f"heading not shown: {heading}" for heading in seen["hidden"]]
         faults += [f"column too narrow: {text}" for text in seen["narrow"]]
@@ -136,6 +139,12 @@ class Browser:
         faults += [f"a line for the link of a heading: {text}" for text in seen["alone"]]
         faults += [f"image not shown: {source}" for source in seen["images"]]
         return Look(seen["title"].removesuffix("¶").strip(), faults)
+
+    async def _resize(self, width: int) -> None:
+        is_phone = width < DESKTOP
+        await self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=is_phone
+        )
 
     async def picture(self) -> bytes:
         """Return a PNG of the whole page."""

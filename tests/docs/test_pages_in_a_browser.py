@@ -2,21 +2,20 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.docs.browser import DESKTOP, PHONE, browser
 from tests.docs.built_site import page_paths, served
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-async def test_a_reader_sees_each_page_whole(site: Path, width: int) -> None:
+async def test_a_reader_sees_each_page_whole(site: Path) -> None:
     faults = []
     with served(site) as address:
         async with browser() as tab:
             for path in page_paths():
-                look = await tab.open(address + path, width=width)
-                assert look.title, f"{path} has no heading"
-                faults += [f"{path} {fault}" for fault in look.faults]
+                desktop = await tab.open(address + path, width=DESKTOP)
+                assert desktop.title, f"{path} has no heading"
+                phone = await tab.look(PHONE)
+                faults += [f"{path} at {DESKTOP}: {fault}" for fault in desktop.faults]
+                faults += [f"{path} at {PHONE}: {fault}" for fault in phone.faults]
     assert faults == []
 
 
