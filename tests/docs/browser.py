@@ -25,13 +25,14 @@ FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scr
 DESKTOP, PHONE = 1280, 390
 
 LOOK = """(() => {
+  const box = (element) => element.getBoundingClientRect();
   const shown = (element) => element.getClientRects().length > 0;
   const isClipped = (element) => {
-    for (let box = element.parentElement; box; box = box.parentElement)
-      if (getComputedStyle(box).overflowX !== "visible") return true;
+    for (let outer = element.parentElement; outer; outer = outer.parentElement)
+      if (getComputedStyle(outer).overflowX !== "visible") return true;
     return false;
   };
-  const sticksOut = (element) => element.getBoundingClientRect().right > innerWidth + 1 && !isClipped(element);
+  const sticksOut = (element) => box(element).right > innerWidth + 1 && !isClipped(element);
   const wide = [...document.querySelectorAll("article *")].filter(sticksOut);
   const lines = (element) => {
     const range = new Range();
@@ -39,8 +40,14 @@ LOOK = """(() => {
     return new Set([...range.getClientRects()].map((line) => Math.round(line.bottom / 8))).size;
   };
   const isNarrow = (cell) => lines(cell) > 3 && cell.innerText.length < 9 * lines(cell);
-  const left = (element) => element.getBoundingClientRect().left;
-  const isAlone = (link) => shown(link) && left(link) < left(link.parentElement) + 20;
+  const isAlone = (link) => shown(link) && box(link).left < box(link.parentElement).left + 20;
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+  const isCut = (text) => {
+    const drawing = box(text.ownerSVGElement);
+    return box(text).right > drawing.right + 1 || box(text).left < drawing.left - 1;
+  };
+  const labels = [...document.querySelectorAll("article svg text")];
+  const isCovered = (a) => labels.some((b) => a !== b && meet(box(a), box(b)));
   const texts = (selector, test) => [...document.querySelectorAll(selector)].filter(test).map((e) => e.innerText);
   return {
     excess: document.documentElement.scrollWidth - innerWidth,
@@ -49,6 +56,7 @@ LOOK = """(() => {
     narrow: texts("article td, article th", isNarrow),
     broken: texts("article .word:not(.long)", (word) => word.getClientRects().length > 1),
     alone: texts("article :has(> .headerlink)", (heading) => isAlone(heading.lastElementChild)),
+    labels: labels.filter((text) => isCut(text) || isCovered(text)).map((text) => text.textContent),
     title: document.querySelector("article h1")?.innerText ?? "",
     images: [...document.images].filter((image) => shown(image) && !image.naturalWidth).map((image) => image.src),
   };
@@ -137,6 +145,7 @@ class Browser:
         faults += [f"column too narrow: {text}" for text in seen["narrow"]]
         faults += [f"word on two lines: {text}" for text in seen["broken"]]
         faults += [f"a line for the link of a heading: {text}" for text in seen["alone"]]
+        faults += [f"word cut or covered in a drawing: {text}" for text in seen["labels"]]
         faults += [f"image not shown: {source}" for source in seen["images"]]
         return Look(seen["title"].removesuffix("¶").strip(), faults)
 
