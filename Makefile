@@ -25,10 +25,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/ty check --quiet --python $(VENV)
+	$(BIN)/ty check --python $(VENV)
 
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir $(VENV)/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(VENV)/site
 
 # Tests start hundreds of programs, which would compile the package each if Python were told not to keep what it compiles.
 unit: $(STAMP) programs
@@ -57,7 +57,7 @@ $(READY): pyproject.toml tools/make_venv.sh
 $(STAMP): $(READY)
 	@# Named together with the project: pip would let the tools bring an SDK that the project does not allow.
 	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
-	@$(BIN)/python -m pip check --quiet
+	@$(BIN)/python -m pip check
 	@touch $(STAMP)
 
 $(BENCH)/.installed: pyproject.toml tools/make_venv.sh benchmarks/requirements.txt

@@ -73,7 +73,8 @@ class PluginManager:
             name for plugin in self._plugins for name in _option_names(plugin)
         )
         where = f"for a PluginManager with plugins {self._plugin_names!r}"
-        refuse_unknown(options, self.option_names, where=where, other="pass options of the driver to connect()")
+        other = "pass options of the driver to connect() or create_pool()"
+        refuse_unknown(options, self.option_names, where=where, other=other)
         self._options: Mapping[str, Any] = MappingProxyType(options)
         self._pipelines: dict[str, tuple[Pipeline, OptionsReader]] = {}
         self._counters = Counters()

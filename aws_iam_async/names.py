@@ -39,6 +39,10 @@ _FOREIGN_NAMES = {
     "secretsmanagerexpiration": "secretexpiration",
     "secretsmanagerexpirationsec": "secretexpiration",
     "enabletelemetry": 'plugins="otel,iam"',
+    "enableiamauth": 'plugins="iam"',
+    "iam": 'plugins="iam"',
+    "iamauth": 'plugins="iam"',
+    "useiamauth": 'plugins="iam"',
     "refresh": "PluginManager(refresh=...)",
     "wrapperplugins": "plugins",
     "sslca": "sslrootcert",
@@ -58,6 +62,7 @@ _FOREIGN_NAMES = {
     "poolsize": "maxsize",
     "recordclass": "rowfactory",
     "maxsize": "poolsize",
+    "maxoverflow": "maxsize",
 }
 # Names that are meant for AWS or may hold a secret, with the option that was probably meant. PostgreSQL 18 has no such
 # settings: for TLS they begin with "ssl_". A custom setting has a dot in its name.

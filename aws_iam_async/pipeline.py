@@ -63,20 +63,12 @@ class Pipeline:
         for plugin in reversed(self.plugins):
             chain = functools.partial(_connect_through, plugin, chain)
 
-        async def attempt(candidate: ConnectRequest) -> Any:
-            try:
-                return await chain(candidate)
-            except Exception as error:
-                self.counters.wrong_servers += isinstance(error, WrongServerError)
-                abort_all()  # the next host may succeed
-                raise
-
         def abort_all() -> None:
             while connections:
                 self.driver.abort(connections.pop())
 
         try:
-            connection = await self._within_limit(request, functools.partial(self._search, request, attempt))
+            connection = await self._within_limit(request, functools.partial(self._search, request, chain, abort_all))
             _refuse_unusable(connection, kind)
         except BaseException as error:
             failed = True
@@ -122,30 +114,36 @@ class Pipeline:
                 raise timeout_error from error
             raise
 
-    async def _search(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
+    async def _search(self, request: ConnectRequest, chain: ConnectNext, abort_all: Callable[[], None]) -> Any:
         """Try the hosts. If a plugin refuses a server, wait for another one, together with others that do."""
-        searches = self._searches.here()
-        for key in [key for key, search in searches.items() if search.is_over]:
-            del searches[key]
-        search = searches.get(_search_key(request)) if searches else None
-        try_hosts = functools.partial(self._try_hosts, request, attempt)
+        try_hosts = functools.partial(self._try_hosts, request, chain, abort_all)
+        search = self._search_under_way(request)
         if search is None:
             try:
                 return await try_hosts()
             except WrongServerError as error:
-                search = searches.setdefault(_search_key(request), Search())
+                search = self._searches.here().setdefault(_search_key(request), Search())
                 search.note_refusal(error)
         return await search.run(try_hosts, LONGEST_SEARCH if self._limit(request) is None else math.inf)
 
-    async def _try_hosts(self, request: ConnectRequest, attempt: ConnectNext) -> Any:
+    def _search_under_way(self, request: ConnectRequest) -> Search | None:
+        if not self._searches:  # no plugin has ever refused a server
+            return None
+        searches = self._searches.here()
+        for key in [key for key, search in searches.items() if search.is_over]:
+            del searches[key]
+        return searches.get(_search_key(request))
+
+    async def _try_hosts(self, request: ConnectRequest, chain: ConnectNext, abort_all: Callable[[], None]) -> Any:
         """Try each host through all plugins, because a token is signed for one host."""
         last_error: Exception | None = None
         refusal: WrongServerError | None = None
         for candidate in self.driver.candidates(request):
             self.check_open()
             try:
-                return await attempt(candidate)
+                return await chain(candidate)
             except WrongServerError as error:
+                self.counters.wrong_servers += 1
                 refusal = error
             except self.driver.unsuitable as error:
                 last_error = last_error or error
@@ -153,6 +151,7 @@ class Pipeline:
                 if self.driver.login_rejected(error):
                     raise  # as in libpq
                 last_error = error
+            abort_all()  # what a plugin may have received
         raise refusal or last_error or AwsIamError("there is no host to connect to")
 
 

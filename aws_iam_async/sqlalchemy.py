@@ -7,6 +7,7 @@ all other arguments.
 Needs the extra ``sqlalchemy``.
 """
 
+import functools
 from collections.abc import Iterable
 from typing import Any, get_overloads
 from weakref import WeakSet
@@ -71,6 +72,8 @@ def create_async_engine(
         DriverNotFoundError: The driver is not installed.
     """
     url = _read_url(url)
+    if "plugins" in url.query:  # SQLAlchemy drops it
+        raise ConfigurationError("dsn: plugins cannot be set there; pass it as a keyword")
     driver = _driver(url)
     manager = _manager(plugins, manager)
     own = {name: options.pop(name) for name in list(options) if name in manager.option_names | TLS_OPTIONS}
@@ -126,6 +129,7 @@ def arm(
         arguments = {
             name: value for name, value in keywords.items() if not isinstance(value, str) or from_url.get(name) != value
         }
+        _refuse_misplaced(arguments.keys() - manager.option_names, driver)
         query = {name: value for name, value in engine.url.query.items() if name not in from_url or name in keywords}
         dsn = _as_dsn(engine.url.set(drivername=f"{driver.system}+{driver.name}", query=query))
         return manager.connect(dsn, **merge(arguments, options, driver=driver))
@@ -207,8 +211,7 @@ def _manager(plugins: str | Iterable[str | Plugin] | None, manager: PluginManage
 
 
 def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver, error: TypeError) -> None:
-    engine = {name for overload in get_overloads(sqlalchemy.create_engine) for name in overload.__annotations__}
-    own = frozenset(engine | manager.option_names | TLS_OPTIONS)
+    own = _engine_options() | manager.option_names | TLS_OPTIONS
     for name in names:
         if name in driver.connect_options | FIELDS | driver.aliases.keys():
             raise ConfigurationError(
@@ -217,4 +220,22 @@ def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver
         if nearest(name, own) or any(name in options for options in PLUGIN_OPTIONS.values()):
             refuse_unknown([name], own, where=f"for an engine with driver {driver.name}")
         if driver.setting and name not in driver.pool_options:
-            error.add_note(f"Pass a setting of the server as connect_args=dict({driver.setting.format(name=name)}).")
+            error.add_note(
+                f"If it is a setting of the server, pass connect_args=dict({driver.setting.format(name=name)})."
+            )
+
+
+def _refuse_misplaced(names: Iterable[str], driver: Driver) -> None:
+    """Refuse options of the engine and of the driver's pool in ``connect_args``."""
+    for name in frozenset(names) - driver.connect_options:
+        if name in _engine_options():
+            raise ConfigurationError(f"{name} is an option of the engine, not of {driver.name}: pass it to the engine")
+        if name in driver.pool_options:
+            meant = nearest(name, driver.connect_options | _engine_options())
+            guess = f": did you mean {meant}?" if meant else ""
+            raise ConfigurationError(f"{name} is an option of {driver.name}'s pool, and the engine has its own{guess}")
+
+
+@functools.cache
+def _engine_options() -> frozenset[str]:
+    return frozenset(name for overload in get_overloads(sqlalchemy.create_engine) for name in overload.__annotations__)

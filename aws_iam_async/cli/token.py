@@ -42,7 +42,8 @@ async def _token(dsn: str, options: dict[str, Any]) -> Secret:
     name = drivers.name_of(options.pop("driver", None), scheme)
     system = SYSTEMS.get(scheme.partition("+")[0])
     driver = await drivers.load(name) if system is None else _no_driver(name, *system)
-    request = OptionsReader(driver, "iam", PLUGIN_OPTIONS["iam"], {}).read(dsn, options, pool=False).request
+    known = PLUGIN_OPTIONS["iam"] | PLUGIN_OPTIONS["role"]  # a service's DSN may have both
+    request = OptionsReader(driver, "iam", known, {}).read(dsn, options, pool=False).request
     signed, _ = await default_service().get(login_for(await resolve_endpoint(request)).key)
     return signed.value
 

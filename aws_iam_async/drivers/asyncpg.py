@@ -7,6 +7,7 @@ context that requires TLS (``tls.contexts.context_key``). A token is not sent as
 import asyncio
 import contextlib
 import inspect
+import socket
 import traceback
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
@@ -124,6 +125,8 @@ class AsyncpgDriver(PostgresqlDriver):
             if refusal := _not_sent(request, error):
                 raise refusal from error
             contexts.add_certificate_note(error, request.tls, request.host, request.port)
+            if isinstance(error, socket.gaierror):
+                error.add_note(f"Looking up host {request.host!r} failed. Check the name, and this machine's resolver.")
             if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
                 error.add_note(
                     f"{request.host}:{request.port} closed the connection. Check that a PostgreSQL server listens"

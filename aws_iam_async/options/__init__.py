@@ -24,6 +24,8 @@ _MISSPELLED = 0.85
 _LONGEST_TIME_LIMIT = 10**9
 # The keyword for settings of the server, which some drivers read from a DSN as well.
 _SETTINGS = "server_settings"
+# The sizes of pools, in all drivers' names.
+_SIZES = frozenset({"min_size", "max_size", "minsize", "maxsize"})
 _REFUSED = {"plugins": "a manager's plugins are chosen when it is made; pass them to PluginManager(plugins=...)"}
 _PLAIN_TYPES = frozenset({str, bytes, int, float, bool, NoneType})
 # Functions of drivers that a request passes on to plugins.
@@ -127,6 +129,9 @@ class OptionsReader:
                 )
             if name not in self._known:
                 self._refuse_unknown(name, self._known)
+        for name in _SIZES & given.keys():
+            if isinstance(given[name], str):  # the drivers' errors name no option
+                raise ConfigurationError(f"{name} must be a whole number, not a string: convert it with int()")
         self._check_settings(given.get(_SETTINGS))
         password: Any = given.get("password")
         if isinstance(password, str):
@@ -165,7 +170,8 @@ class OptionsReader:
         for_driver: dict[str, str] = {}
         for name, value in _by_field(query, driver).items():
             if name in self._keywords_only:
-                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword (or in connect_args)")
+                or_engine = " (or in connect_args)" if name in driver.connect_options else ""
+                raise ConfigurationError(f"dsn: {name} cannot be set there; pass it as a keyword{or_engine}")
             is_setting = driver.query_has_settings and self._is_setting(name) and not _is_server_role(name, value)
             if name not in self._in_query and not is_setting:
                 self._refuse_unknown(name, self._in_query, keywords=self._keywords_only)
@@ -180,7 +186,7 @@ class OptionsReader:
 
     def _refuse_unknown(self, name: str, known: frozenset[str], keywords: frozenset[str] = frozenset()) -> None:
         setting = self._driver.setting.format(name=name) if self._is_setting(name) else ""
-        advice = f"pass a setting of the server as {setting}" if setting else ""
+        advice = f"if it is a setting of the server, pass {setting}" if setting else ""
         refuse_unknown([name], known, where=self._where, keywords=keywords, other=advice)
 
 

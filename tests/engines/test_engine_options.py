@@ -10,6 +10,7 @@ from aws_iam_async import ConfigurationError, ConnectNext, ConnectRequest, Plugi
 from aws_iam_async.sqlalchemy import arm, create_async_engine
 
 POSTGRESQL = "postgresql+asyncpg://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop"
+PSYCOPG = POSTGRESQL.replace("asyncpg", "psycopg")
 MYSQL = "mysql+aiomysql://app@shop.c9akciq32.us-east-1.rds.amazonaws.com/shop"
 
 
@@ -60,7 +61,7 @@ def test_what_resembles_nothing_is_refused_by_sqlalchemy() -> None:
 def test_a_setting_of_the_server_is_told_its_place() -> None:
     with pytest.raises(TypeError, match="Invalid argument") as refused:
         create_async_engine(POSTGRESQL, application_name="till")
-    advice = "Pass a setting of the server as connect_args=dict(server_settings={'application_name': ...})."
+    advice = "If it is a setting of the server, pass connect_args=dict(server_settings={'application_name': ...})."
     assert refused.value.__notes__ == [advice]
 
 
@@ -118,6 +119,57 @@ async def test_the_mysql_way_of_naming_certificates_is_answered_with_ours(url: s
     arguments = {} if "ssl_ca" in url else {"ssl": {"ca": "bundle.pem"}}
     with pytest.raises(ConfigurationError, match=r"(ssl_ca.*did you mean|path of a file as) sslrootcert"):
         await create_async_engine(url, connect_args=arguments).connect()
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "answer"),
+    [
+        (
+            POSTGRESQL,
+            "max_connection_lifetime",
+            "of asyncpg's pool, and the engine has its own: did you mean pool_recycle?",
+        ),
+        (
+            PSYCOPG,
+            "max_connection_lifetime",
+            "of psycopg's pool, and the engine has its own: did you mean pool_recycle?",
+        ),
+        (
+            MYSQL,
+            "max_connection_lifetime",
+            "of aiomysql's pool, and the engine has its own: did you mean pool_recycle?",
+        ),
+        (PSYCOPG, "timeout", "of psycopg's pool, and the engine has its own: did you mean connect_timeout?"),
+        (POSTGRESQL, "max_size", "of asyncpg's pool, and the engine has its own: did you mean pool_size?"),
+        (POSTGRESQL, "pool_recycle", "pool_recycle is an option of the engine, not of asyncpg: pass it to the engine"),
+        (MYSQL, "pool_recycle", "pool_recycle is an option of the engine, not of aiomysql: pass it to the engine"),
+    ],
+)
+async def test_an_option_of_a_pool_in_connect_args(url: str, name: str, answer: str) -> None:
+    engine = create_async_engine(url, connect_args={name: 600})
+    with pytest.raises(ConfigurationError, match=re.escape(answer)):
+        await engine.connect()
+
+
+async def test_an_option_of_the_drivers_pool_that_the_engine_lacks() -> None:
+    engine = create_async_engine(POSTGRESQL, connect_args={"max_queries": 600})
+    with pytest.raises(
+        ConfigurationError, match=r"max_queries is an option of asyncpg's pool, and the engine has its own$"
+    ):
+        await engine.connect()
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("timeout", "dsn: timeout cannot be set there; pass it as a keyword (or in connect_args)"),
+        ("max_connection_lifetime", "dsn: max_connection_lifetime cannot be set there; pass it as a keyword"),
+        ("plugins", "dsn: plugins cannot be set there; pass it as a keyword"),
+    ],
+)
+async def test_an_option_in_the_url_that_must_be_a_keyword(name: str, answer: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(answer)}$"):
+        await create_async_engine(f"{POSTGRESQL}?{name}=5").connect()
 
 
 async def test_none_in_connect_args_reaches_the_driver() -> None:

@@ -45,6 +45,44 @@ async def test_no_role(opening: Callable[..., Awaitable[Any]], driver: str) -> N
         await opening(driver=driver, plugins="role,iam", **ADDRESS)
 
 
+@pytest.mark.parametrize("opening", [aws_iam_async.connect, aws_iam_async.create_pool])
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+@pytest.mark.parametrize(
+    ("role", "attributes"),
+    [
+        ("writer", "standby"),
+        ("writer", "read-only"),
+        ("writer", "prefer-standby"),
+        ("reader", "primary"),
+        ("reader", "read-write"),
+    ],
+)
+async def test_another_role_in_target_session_attrs(
+    opening: Callable[..., Awaitable[Any]], driver: str, role: str, attributes: str
+) -> None:
+    message = f"role='{role}' contradicts target_session_attrs: omit target_session_attrs"
+    options: dict[str, Any] = {"plugins": "role,iam", "role": role, "target_session_attrs": attributes}
+    with pytest.raises(ConfigurationError, match=message):
+        await opening(driver=driver, **options, **ADDRESS)
+
+
+async def test_several_hosts_and_another_role_in_target_session_attrs() -> None:
+    """With ``prefer-standby`` the first turn is for standbys alone."""
+    hosts = {**ADDRESS, "host": [HOST, HOST]}
+    options: dict[str, Any] = {"plugins": "role,iam", "role": "writer", "target_session_attrs": "prefer-standby"}
+    with pytest.raises(ConfigurationError, match="contradicts target_session_attrs:"):
+        await aws_iam_async.connect(driver="asyncpg", **options, **hosts)
+
+
+@pytest.mark.parametrize("opening", [aws_iam_async.connect, aws_iam_async.create_pool])
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+@pytest.mark.parametrize("role", ["writer", "reader"])
+async def test_aurora_dsql(opening: Callable[..., Awaitable[Any]], driver: str, role: str) -> None:
+    host = "abc.dsql.us-east-1.on.aws"
+    with pytest.raises(ConfigurationError, match="role: every endpoint of Aurora DSQL takes writes; remove it"):
+        await opening(driver=driver, plugins="role,iam", role=role, host=host, user="app")
+
+
 async def test_the_role_in_a_dsn(place: Place) -> None:
     dsn = f"{place.writer.dsn('app', 'shop')}?role=writer"
     options = place._options(place.writer)

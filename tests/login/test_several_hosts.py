@@ -140,6 +140,13 @@ async def test_none_reached_is_the_last_ones_error(cluster: Cluster, manager: Pl
         await manager.connect(cluster.dsn(f"down.{DOMAIN}:1", f"unknown.{DOMAIN}:5432"))
 
 
+async def test_a_host_without_an_address_is_named(cluster: Cluster, manager: PluginManager) -> None:
+    host = f"unknown.{DOMAIN}"
+    with pytest.raises((socket.gaierror, psycopg.OperationalError), match="not known") as failed:
+        await manager.connect(cluster.dsn(f"{host}:5432"))
+    assert host in "\n".join([str(failed.value), *getattr(failed.value, "__notes__", ())])
+
+
 @pytest.mark.parametrize(
     ("wanted", "standby"),
     [

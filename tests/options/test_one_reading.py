@@ -279,14 +279,22 @@ async def test_what_is_wrong_is_answered_in_one_error(way: Way, dsn: str, hint: 
 @pytest.mark.parametrize(
     ("dsn", "keyword", "hint"),
     [
-        ("postgresql://db", "application_name", "pass a setting of the server as server_settings={'application_name'"),
-        ("postgresql://db", "statement_timeout", "pass a setting of the server as server_settings="),
+        (
+            "postgresql://db",
+            "application_name",
+            "if it is a setting of the server, pass server_settings={'application_name'",
+        ),
+        ("postgresql://db", "statement_timeout", "if it is a setting of the server, pass server_settings="),
         ("mysql://db", "application_name", "did you mean program_name"),
-        ("mysql://db", "wait_timeout", "pass a setting of the server as init_command='SET wait_timeout = ...'"),
+        ("mysql://db", "wait_timeout", "if it is a setting of the server, pass init_command='SET wait_timeout = ...'"),
         ("mysql://db", "server_settings", "pass settings of the server as init_command='SET name = value'"),
         ("postgresql://db", "service", "service files are not read"),
         ("postgresql://db", "connect_timeout", "did you mean timeout"),
-        ("postgresql://db", "lock_timeout", "Or pass a setting of the server as server_settings={'lock_timeout'"),
+        (
+            "postgresql://db",
+            "lock_timeout",
+            "Or if it is a setting of the server, pass server_settings={'lock_timeout'",
+        ),
     ],
 )
 async def test_keywords_are_answered_in_the_drivers_terms(way: Way, dsn: str, keyword: str, hint: str) -> None:

@@ -228,6 +228,21 @@ def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any]
         reading(dsn, **keywords)
 
 
+@pytest.mark.parametrize(
+    ("dsn", "name"),
+    [
+        ("postgresql://db", "min_size"),
+        ("postgresql://db", "max_size"),
+        ("mysql://db", "minsize"),
+        ("mysql://db", "maxsize"),
+    ],
+)
+def test_a_size_from_the_environment_is_no_number(dsn: str, name: str) -> None:
+    size: Any = {name: "5"}
+    with pytest.raises(ConfigurationError, match=f"^{name} must be a whole number, not a string"):
+        reading(dsn, pool=True, **size)
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
 @pytest.mark.parametrize(
     ("old", "new"),

@@ -246,7 +246,8 @@ async def test_an_option_of_a_plugin_that_is_not_in_the_chain() -> None:
         await manager.connect("postgresql://app@db/shop?iam_host=x")
     with pytest.raises(
         ConfigurationError,
-        match="unknown option 'tenant' for a PluginManager with plugins 'Recorder': pass options of the driver to",
+        match="unknown option 'tenant' for a PluginManager with plugins 'Recorder': pass options of the driver to"
+        r" connect\(\) or create_pool\(\)$",
     ):
         PluginManager(plugins=[Recorder("r", [])], tenant=1)
 

@@ -82,8 +82,9 @@ class Telemetry:
         return value
 
     def metrics(self) -> dict[str, list[Attributes]]:
-        """Everything that was measured in this process, with its attributes."""
-        return {name: [dict(attributes) for attributes in counts] for name, counts in self._counts().items()}
+        """What was added since, with its attributes; a gauge only if its value has changed."""
+        counts = {name: self.counts(name) for name in self._counts()}
+        return {name: [attributes for attributes, _ in added] for name, added in counts.items() if added}
 
     def everything(self) -> list[str]:
         data = self._reader.get_metrics_data()

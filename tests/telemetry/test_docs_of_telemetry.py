@@ -4,8 +4,10 @@ import pytest
 
 from aws_iam_async import PluginManager
 from tests.docs.pages import table
-from tests.telemetry.conftest import Rds, Telemetry
+from tests.telemetry.conftest import REFUSAL, Rds, Telemetry
 from tests.telemetry.test_retirements import Distrust, fail
+
+GAUGE = "aws_iam_async.token.cached"
 
 
 def names(heading: str) -> set[str]:
@@ -19,11 +21,15 @@ async def test_metrics_and_attributes_are_documented(rds: Rds, telemetry: Teleme
         rds.emulator.faults.reject_next(2)
         with pytest.raises(rds.refusal):
             await manager.connect(rds.dsn, **rds.options)
-    metrics = telemetry.metrics()
-    assert metrics.keys() == names("## Metrics")
+        metrics = telemetry.metrics()
+        # The gauge may have lost as much as it has gained, by managers of earlier tests.
+        assert telemetry.value(GAUGE) >= 1
+    assert metrics.keys() | {GAUGE} == names("## Metrics")
     told = {name for described in metrics.values() for attributes in described for name in attributes}
     told |= {name for span in telemetry.spans() for name in span.attributes or ()}
-    assert told == names("## Attributes")
+    # psycopg 3.3 has no such code at login.
+    missing = {"db.response.status_code"} - REFUSAL[rds.driver].keys()
+    assert told == names("## Attributes") - missing
     assert {span.name.partition(" ")[0] for span in telemetry.spans()} == {
         name.partition(" ")[0] for name in names("## Spans")
     }

@@ -73,7 +73,7 @@ def likely_causes(refusal: Refusal, findings: Findings, message: str) -> tuple[A
     causes: tuple[Advice, ...]
     match refusal:
         case Refusal.TOKEN | Refusal.NOT_IAM if findings.target.plugin != "iam":
-            causes = (SECRET_REFUSED,)
+            causes = (_token_required(findings) if "PAM authentication" in message else SECRET_REFUSED,)
         case Refusal.NOT_IAM if findings.signing_target.kind is RDS:
             causes = (_password_required(findings), _iam_not_enabled(findings))
         case Refusal.TOKEN | Refusal.NOT_IAM:
@@ -154,6 +154,16 @@ def _password_required(findings: Findings) -> Advice:
         f"The server requires a password of {user}, not a token. The user does not exist, or is not set up for IAM. "
         "As an administrator of the database, create or grant it:",
         grant(findings.system, user),
+    )
+
+
+def _token_required(findings: Findings) -> Advice:
+    user = str(findings.request.user)
+    return Advice(
+        "token-required",
+        f"The server accepts only a token from {user}, not a password. Omit all secret_* options, or take the role "
+        "rds_iam from the user:",
+        f"REVOKE rds_iam FROM {quoted_user(findings.system, user)};",
     )
 
 

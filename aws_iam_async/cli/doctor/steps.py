@@ -83,6 +83,8 @@ async def check_options(findings: Findings) -> Passed:
         raise StepFailedError("user is missing", advice_setup.USER_MISSING)
     if (port := request.options.get("iam_default_port")) is not None:
         endpoints.parse_port(port, "iam_default_port")
+    if "role" in request.options:
+        role_for(request)  # refuses any other word
     credentials_source(**request.options)  # refuses a role that cannot be one
     secured = request.tls.secured()  # refuses modes that allow plaintext
     async with _time_limit(findings, f"{secured.root_cert}: cannot be read", advice_setup.FILE_SILENT):
@@ -414,7 +416,7 @@ async def _close_connection(findings: Findings) -> None:
 async def check_server(findings: Findings) -> Passed:
     """Find out whether the server takes writes, and compare with the role in the options."""
     request = findings.request
-    wanted = role_for(request) if request.options.get("role") is not None else None
+    wanted = request.options.get("role")
     if request.server_role is None:
         return Passed(f"driver {findings.driver} cannot tell the role of a server")
     try:

@@ -76,7 +76,7 @@ def test_a_wrong_role_is_refused_by_its_name(doctor: Doctor, mariadb_cluster: Na
     doctor.driver = "aiomysql"
     doctor.use(mariadb_cluster.writer.account.create_access_key())
     report = doctor.check(*with_role(doctor, mariadb_cluster.writer, "master"))
-    assert "role must be 'writer' or 'reader'" in report.detail("server")
+    assert "role must be 'writer' or 'reader'" in report.detail("options")
 
 
 def test_a_role_that_cannot_be_asked_fails_nothing(

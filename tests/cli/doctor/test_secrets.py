@@ -6,12 +6,14 @@ import pytest
 from click.testing import CliRunner
 
 from aws_iam_async.cli.main import program
+from aws_iam_async.testing import Emulator
 from tests.cli.doctor.conftest import Doctor, Report
 from tests.secrets_manager.conftest import (
     REGION,
     SECRET,
     SECRET_KEY,
     Database,
+    Store,
     database,
     mariadb_server,
     moto,
@@ -93,6 +95,17 @@ def test_a_password_that_the_server_refuses(check: Check, database: Database) ->
     report = check()
     assert report.failed == ["login"]
     assert report.causes("login") == ["secret-refused"]
+
+
+def test_a_user_that_needs_a_token(doctor: Doctor, store: Store, rds_postgres: Emulator) -> None:
+    doctor.secrets += [PASSWORD, SECRET_KEY]
+    store.put({"username": "app", "password": PASSWORD})
+    query = f"secret_endpoint={store.url}&sslrootcert={rds_postgres.ca_file}&iam_host={rds_postgres.host}"
+    dsn = f"postgresql://127.0.0.1:{rds_postgres.port}/shop?{query}"
+    report = doctor.check(dsn, "--secret-id", SECRET, "--secret-region", REGION)
+    assert report.failed == ["login"]
+    assert report.causes("login") == ["token-required"]
+    assert "REVOKE rds_iam FROM app;" in report.advice("login", "token-required")
 
 
 @pytest.mark.parametrize("arguments", [["--secret-id", SECRET], []])

@@ -29,7 +29,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "any method": ({"require_auth": ""}, "require_auth must be 'password'"),
     "Kerberos": ({"gssencmode": "prefer"}, "gssencmode must be 'disable'"),
     "settings, as for asyncpg": ({"server_settings": {"jit": "off"}}, 'server_settings: .* options="-c name=value"'),
-    "a setting": ({"search_path": "shop"}, 'pass a setting of the server as options="-c search_path=..."'),
+    "a setting": ({"search_path": "shop"}, 'if it is a setting of the server, pass options="-c search_path=..."'),
     "a mode that may be plaintext": ({"sslmode": "prefer", "sslrootcert": None}, "or pass 'verify-ca' or 'require'$"),
     "a time limit of asyncpg": ({"command_timeout": 3}, "unknown option 'command_timeout'"),
     "an option of aiomysql": ({"init_command": "SET x"}, "unknown option 'init_command'"),
@@ -87,6 +87,7 @@ async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
         ({"max_inactive_connection_lifetime": 60}, "did you mean max_idle"),
         ({"pool_recycle": 60}, "did you mean max_connection_lifetime"),
         ({"pool_size": 1}, "max_size"),
+        ({"max_size": "5"}, "max_size must be a whole number, not a string"),
     ],
 )
 async def test_pools(manager: PluginManager, rds: Rds, options: dict[str, Any], message: str) -> None:
@@ -103,7 +104,7 @@ async def test_the_time_limit_of_another_driver(manager: PluginManager, rds: Rds
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("search_path=shop", 'pass a setting of the server as options="-c search_path=..."'),
+        ("search_path=shop", 'if it is a setting of the server, pass options="-c search_path=..."'),
         ("hostaddr=127.0.0.1", "hostaddr: pass the address as host"),
         ("service=x", "service: "),
         ("servicefile=x", "servicefile: |unknown option 'servicefile'"),  # libpq 18 knows it
