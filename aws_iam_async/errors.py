@@ -50,10 +50,10 @@ class CredentialsError(AwsIamError):
     So are the errors of a secret in Secrets Manager: it cannot be read, or lacks what a login needs.
 
     Attributes:
-        problem: The message without the remedy.
-        cause: A name of the problem for programs, such as ``credentials-expired``, or ``None``.
-        remedy: What to do about it, or ``None``.
-        command: The command that does it, or ``None``.
+        problem (str): The message without the remedy.
+        cause (str | None): A name of the problem for programs, such as ``credentials-expired``, or ``None``.
+        remedy (str | None): What to do about it, or ``None``.
+        command (str | None): The command that does it, or ``None``.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from benchmarks.svg import drawing
 
 HOUR, HOURS = 3600, 24
-WIDTH, HEIGHT, LEFT, TOP, RIGHT = 300, 130, 42, 44, 38
+WIDTH, HEIGHT, LEFT, TOP, RIGHT = 300, 130, 42, 56, 38
 COLOURS = {"on_use": "green", "background": "blue dashed", "by hand": "red"}
 NAMES = {"on_use": "this package", "background": 'this package, refresh="background"', "by hand": "written by hand"}
 

@@ -1,23 +1,37 @@
-"""An extension of griffe for the reference of the site: links for roles of docstrings, and no private names."""
+"""An extension of griffe for the reference of the site: links for roles of docstrings, and nothing internal."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth):`~?(?:(?P<path>[\w.]+)\.)?(?P<name>\w+)`")
 _PRIVATE = re.compile(r"_[A-Za-z]\w*")
+_LABELS = {"class-attribute", "instance-attribute", "module-attribute"}  # they say nothing to a user
 
 
 class Reference(griffe.Extension):
     """Changes what griffe has read of the package, and nothing in the package."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:  # noqa: ARG002 - griffe passes more
-        """Change a docstring and a signature."""
+        """Change a docstring."""
         if obj.docstring is not None:
             obj.docstring.value = _ROLE.sub(lambda role: _link(role, obj), obj.docstring.value)
-        if isinstance(obj, griffe.Function):
-            obj.parameters = griffe.Parameters(*filter(_is_public, obj.parameters))
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:  # noqa: ARG002 - griffe passes more
+        """Change the signatures, those of dataclasses included."""
+        for obj in _objects(pkg):
+            obj.labels -= _LABELS
+            if isinstance(obj, griffe.Function):
+                obj.parameters = griffe.Parameters(*(_shown(p, pkg) for p in obj.parameters if _is_public(p)))
+
+
+def _objects(parent: griffe.Object) -> Iterator[griffe.Object]:
+    for obj in parent.members.values():
+        if isinstance(obj, griffe.Object):  # an alias is no object
+            yield obj
+            yield from _objects(obj)
 
 
 def _link(role: re.Match[str], obj: griffe.Object) -> str:
@@ -28,6 +42,17 @@ def _link(role: re.Match[str], obj: griffe.Object) -> str:
 
 
 def _is_public(parameter: griffe.Parameter) -> bool:
-    if re.fullmatch(rf"{_PRIVATE.pattern}|.*lambda.*", str(parameter.default), re.DOTALL):
-        parameter.default = "..."  # what users need not know
     return not _PRIVATE.match(parameter.name)
+
+
+def _shown(parameter: griffe.Parameter, package: griffe.Module) -> griffe.Parameter:
+    """Replace a default that users do not know by its value, or by dots."""
+    default = parameter.default
+    if isinstance(default, griffe.ExprName):
+        path = default.canonical_path.removeprefix(f"{package.path}.")
+        constant = package[path] if path != default.canonical_path else None
+        is_constant = isinstance(constant, griffe.Attribute) and isinstance(constant.value, str)
+        parameter.default = constant.value if is_constant else "..."
+    elif re.fullmatch(rf"{_PRIVATE.pattern}|.*lambda.*", str(default), re.DOTALL):
+        parameter.default = "..."
+    return parameter

@@ -1,16 +1,33 @@
 """Hooks of MkDocs."""
 
+import html as entities
 import re
 
+_CODE = re.compile(r"(?<!<pre><span></span>)<code>([^<]+)</code>")
+_CELL = re.compile(r"<(t[dh])((?: [^>]*)?)>(.*?)</\1>", re.DOTALL)
 # Browsers break lines within words at these characters.
 _WORD = re.compile(r"[^\s<>]*[-/][^\s<>]*")
-_LONGEST = 36  # characters: hosts and DSNs would make a column wider than a phone
+_PARTS = re.compile(r"(?<=@)")  # of a DSN: the host begins a new line
+_LONGEST = 36  # characters that fit on a phone
+_PHRASE, _SENTENCE = 14, 40  # characters: a longer text in a cell is one
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Mark words in code, such as ``--iam-host``, so that the stylesheet can keep them on one line."""
-    return re.sub(r"<code>([^<]+)</code>", lambda code: f"<code>{_WORD.sub(_mark, code[1])}</code>", html)
+    """Mark words in inline code, such as ``--iam-host``, and cells with much text, for the stylesheet."""
+    return _CELL.sub(_mark_cell, _CODE.sub(lambda code: f"<code>{_WORD.sub(_mark_word, code[1])}</code>", html))
 
 
-def _mark(word: re.Match[str]) -> str:
-    return f'<span class="word">{word[0]}</span>' if len(word[0]) <= _LONGEST else word[0]
+def _mark_word(word: re.Match[str]) -> str:
+    parts = [
+        f'<span class="word{" long" if len(entities.unescape(part)) > _LONGEST else ""}">{part}</span>'
+        for part in _PARTS.split(word[0])
+    ]
+    return "<wbr>".join(parts)
+
+
+def _mark_cell(cell: re.Match[str]) -> str:
+    tag, attributes, content = cell.groups()
+    length = len(" ".join(entities.unescape(re.sub(r"<[^>]*>", "", content)).split()))
+    if length <= _PHRASE or "class=" in attributes:
+        return cell[0]
+    return f'<{tag}{attributes} class="{"sentence" if length > _SENTENCE else "phrase"}">{content}</{tag}>'

@@ -46,15 +46,16 @@ class Faults:
     Setting any other attribute raises ``AttributeError``, because a misspelled fault would test nothing.
 
     Attributes:
-        max_token_age: Refuse valid tokens that are older than this many seconds. Default: None, tokens are accepted for
-            their full lifetime of 900 seconds.
-        throttle: The number of new tokens that may log in per second, by the emulator's clock. Tokens that logged in
-            before are exempt. RDS allows about 200 ("Limitations for IAM database authentication", Amazon RDS User
-            Guide). Default: None, no limit.
-        offer_tls: Whether the emulator offers TLS. Without TLS it refuses every login. Default: True.
-        certificate: The certificate to present in the TLS handshake. Default: ``CertificateKind.VALID``.
-        password_users: The users without rds_iam (PostgreSQL) or AWSAuthenticationPlugin (MySQL). The emulator requests
-            their passwords instead of tokens, as it does for users that do not exist. Default: none.
+        max_token_age (float | None): Refuse valid tokens that are older than this many seconds. Default: None, tokens
+            are accepted for their full lifetime of 900 seconds.
+        throttle (int | None): The number of new tokens that may log in per second, by the emulator's clock. Tokens that
+            logged in before are exempt. RDS allows about 200 ("Limitations for IAM database authentication", Amazon RDS
+            User Guide). Default: None, no limit.
+        offer_tls (bool): Whether the emulator offers TLS. Without TLS it refuses every login. Default: True.
+        certificate (CertificateKind): The certificate to present in the TLS handshake. Default:
+            ``CertificateKind.VALID``.
+        password_users (set[str]): The users without rds_iam (PostgreSQL) or AWSAuthenticationPlugin (MySQL). The
+            emulator requests their passwords instead of tokens, as it does for users that do not exist. Default: none.
     """
 
     __slots__ = (

@@ -25,18 +25,40 @@ FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scr
 DESKTOP, PHONE = 1280, 390
 
 LOOK = """(() => {
+  const box = (element) => element.getBoundingClientRect();
   const shown = (element) => element.getClientRects().length > 0;
-  const wide = [...document.querySelectorAll("article *")].filter((element) => {
-    for (let box = element.parentElement; box; box = box.parentElement)
-      if (getComputedStyle(box).overflowX !== "visible") return false;
-    return element.getBoundingClientRect().right > innerWidth + 1;
-  });
+  const isClipped = (element) => {
+    for (let outer = element.parentElement; outer; outer = outer.parentElement)
+      if (getComputedStyle(outer).overflowX !== "visible") return true;
+    return false;
+  };
+  const sticksOut = (element) => box(element).right > innerWidth + 1 && !isClipped(element);
+  const wide = [...document.querySelectorAll("article *")].filter(sticksOut);
+  const lines = (element) => {
+    const range = new Range();
+    range.selectNodeContents(element);
+    return new Set([...range.getClientRects()].map((line) => Math.round(line.bottom / 8))).size;
+  };
+  const isNarrow = (cell) => lines(cell) > 3 && cell.innerText.length < 9 * lines(cell);
+  const isAlone = (link) => shown(link) && box(link).left < box(link.parentElement).left + 20;
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+  const isCut = (text) => {
+    const drawing = box(text.ownerSVGElement);
+    return box(text).right > drawing.right + 1 || box(text).left < drawing.left - 1;
+  };
+  const labels = [...document.querySelectorAll("article svg text")];
+  const isCovered = (a) => labels.some((b) => a !== b && meet(box(a), box(b)));
+  const texts = (selector, test) => [...document.querySelectorAll(selector)].filter(test).map((e) => e.innerText);
   return {
     excess: document.documentElement.scrollWidth - innerWidth,
     wide: wide.map((element) => element.outerHTML.slice(0, 120)),
-    hidden: [...document.querySelectorAll("article h1, article h2")].filter((h) => !shown(h)).map((h) => h.innerText),
+    hidden: texts("article h1, article h2", (heading) => !shown(heading)),
+    narrow: texts("article td, article th", isNarrow),
+    broken: texts("article .word:not(.long)", (word) => word.getClientRects().length > 1),
+    alone: texts("article :has(> .headerlink)", (heading) => isAlone(heading.lastElementChild)),
+    labels: labels.filter((text) => isCut(text) || isCovered(text)).map((text) => text.textContent),
     title: document.querySelector("article h1")?.innerText ?? "",
-    broken: [...document.images].filter((image) => shown(image) && !image.naturalWidth).map((image) => image.src),
+    images: [...document.images].filter((image) => shown(image) && !image.naturalWidth).map((image) => image.src),
   };
 })()"""
 
@@ -100,25 +122,38 @@ class Browser:
         """
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.command(f"{domain}.enable")
-        await self.command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < DESKTOP
-        )
+        await self._resize(width)
         await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._events.clear()
         await self.command("Page.navigate", url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._events.append(await self._socket.receive_json())
+        title, faults = await self.look(width)
+        host = urlsplit(address).netloc
+        return Look(title, [*faults, *(fault for event in self._events for fault in _faults(event, host))])
+
+    async def look(self, width: int) -> Look:
+        """Look at the open page in a window of this width in pixels."""
+        await self._resize(width)
         # Two frames later what the page's own scripts change at first has been drawn.
         frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
         await self.evaluate(f"document.fonts.ready.then(() => {frames})")
         seen = await self.evaluate(LOOK)
-        faults = [fault for event in self._events for fault in _faults(event, urlsplit(address).netloc)]
-        if seen["excess"] > 0:
-            faults.append(f"{seen['excess']} pixels wider than the window")
+        faults = [f"{seen['excess']} pixels wider than the window"] if seen["excess"] > 0 else []
         faults += [f"sticks out: {element}" for element in seen["wide"]]
         faults += [f"heading not shown: {heading}" for heading in seen["hidden"]]
-        faults += [f"image not shown: {source}" for source in seen["broken"]]
+        faults += [f"column too narrow: {text}" for text in seen["narrow"]]
+        faults += [f"word on two lines: {text}" for text in seen["broken"]]
+        faults += [f"a line for the link of a heading: {text}" for text in seen["alone"]]
+        faults += [f"word cut or covered in a drawing: {text}" for text in seen["labels"]]
+        faults += [f"image not shown: {source}" for source in seen["images"]]
         return Look(seen["title"].removesuffix("¶").strip(), faults)
+
+    async def _resize(self, width: int) -> None:
+        is_phone = width < DESKTOP
+        await self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=is_phone
+        )
 
     async def picture(self) -> bytes:
         """Return a PNG of the whole page."""

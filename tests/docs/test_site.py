@@ -60,11 +60,25 @@ def text_of(page: Path) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", page.read_text()))
 
 
-@pytest.mark.parametrize("name", ["reference", "reference-errors", "reference-testing"])
+REFERENCES = pytest.mark.parametrize("name", ["reference", "reference-errors", "reference-testing"])
+
+
+@REFERENCES
 def test_the_reference_has_no_roles_and_no_private_names(site: Path, name: str) -> None:
     text = text_of(site / name / "index.html")
     assert re.findall(r":(?:class|func|meth|attr|mod|exc|data):.*", text) == []
     assert re.findall(r"(?<![\w.])_[A-Za-z]\w*", text) == []
+    assert re.findall(r"= [A-Z]{2}\w*", text) == [], "a default is a constant's name"
+
+
+@REFERENCES
+def test_the_reference_gives_each_name_a_type_and_each_result_one_entry(site: Path, name: str) -> None:
+    page = (site / name / "index.html").read_text()
+    names = re.findall(r"field-body\">\s*<b><code>(.*?)</code></b>\s*(\(<code>)?", page, re.DOTALL)
+    assert names
+    assert [html.unescape(text) for text, is_typed in names if not is_typed] == []
+    results = re.findall(r"Returns:(.*?)</ul>", page, re.DOTALL)
+    assert [result for result in results if result.count("doc-section-item") != 1] == []
 
 
 def test_the_reference_has_every_member_of_an_enumeration(site: Path) -> None:

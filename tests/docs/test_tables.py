@@ -53,7 +53,7 @@ def test_the_reference_holds_everything_public(name: str) -> None:
 def foreign_names() -> list[tuple[str, str]]:
     """The options' names in the wrappers, each with its name here."""
     rows = table("docs/migrating.md", "## Names of the AWS wrappers")
-    pairs = [(name, names(row[-1])[0]) for row in rows for cell in row[:-1] for name in names(cell)]
+    pairs = [(name, names(row[0])[0]) for row in rows for cell in row[1:] for name in names(cell)]
     return [(foreign, own) for foreign, own in pairs if own in IamPlugin.option_names and foreign[0].islower()]
 
 
