@@ -3,9 +3,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,6 +146,29 @@ def test_a_failed_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(RuntimeError, match="does not start"), MariadbServer():
         pass
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [PostgresServer, MariadbServer])
+def test_an_interruption_at_any_program_leaves_nothing_behind(
+    kind: type[ServerProcess], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    start, started = subprocess.Popen, 0
+
+    def interrupt(*arguments: Any, **options: Any) -> Any:
+        nonlocal started
+        if started == programs:
+            raise KeyboardInterrupt
+        started += 1
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", interrupt)
+    for programs in range(3):
+        started = 0
+        with pytest.raises(KeyboardInterrupt):
+            kind().__enter__()
+        assert started == programs
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_postgresql_runs_from_where_its_own_account_may_not_look(

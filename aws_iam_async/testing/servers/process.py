@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -133,6 +134,8 @@ class ServerProcess(ABC):
         self.stop(crash=True)
         if self._reaper is not None:
             self._reaper.communicate(timeout=_STOP_TIMEOUT)
+        elif self._directory is not None:  # interrupted while the reaper was started
+            shutil.rmtree(self._directory, ignore_errors=True)
         self._reaper = self._directory = None
 
     def start(self) -> None:
