@@ -6,16 +6,12 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from aws_iam_async import threads
 from aws_iam_async.drivers.protocol import Driver
 from aws_iam_async.errors import ConfigurationError, DriverNotFoundError
-from aws_iam_async.names import shown, unknown
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
+from aws_iam_async.names import installed, shown, unknown
 
 ENTRY_POINT_GROUP = "aws_iam_async.drivers"
 
@@ -92,10 +88,10 @@ def load_now(name: str) -> Driver:
     with threads.fork_barrier():
         if name in BUILT_IN:
             _loaded[name] = _import(name, BUILT_IN[name])
-        elif name in _installed():
-            _loaded[name] = _installed()[name].load()()
+        elif name in (found := installed(ENTRY_POINT_GROUP)).names:
+            _loaded[name] = found[name].load()()
         else:
-            raise ConfigurationError(f"unknown driver{unknown(name, (*BUILT_IN, *_installed()))}")
+            raise ConfigurationError(f"unknown driver{unknown(name, (*BUILT_IN, *sorted(found.names)))}")
     return _loaded[name]
 
 
@@ -103,9 +99,9 @@ def _import(name: str, built_in: BuiltIn) -> Driver:
     try:
         for library, version in built_in.oldest.items():
             _refuse_program_named(library)
-            installed = import_module(library).__version__
-            if _numbers(installed) < _numbers(version):
-                raise ImportError(f"it needs {library} {version} or newer, not {installed}")
+            found = import_module(library).__version__
+            if _numbers(found) < _numbers(version):
+                raise ImportError(f"it needs {library} {version} or newer, not {found}")
         module, _, factory = built_in.factory.partition(":")
         driver: Driver = getattr(import_module(module), factory)()
     except ImportError as error:
@@ -125,13 +121,6 @@ def _refuse_program_named(library: str) -> None:
 
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
-
-
-@functools.cache
-def _installed() -> "dict[str, EntryPoint]":
-    from importlib.metadata import entry_points  # noqa: PLC0415 - takes 10 ms, for unknown names only
-
-    return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def loaded(name: str) -> Driver:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from aws_iam_async import threads
 from aws_iam_async.errors import ConfigurationError, PluginNotFoundError
-from aws_iam_async.names import unknown
+from aws_iam_async.names import installed, unknown
 from aws_iam_async.plugins.protocol import Plugin
 from aws_iam_async.tokens.service import TokenService
 
@@ -120,11 +120,9 @@ def _built_in(code: str) -> Callable[[TokenService], Plugin]:
 
 @functools.cache
 def _entry_point(code: str) -> Factory:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - takes 10 ms, for codes of other packages only
-
-    found = entry_points(group=ENTRY_POINT_GROUP)
-    for entry_point in found.select(name=code):
-        factory: Factory = entry_point.load()
+    found = installed(ENTRY_POINT_GROUP)
+    if code in found.names:
+        factory: Factory = found[code].load()
         return factory
     raise PluginNotFoundError(
         f"unknown plugin{unknown(code, sorted({*_BUILT_IN, *registered, *found.names}))}."
