@@ -246,27 +246,6 @@ class WatchedProtocol(Protocol):
     watch: Watch
     watched: weakref.ref[Any]
 
-    # Each query uses these two. The others below pass any arguments on, which takes longer.
-    async def query(self, query: Any, timeout: Any) -> Any:
-        try:
-            return await super().query(query, timeout)
-        except asyncpg.PostgresError as error:
-            self.tell(error)
-            raise
-
-    async def bind_execute(
-        self, state: Any, args: Any, portal_name: str, limit: int, return_extra: Any, timeout: Any
-    ) -> Any:
-        try:
-            return await super().bind_execute(state, args, portal_name, limit, return_extra, timeout)
-        except asyncpg.PostgresError as error:
-            self.tell(error)
-            raise
-
-    def tell(self, error: BaseException) -> None:
-        if (connection := self.watched()) is not None:
-            self.watch.failed(connection, error)
-
 
 def _watched(name: str) -> Callable[..., Awaitable[Any]]:
     method = getattr(Protocol, name)
@@ -275,13 +254,14 @@ def _watched(name: str) -> Callable[..., Awaitable[Any]]:
         try:
             return await method(self, *arguments, **keywords)
         except asyncpg.PostgresError as error:
-            self.tell(error)
+            if (connection := self.watched()) is not None:
+                self.watch.failed(connection, error)
             raise
 
     return run
 
 
-for _name in ("prepare", "bind", "execute", "bind_execute_many", "copy_in", "copy_out"):
+for _name in ("query", "prepare", "bind", "execute", "bind_execute", "bind_execute_many", "copy_in", "copy_out"):
     setattr(WatchedProtocol, _name, _watched(_name))
 
 
