@@ -8,7 +8,7 @@ Needs the extra ``sqlalchemy``.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, get_overloads
 from weakref import WeakSet
 
@@ -84,7 +84,7 @@ def create_async_engine(
         engine = sqlalchemy_asyncio.create_async_engine(url, **options)
     except TypeError as error:
         # Only SQLAlchemy knows the options of its dialects and pools.
-        _refuse_unknown([name for name in options if f"'{name}'" in str(error)], manager, driver, error)
+        _explain([name for name in options if f"'{name}'" in str(error)], manager, driver, error)
         raise
     arm(engine, manager=manager, **own)
     return engine
@@ -119,7 +119,14 @@ def arm(
     driver = _driver(engine.url)
     manager = _manager(plugins, manager)
     refuse_unknown(options, manager.option_names | TLS_OPTIONS, where=f"for an engine with driver {driver.name}")
+    _connect_through(manager, engine, driver, options)
+    if (watch := manager._retirement).is_needed:  # noqa: SLF001 - the engine's pool is one more that the manager watches
+        _watch_statements(engine, watch)
+    _armed.add(engine.dialect)
 
+
+def _connect_through(manager: PluginManager, engine: AsyncEngine, driver: Driver, options: Mapping[str, Any]) -> None:
+    """Let the manager make the engine's connections, with ``options`` that win over the engine's own."""
     _, from_url = engine.dialect.create_connect_args(engine.url)
 
     # For a URL without host, user and database, psycopg's dialect in SQLAlchemy 2.0 passes an empty string.
@@ -140,9 +147,6 @@ def arm(
             raise ConfigurationError(f"the engine has its own {CREATOR}; remove it, or do not arm the engine")
 
     event.listen(engine.sync_engine, "do_connect", replace_connect)
-    if (watch := manager._retirement).is_needed:  # noqa: SLF001 - the engine's pool is one more that the manager watches
-        _watch_statements(engine, watch)
-    _armed.add(engine.dialect)
 
 
 def _watch_statements(engine: AsyncEngine, watch: Watch) -> None:
@@ -210,7 +214,8 @@ def _manager(plugins: str | Iterable[str | Plugin] | None, manager: PluginManage
     return manager
 
 
-def _refuse_unknown(names: Iterable[str], manager: PluginManager, driver: Driver, error: TypeError) -> None:
+def _explain(names: Iterable[str], manager: PluginManager, driver: Driver, error: TypeError) -> None:
+    """Raise an error with advice for options that SQLAlchemy does not know, or add the advice as a note."""
     own = _engine_options() | manager.option_names | TLS_OPTIONS
     for name in names:
         if name in driver.connect_options | FIELDS | driver.aliases.keys():
