@@ -22,7 +22,7 @@ EXAMINATION_TIMEOUT = 5.0  # seconds
 
 
 class Retirement:
-    """Tells plugins about failed statements, and pools whether to replace their connections."""
+    """The drivers' ``Watch``: tells plugins about failed statements, and pools whether to replace connections."""
 
     def __init__(self, plugins: Sequence[Plugin], counters: Counters, hooks: Hooks) -> None:
         self._plugins: list[Any] = [plugin for plugin in plugins if _examines(plugin)]
