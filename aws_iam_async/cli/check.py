@@ -6,8 +6,6 @@ import click
 
 from aws_iam_async.cli.connection import connection_arguments
 
-FAILED = 1
-
 
 @click.command(short_help="Check every step of a login, and find out why it fails.")
 @connection_arguments
@@ -31,4 +29,4 @@ def check(dsn: str, *, options: dict[str, Any], timeout: float, no_sts: bool, as
     from aws_iam_async.cli.doctor import report  # noqa: PLC0415 - only this command needs rich, which may be missing
 
     if not report.print_report(dsn, options, timeout=timeout, asks_sts=not no_sts, as_json=as_json):
-        raise click.exceptions.Exit(FAILED)
+        raise click.exceptions.Exit(1)

@@ -17,8 +17,6 @@ from aws_iam_async.cli.token import token
 from aws_iam_async.testing.local import LocalError
 
 NAME = "aws-iam-async"
-FAILED = 1
-INTERRUPTED = 128 + signal.SIGINT
 
 # The extra that brings a module; every other module comes with the extra testing.
 EXTRAS = {"rich": "cli"} | {name: name for name in drivers.BUILT_IN}
@@ -41,9 +39,9 @@ class Program(click.Group):
             message = f"no module named {error.name!r}: pip install '{NAME}[{EXTRAS.get(module, 'cli,testing')}]'"
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+            raise click.exceptions.Exit(128 + signal.SIGINT) from None
         click.echo(f"{NAME} {ctx.invoked_subcommand}: {message}", err=True)
-        raise click.exceptions.Exit(FAILED)
+        raise click.exceptions.Exit(1)
 
 
 SUMMARY = (aws_iam_async.__doc__ or NAME).splitlines()[0]

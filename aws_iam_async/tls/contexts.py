@@ -20,7 +20,7 @@ CertificateProblem: TypeAlias = Literal["name", "time", "trust"]
 
 MAX_CONTEXTS = 64
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
-_NAME_MISMATCH = frozenset({62, 64})
+NAME_MISMATCH = frozenset({62, 64})
 _OUT_OF_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
 
 
@@ -155,7 +155,7 @@ def _certificate_problem(error: BaseException) -> CertificateProblem | None:
     cause = error if isinstance(error, SSLCertVerificationError) else error.__cause__
     if not isinstance(cause, SSLCertVerificationError):
         return None
-    return "name" if cause.verify_code in _NAME_MISMATCH else "time" if cause.verify_code in _OUT_OF_TIME else "trust"
+    return "name" if cause.verify_code in NAME_MISMATCH else "time" if cause.verify_code in _OUT_OF_TIME else "trust"
 
 
 def trust_advice(tls: Tls, host: str | None) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from aws_iam_async import endpoints
 from aws_iam_async.cli.doctor.findings import Advice, Certificate
+from aws_iam_async.tls.contexts import NAME_MISMATCH
 
 # RDS renews its servers' certificates long before their end. Trusting new authorities in time is up to the user.
 EXPIRY_WARNING = timedelta(days=30)
@@ -14,7 +15,6 @@ EXPIRY_WARNING = timedelta(days=30)
 NOT_YET_VALID = 9
 EXPIRED = 10
 UNTRUSTED = {18, 19, 20, 21}
-WRONG_NAME = {62, 64}
 
 RESOLVER_SILENT = Advice("dns", "The resolver does not answer. Check /etc/resolv.conf and the network.")
 NO_ROUTE = Advice("no-route", "There is no route to this address. Check the network, the VPN and the routing table.")
@@ -102,7 +102,7 @@ def refused_certificate(
         trusted: The file of ``sslrootcert``.
         trust: Which authorities are trusted, and whether they cover the endpoint's region.
     """
-    if code in WRONG_NAME:
+    if code in NAME_MISMATCH:
         return _wrong_name(name, chain)
     if code == EXPIRED:
         return Advice(

@@ -33,7 +33,7 @@ from aws_iam_async.plugins.iam import login_for, resolve_endpoint
 from aws_iam_async.plugins.protocol import ConnectNext
 from aws_iam_async.plugins.role import role_for
 from aws_iam_async.plugins.secrets_manager import SecretsManagerPlugin, secret_key, secured, with_login
-from aws_iam_async.tls import contexts
+from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tokens.service import default_service
 from aws_iam_async.tokens.token import kind_for
 
@@ -54,10 +54,7 @@ SOURCES = {
 STS_TIMEOUT = 5.0
 # Minutes. An expiry further away is shown in hours.
 EXPIRY_IN_HOURS = 120
-QUERIES = {
-    "postgresql": "SELECT 1, current_user, version()",
-    "mysql": "SELECT 1, CURRENT_USER(), VERSION()",
-}
+QUERY = "SELECT current_user, version()"
 
 
 async def check_driver(findings: Findings) -> Passed:
@@ -364,13 +361,9 @@ async def _tls_connection(findings: Findings, context: ssl.SSLContext) -> AsyncI
 
 async def _presented_chain(findings: Findings) -> tuple[Certificate, ...]:
     """Return the certificates that the server presents, unverified; no secret is sent."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if tls_probe.starts_with_tls(findings.system, findings.request):
-        context.set_alpn_protocols([tls_probe.ALPN])
+    unverified = contexts.build(Tls("require", alpn=findings.tls.alpn))
     try:
-        async with _tls_connection(findings, context) as connection:
+        async with _tls_connection(findings, unverified) as connection:
             return tls_probe.certificate_chain(connection, verified=False)
     except StepFailedError:
         return ()
@@ -432,7 +425,7 @@ async def check_server(findings: Findings) -> Passed:
 async def check_query(findings: Findings) -> Passed:
     try:
         async with asyncio.timeout(findings.target.timeout):
-            _, user, version = await _first_row(findings.connection, QUERIES[findings.system])
+            user, version = await _first_row(findings.connection, QUERY)
     except Exception as error:
         detail = f"{type(error).__name__}: {error}".removesuffix(": ")
         raise StepFailedError(detail, QUERY_FAILED) from error

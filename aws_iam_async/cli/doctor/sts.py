@@ -1,7 +1,6 @@
 """One request to AWS STS: the identity behind the credentials, and AWS's time."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,7 +36,7 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
     """
     sent_at = time.time()
     try:
-        answer = call_api(
+        answer: Any = call_api(
             "sts",
             "get_caller_identity",
             credentials=credentials,
@@ -46,16 +45,17 @@ def caller_identity(credentials: Credentials, *, region: str, profile: str | Non
             timeout=timeout,
             attempts=1,
         )
+        found = {"arn": answer["Arn"], "account": answer["Account"]}
     except (CredentialsError, TimeoutError):
         raise
     except Exception as error:
         # botocore raises exceptions of any type, for example if a captive portal answers.
-        response = getattr(error, "response", None)  # of a ClientError
-        if not isinstance(response, dict):
+        answer = getattr(error, "response", None)  # of a ClientError
+        if not isinstance(answer, dict):
             raise StsUnreachableError(safe_text(error)) from error
-        refusal = error_code(error) or "unknown"
-        return Identity(refusal=refusal, skew=clock_skew(_date(response), sent_at, time.time()))
-    return Identity(arn=answer["Arn"], account=answer["Account"], skew=clock_skew(_date(answer), sent_at, time.time()))
+        found = {"refusal": error_code(error) or "unknown"}
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return Identity(**found, skew=clock_skew(date, sent_at, time.time()))
 
 
 def clock_skew(date: str | None, sent_at: float, received_at: float) -> float | None:
@@ -71,8 +71,3 @@ def clock_skew(date: str | None, sent_at: float, received_at: float) -> float | 
         server_time = server_time.replace(tzinfo=UTC)
     local_time = datetime.fromtimestamp((sent_at + received_at) / 2, UTC)
     return (local_time - server_time).total_seconds()
-
-
-def _date(response: Mapping[str, Any]) -> str | None:
-    date: str | None = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return date

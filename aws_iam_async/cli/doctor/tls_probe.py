@@ -13,7 +13,6 @@ from aws_iam_async.cli.doctor.advice_login import refused_before_login
 from aws_iam_async.cli.doctor.findings import Certificate, StepFailedError
 from aws_iam_async.request import ConnectRequest
 
-ALPN = "postgresql"
 POSTGRESQL_SSL_REQUEST = struct.pack("!II", 8, 80877103)
 POSTGRESQL_LONGEST_ERROR = 30_000
 

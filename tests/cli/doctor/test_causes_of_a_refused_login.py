@@ -145,7 +145,7 @@ def test_too_many_connections(doctor: Doctor, full_database: Emulator) -> None:
 def test_a_connection_that_is_lost_after_the_login(
     doctor: Doctor, endpoint: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(steps.QUERIES, "postgresql", "SELECT pg_terminate_backend(pg_backend_pid())")
+    monkeypatch.setattr(steps, "QUERY", "SELECT pg_terminate_backend(pg_backend_pid())")
     report = doctor.examine(endpoint)
     assert report.failed == ["query"]
     assert report.causes("query") == ["query-failed"]
