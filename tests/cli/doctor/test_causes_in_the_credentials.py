@@ -108,7 +108,14 @@ def test_credentials_that_only_the_emulator_knows_still_log_in(doctor: Doctor, p
     assert (report.exit_code, report.warned) == (0, ["identity"])
 
 
-@pytest.mark.parametrize("body", [None, "<html>a portal that wants a password</html>"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        "<html>a portal that wants a password</html>",
+        "<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIdentityResponse>",
+    ],
+)
 def test_an_sts_that_does_not_answer_stops_nothing(
     doctor: Doctor, postgresql: Emulator, sts: Sts, body: str | None
 ) -> None:
