@@ -47,7 +47,7 @@ _loaded: dict[str, Driver] = {}
 
 def name_of(driver: str | ModuleType | None, scheme: str | None) -> str:
     """Return the name of the driver to use: the given one, else that of the DSN's scheme."""
-    by_scheme = _BY_SCHEME.get(scheme) or _by_entry_point(scheme) if scheme else None
+    by_scheme = (_BY_SCHEME.get(scheme) or _named_in(scheme)) if scheme else None
     if driver is None:
         if by_scheme is None:
             known = " or ".join(map(repr, BUILT_IN))
@@ -69,7 +69,8 @@ def _reads(name: str, scheme: str) -> bool:
     return scheme in BUILT_IN[name].schemes if name in BUILT_IN else "+" not in scheme
 
 
-def _by_entry_point(scheme: str) -> str:
+def _named_in(scheme: str) -> str:
+    """Return the driver of another package that a scheme names after its plus sign."""
     name = scheme.partition("+")[2]
     if name and name not in BUILT_IN:
         return name

@@ -66,6 +66,7 @@ class OptionsReader:
         Keywords win over the DSN, the DSN over the manager's options, those over the driver's environment variables.
         """
         from_dsn = self._from_dsn(text)
+        # As in libpq: if any host has a port of its own, PGPORT is not the port of the others.
         environment = [
             (name, os.environ.get(variable))
             for name, variable in self._driver.variables.items()
@@ -162,7 +163,7 @@ class OptionsReader:
                 if name in given:
                     raise ConfigurationError(f"dsn: {name} is given before and after the '?'; remove one")
                 given[name] = value
-        return given | _places(parts.hosts)
+        return given | _host_and_port(parts.hosts)
 
     def _from_query(self, query: Mapping[str, str]) -> dict[str, Any]:
         driver = self._driver
@@ -247,10 +248,10 @@ def _from_environment(variables: dict[str, str]) -> dict[str, Any]:
     """Parse the driver's variables as libpq does: lists of hosts and ports."""
     hosts = dsn.split_hosts(variables.pop("host", ""), source="PGHOST")
     ports = [port or None for port in variables.pop("port", "").split(",")]
-    return {**variables, **_places(dsn.with_ports(hosts, ports))}
+    return {**variables, **_host_and_port(dsn.with_ports(hosts, ports))}
 
 
-def _places(hosts: dsn.Hosts) -> dict[str, list[str | None]]:
+def _host_and_port(hosts: dsn.Hosts) -> dict[str, list[str | None]]:
     """Return hosts and their ports as the options ``host`` and ``port``."""
     columns = {"host": [host for host, _ in hosts], "port": [port for _, port in hosts]}
     return {name: values for name, values in columns.items() if any(values)}

@@ -126,8 +126,8 @@ class TokenService:
         return Statistics(
             **vars(self.counters),
             live_tokens=self.live(),
-            next_token_expiry=_first(entry.token.lifetime.served_until for entry in entries),
-            next_credentials_expiry=_first(self._credentials.expiries()),
+            next_token_expiry=_earliest(entry.token.lifetime.served_until for entry in entries),
+            next_credentials_expiry=_earliest(self._credentials.expiries()),
         )
 
     async def aclose(self) -> None:
@@ -187,6 +187,6 @@ def default_service() -> TokenService:
     return TokenService()
 
 
-def _first(times: Iterable[float | None]) -> datetime | None:
-    first = min((time for time in times if time is not None), default=None)
-    return None if first is None else datetime.fromtimestamp(first, UTC)
+def _earliest(times: Iterable[float | None]) -> datetime | None:
+    earliest = min((time for time in times if time is not None), default=None)
+    return None if earliest is None else datetime.fromtimestamp(earliest, UTC)

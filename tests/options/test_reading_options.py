@@ -98,6 +98,13 @@ def test_hosts_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (request.host, request.port, request.alternates) == ("a.example", 1, (("b.example", 7),))
 
 
+def test_the_environments_port_is_for_all_hosts_of_a_dsn_or_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "7")
+    assert reading("postgresql://a.example,b.example").request.alternates == (("b.example", 7),)
+    assert reading("postgresql://a.example:1,b.example").request.alternates == (("b.example", 5432),)
+    assert reading(None, host=["a", "b"], port=[1, None]).request.alternates == (("b", 5432),)
+
+
 def test_unknown_query_names_of_a_postgresql_dsn_are_settings_for_the_server() -> None:
     request = reading("postgresql://db?application_name=x&target_session_attrs=primary&sslnegotiation=direct").request
     assert request.driver_options == {
