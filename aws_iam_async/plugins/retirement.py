@@ -57,12 +57,10 @@ class Retirement:
         request, plugins = self._requests[connection], self._suspects.pop(connection, ())
         try:
             async with asyncio.timeout(EXAMINATION_TIMEOUT):
-                outdated = [plugin for plugin in plugins if await plugin.must_retire(request, connection)]
+                if not [plugin for plugin in plugins if await plugin.must_retire(request, connection)]:
+                    return False
         except Exception:
             _logger.exception("All connections of a pool are replaced, because one of them could not be examined")
-        else:
-            if not outdated:
-                return False
         self._counters.retirements += 1
         self._hooks.retirement(request)
         return True

@@ -28,6 +28,14 @@ def test_options_of_all_plugins() -> None:
     assert documented == {(plugin, option) for plugin, options in PLUGIN_OPTIONS.items() for option in options}
 
 
+def test_where_each_rule_lives() -> None:
+    rows = table("CONTRIBUTING.md", "## Where each rule lives")
+    for rule, files, functions in rows:
+        source = "".join((ROOT / "aws_iam_async" / file).read_text() for file in names(files))
+        for name in names(functions):
+            assert re.search(rf"\b{name.removesuffix('()').rpartition('.')[2]}\b", source), f"{rule}: {name}"
+
+
 def test_loggers() -> None:
     files = [file.relative_to(ROOT) for file in (ROOT / "aws_iam_async").rglob("*.py")]
     loggers = [".".join(f.with_suffix("").parts) for f in files if "getLogger(__name__)" in (ROOT / f).read_text()]
