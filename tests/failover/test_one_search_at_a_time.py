@@ -3,6 +3,9 @@
 import asyncio
 import threading
 
+import aiomysql
+import asyncpg
+import psycopg
 import pytest
 
 from aws_iam_async import WrongServerError, pipeline, search
@@ -11,6 +14,7 @@ from tests.failover.conftest import TIMED_OUT, Place, insert, until
 
 WINDOW = 2.5  # seconds
 CALLERS = 6
+REJECTED = (asyncpg.InvalidAuthorizationSpecificationError, psycopg.OperationalError, aiomysql.OperationalError)
 MOST = CALLERS + 2 * WINDOW + 1  # each may try once at the start
 
 
@@ -96,6 +100,20 @@ async def test_a_later_caller_does_not_try_before_the_pause_is_over(
         assert "is a reader, not a writer" in note
     assert note.endswith(", as an earlier attempt found")
     assert len(place.reader.logins) == 1
+
+
+async def test_what_a_search_found_is_forgotten_after_the_pause(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later error has another cause."""
+    monkeypatch.setattr(search, "PAUSE", 0.1)
+    caller = asyncio.ensure_future(place.connect(of=place.reader))
+    await until(lambda: place.manager.statistics().wrong_servers)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    await asyncio.sleep(0.2)
+    place.reader.faults.reject_next(2)
+    with pytest.raises(REJECTED) as caught:
+        await place.connect(of=place.reader)
+    assert [note for note in caught.value.__notes__ if "is a reader" in note] == []
 
 
 async def test_each_event_loop_has_a_search_of_its_own(place: Place) -> None:
