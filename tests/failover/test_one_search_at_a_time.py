@@ -95,7 +95,7 @@ async def test_a_later_caller_does_not_try_before_the_pause_is_over(
     monkeypatch.setattr(search, "PAUSE", 60)
     for _ in range(2):
         with pytest.raises(TIMED_OUT[place.driver]) as caught:
-            await place.connect(of=place.reader, **place.limit(0.3))
+            await place.connect(of=place.reader, **place.limit(2))
         (note,) = caught.value.__notes__
         assert "is a reader, not a writer" in note
     assert note.endswith(", as an earlier attempt found")
