@@ -1,10 +1,10 @@
-"""Looks for prose that is not plain technical English, in Python files and in pages."""
+"""Looks for prose that is not plain technical English, in Python files, scripts and pages."""
 
 import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,8 +62,9 @@ class Unit(NamedTuple):
     text: str
 
 
-# Regular expressions and shell scripts are no prose.
-_PROGRAM = re.compile(r"\(\?|\$\w")
+# Regular expressions, shell scripts and style sheets are no prose.
+_PROGRAM = re.compile(r"\(\?|\$\w|\{ [\w-]+: ")
+_COMMENT_LINE = re.compile(r"^\s*@?#(?!!) ?")
 
 
 class Fault(NamedTuple):
@@ -189,10 +190,28 @@ def texts_of_python(source: str) -> Iterator[Unit]:
         yield from units(comment.text, comment.line)
 
 
-def faults_of_file(path: Path, root: Path) -> Iterator[Fault]:
-    """Those of a Python file or a page in Markdown."""
+def texts_of_script(source: str) -> Iterator[Unit]:
+    """The comments of a shell script or a makefile."""
+    text: list[str] = []
+    for number, line in enumerate([*source.splitlines(), ""], 1):
+        if begin := _COMMENT_LINE.match(line):
+            text.append(line[begin.end() :])
+        elif text:
+            yield from units("\n".join(text), number - len(text))
+            text = []
+
+
+def texts_of_file(path: Path) -> Iterable[Unit]:
+    """All prose of a Python file, a shell script, a makefile or a page in Markdown."""
     source = path.read_text(encoding="utf-8")
-    for unit in texts_of_python(source) if path.suffix == ".py" else units(source):
+    if path.suffix == ".py":
+        return texts_of_python(source)
+    return texts_of_script(source) if path.suffix == ".sh" or path.name == "Makefile" else units(source)
+
+
+def faults_of_file(path: Path, root: Path) -> Iterator[Fault]:
+    """Those of all prose of a file."""
+    for unit in texts_of_file(path):
         for sentence in sentences(unit.text):
             for words, advice in faults_of_sentence(sentence):
                 yield Fault(path.relative_to(root).as_posix(), unit.line, words, advice)

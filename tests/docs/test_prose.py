@@ -6,10 +6,33 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
-from tests.docs.prose import Fault, faults_of_file, faults_of_sentence, sentences, texts_of_python, units
+from tests.docs.prose import (
+    Fault,
+    faults_of_file,
+    faults_of_sentence,
+    sentences,
+    texts_of_python,
+    texts_of_script,
+    units,
+)
 
 # Patterns below the root.
-PATHS = ["aws_iam_async/**/*.py", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md"]
+PATHS = [
+    "aws_iam_async/**/*.py",
+    "examples/**/*.py",
+    "benchmarks/*.py",
+    "tools/*.py",
+    "tools/*.sh",
+    "noxfile.py",
+    "Makefile",
+    "tests/conftest.py",
+    "tests/initdb.py",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/**/*.md",
+]
 MOST_SHOWN = 40
 
 
@@ -153,6 +176,7 @@ def f(name):
         " somebody made it up"
     )
 KEY = "nobody"
+STYLE = "text { fill: red } .nobody { stroke: red } .somebody { stroke: blue }"
 '''
     assert [*texts_of_python(source)] == [
         (1, "A docstring."),
@@ -166,3 +190,16 @@ KEY = "nobody"
     lines = [(fault.file, fault.line) for fault in faults_of_file(file, tmp_path)]
     assert lines == [("x.py", 8), ("x.py", 4)]
     assert report([*faults_of_file(file, tmp_path)] * 30).endswith("... and 20 more")
+
+
+def test_texts_of_a_script() -> None:
+    source = """#!/bin/sh
+# A comment of
+# two lines.
+set -eu
+
+target: $(READY)
+\t@# Within a recipe.
+\techo "# nobody"
+"""
+    assert [*texts_of_script(source)] == [(2, "A comment of two lines."), (7, "Within a recipe.")]
