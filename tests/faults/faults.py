@@ -33,7 +33,7 @@ async def all_cut(site: Site) -> None:
 
 
 async def refused(site: Site) -> None:
-    """Nobody answers new connections, and the old ones are gone."""
+    """New connections are refused, and the old ones are closed."""
     site.proxy.refusing = True
     site.proxy.cut()
     await asyncio.sleep(LASTS)
@@ -97,7 +97,7 @@ async def trickled(site: Site) -> None:
 
 
 async def tokens_rejected(site: Site, *, seconds: float = LASTS) -> None:
-    """Good tokens are refused, whoever comes."""
+    """The server refuses the valid tokens of all clients."""
     site.emulator.faults.reject_next(1_000_000)
     site.emulator.cut_connections()
     await asyncio.sleep(seconds)
@@ -144,7 +144,7 @@ async def too_many_connections(site: Site) -> None:
     await asyncio.to_thread(site.server.execute, limit)
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
-    site.proxy.refusing = True  # the place for administrators is taken for a moment by whoever comes
+    site.proxy.refusing = True  # another client can use the connection that is reserved for administrators for a moment
     while True:
         try:
             await asyncio.to_thread(site.server.execute, no_limit)

@@ -20,7 +20,7 @@ async def test_nobody_waits_and_nobody_is_refused(place: Site, monkeypatch: pyte
     outcomes = [task.result() for task in tasks]
     assert [outcome for outcome in outcomes if not outcome.is_undisturbed] == []
     assert [outcome.requests - outcome.requests_failed for outcome in outcomes] == [2, 2]
-    assert sum(outcome.requests_failed for outcome in outcomes) >= 1  # on use, one may come after the outage
+    assert sum(outcome.requests_failed for outcome in outcomes) >= 1  # "on_use" can ask after the outage
     assert all(outcome.generations >= 6 for outcome in outcomes)
     logins = place.emulator.logins
     assert [login.reason for login in logins if not login.accepted] == []
