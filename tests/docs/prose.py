@@ -98,7 +98,7 @@ def sentences(text: str) -> list[str]:
 
 
 def units(text: str, first_line: int = 1) -> list[Unit]:
-    """Take a text apart: paragraphs, bullets, and the items of sections in Google's style. Code is left out."""
+    """Return the paragraphs, bullets and items of sections in Google's style, without code."""
     found: list[Unit] = []
     open_unit = False
     fence = False
@@ -177,13 +177,13 @@ def comments(source: str) -> Iterator[Unit]:
         yield Unit(first, "\n".join(text))
 
 
-def texts_of_python(source: str) -> Iterator[Unit]:
-    """All prose of a Python file."""
+def texts_of_python(source: str, *, with_literals: bool = True) -> Iterator[Unit]:
+    """The docstrings and comments of a Python file, and its string literals that are prose."""
     tree = ast.parse(source)
     found = list(docstrings(tree))
     for node in found:
         yield from units(str(node.value), node.lineno)
-    for line, text in literals(tree, {id(node) for node in found}):
+    for line, text in literals(tree, {id(node) for node in found}) if with_literals else ():
         if len(_WORD.findall(text)) >= FEWEST_WORDS and " " in text.strip() and not _PROGRAM.search(text):
             yield from (Unit(line, unit.text) for unit in units(text))
     for comment in comments(source):
@@ -201,17 +201,20 @@ def texts_of_script(source: str) -> Iterator[Unit]:
             text = []
 
 
-def texts_of_file(path: Path) -> Iterable[Unit]:
-    """All prose of a Python file, a shell script, a makefile or a page in Markdown."""
+def texts_of_file(path: Path, root: Path) -> Iterable[Unit]:
+    """All prose of a Python file, a shell script, a makefile or a page in Markdown.
+
+    String literals of tests are left out, because they are mostly data and programs.
+    """
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        return texts_of_python(source)
+        return texts_of_python(source, with_literals=path.relative_to(root).parts[0] != "tests")
     return texts_of_script(source) if path.suffix == ".sh" or path.name == "Makefile" else units(source)
 
 
 def faults_of_file(path: Path, root: Path) -> Iterator[Fault]:
     """Those of all prose of a file."""
-    for unit in texts_of_file(path):
+    for unit in texts_of_file(path, root):
         for sentence in sentences(unit.text):
             for words, advice in faults_of_sentence(sentence):
                 yield Fault(path.relative_to(root).as_posix(), unit.line, words, advice)

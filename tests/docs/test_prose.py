@@ -25,8 +25,7 @@ PATHS = [
     "tools/*.sh",
     "noxfile.py",
     "Makefile",
-    "tests/conftest.py",
-    "tests/initdb.py",
+    "tests/**/*.py",
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -189,6 +188,10 @@ STYLE = "text { fill: red } .nobody { stroke: red } .somebody { stroke: blue }"
     file.write_text(source)
     lines = [(fault.file, fault.line) for fault in faults_of_file(file, tmp_path)]
     assert lines == [("x.py", 8), ("x.py", 4)]
+    test = tmp_path / "tests" / "test_x.py"
+    test.parent.mkdir()
+    test.write_text(source)
+    assert [(fault.file, fault.line) for fault in faults_of_file(test, tmp_path)] == [("tests/test_x.py", 4)]
     assert report([*faults_of_file(file, tmp_path)] * 30).endswith("... and 20 more")
 
 
