@@ -24,16 +24,16 @@ class Load:
     """Workers that insert unique keys, each in one statement and never twice.
 
     Args:
-        site: Where.
+        site: The site to connect to.
         pool: The pool to share.
         table: A table for the keys.
 
     Attributes:
-        sent: How many statements were begun, the wait for a connection included.
+        sent: The number of statements, including those that still wait for a connection.
         answered: The keys of the answered statements.
-        alone: How many of them went over a connection of their own.
-        errors: What was raised for the others, by its name.
-        stuck: How many got neither.
+        alone: How many of them used a connection of their own.
+        errors: The errors of the other statements, counted by name.
+        stuck: The number of statements without an answer or an error.
     """
 
     def __init__(self, site: Site, pool: Any, table: str) -> None:

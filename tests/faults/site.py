@@ -1,4 +1,4 @@
-"""A database behind the breaking proxy, and the words of its driver."""
+"""A database behind the proxy that injects faults, with a common interface for all drivers."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +29,13 @@ SERVERS: Mapping[str, type[ServerProcess]] = {
 
 @dataclass
 class Site:
-    """What stands between a client and its data; everything of it can be broken.
+    """A database server, an emulator and a proxy, which can all be broken.
 
     Attributes:
         driver: The client's driver.
         server: The database.
-        emulator: The front that wants tokens.
-        proxy: The network.
+        emulator: The RDS emulator in front of the server, which requires tokens.
+        proxy: The network between the client and the emulator.
     """
 
     driver: str
