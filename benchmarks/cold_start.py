@@ -1,9 +1,9 @@
-"""A fresh process: from inside a running loop to the first token.
+"""Measures the time to the first token in a fresh process with a running event loop.
 
-Once with the credentials in a file, which needs the SDK, and once with those in the environment, as on Lambda. Measured
-are the whole time and the longest for which the loop was held. What an application imports before it serves is imported
-before the clock starts (``imports.py`` measures that); what is imported in a thread is imported while it runs. Nothing
-here is on the network.
+The credentials are in a file, which needs the SDK, or in the environment, as on Lambda. The figures are the total time
+and the longest time for which the event loop was blocked. Modules that an application imports before it serves requests
+are imported before the clock starts. ``imports.py`` measures these. Imports in a thread are part of the measured time.
+There is no network traffic.
 """
 
 import asyncio
@@ -28,22 +28,22 @@ BOTO3, CLIENT, WRAPPER = "boto3 in a thread", "aiobotocore client", "AWS wrapper
 
 
 def measure() -> list[Line]:
-    """Measure both."""
+    """Run the benchmark with both places for credentials."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "credentials"
         file.write_text(FILE, encoding="utf-8")
-        cold = _runs((THREAD, OURS, BOTO3, CLIENT, WRAPPER), {"AWS_SHARED_CREDENTIALS_FILE": str(file)})
-        warm = _runs((OURS, BOTO3, CLIENT, WRAPPER), ENVIRONMENT)
-    totals, stalls = _spreads(cold, "total"), _spreads(cold, "stall")
-    lambdas, held = _spreads(warm, "total"), _spreads(warm, "stall")
-    sdk = {"aiobotocore imported, this package": max(run["sdk"] for run in warm[OURS])}
+        from_file = _runs((THREAD, OURS, BOTO3, CLIENT, WRAPPER), {"AWS_SHARED_CREDENTIALS_FILE": str(file)})
+        from_environment = _runs((OURS, BOTO3, CLIENT, WRAPPER), ENVIRONMENT)
+    file_totals, file_stalls = _spreads(from_file, "total"), _spreads(from_file, "stall")
+    totals, stalls = _spreads(from_environment, "total"), _spreads(from_environment, "stall")
+    sdk = {"aiobotocore imported, this package": max(run["sdk"] for run in from_environment[OURS])}
     return [
-        Line("cold start", "ms to the first token", totals,
-             [Target("of the SDK in a thread", totals[OURS].median / totals[THREAD].median, 1.25)]),
-        Line("cold start: the loop", "ms held at most", stalls, [Target("ms", stalls[OURS].median, 20)]),
-        Line("credentials in the environment", "ms to the first token", lambdas,
-             [Target("ms", lambdas[OURS].median, 25)], sdk),
-        Line("credentials in the environment: the loop", "ms held at most", held),
+        Line("cold start", "ms to the first token", file_totals,
+             [Target("of the SDK in a thread", file_totals[OURS].median / file_totals[THREAD].median, 1.25)]),
+        Line("cold start: the loop", "ms held at most", file_stalls, [Target("ms", file_stalls[OURS].median, 20)]),
+        Line("credentials in the environment", "ms to the first token", totals,
+             [Target("ms", totals[OURS].median, 25)], sdk),
+        Line("credentials in the environment: the loop", "ms held at most", stalls),
     ]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def _runs(subjects: tuple[str, ...], environment: dict[str, str]) -> dict[str, l
     for _ in range(RUNS + 1):
         for subject, several in runs.items():
             several.append(fresh_process.run("cold_start", subject, environment=environment))
-    # The first of each may have compiled what it imports.
+    # Leave out the first run of each subject, because it may have compiled modules.
     return {subject: several[1:] for subject, several in runs.items()}
 
 
@@ -63,7 +63,7 @@ def _spreads(runs: dict[str, list[fresh_process.Figures]], figure: str) -> dict[
 async def _once(subject: str) -> fresh_process.Figures:
     if (module := IMPORTED_BEFORE.get(subject)) is not None:
         importlib.import_module(module)
-    async with heartbeat.felt() as late:
+    async with heartbeat.delays() as late:
         start = time.perf_counter()
         await SUBJECTS[subject]()
         total = time.perf_counter() - start
@@ -71,16 +71,16 @@ async def _once(subject: str) -> fresh_process.Figures:
 
 
 async def _ours() -> Any:
-    import aws_iam_async  # noqa: PLC0415 - each subject in a process of its own
+    import aws_iam_async  # noqa: PLC0415 - each subject runs in its own process
 
     return await aws_iam_async.RdsTokenProvider().get_token(host=HOST, port=5432, user="app")
 
 
 async def _in_a_thread() -> Any:
-    """Do what no other way to read a file of credentials comes without."""
+    """Import the SDK and read the credentials: the least that is needed to use a credentials file."""
 
     def read() -> Any:
-        from aiobotocore.session import get_session  # noqa: PLC0415 - each subject in a process of its own
+        from aiobotocore.session import get_session  # noqa: PLC0415 - each subject runs in its own process
 
         return asyncio.run(get_session().get_credentials())
 
@@ -89,7 +89,7 @@ async def _in_a_thread() -> Any:
 
 async def _boto3() -> Any:
     def sign() -> Any:
-        import boto3  # noqa: PLC0415 - each subject in a process of its own
+        import boto3  # noqa: PLC0415 - each subject runs in its own process
 
         return boto3.client("rds", region_name="us-east-1").generate_db_auth_token(HOST, 5432, "app")
 
@@ -97,14 +97,14 @@ async def _boto3() -> Any:
 
 
 async def _client() -> Any:
-    from aiobotocore.session import get_session  # noqa: PLC0415 - each subject in a process of its own
+    from aiobotocore.session import get_session  # noqa: PLC0415 - each subject runs in its own process
 
     async with get_session().create_client("rds", region_name="us-east-1") as client:
         return await client.generate_db_auth_token(HOST, 5432, "app")
 
 
 async def _wrapper() -> Any:
-    from benchmarks import peers  # noqa: PLC0415 - each subject in a process of its own
+    from benchmarks import peers  # noqa: PLC0415 - each subject runs in its own process
 
     return await peers.aws_wrapper()()
 

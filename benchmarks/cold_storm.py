@@ -1,8 +1,8 @@
-"""Many concurrent first connects in a fresh process, with a credentials endpoint that takes 200 ms to answer.
+"""Measures many concurrent first connections in a fresh process.
 
-Each run is in a process of its own; the network of the driver is left out. The limit is as many bare driver calls that
-share one wait of the endpoint's delay, by async-lru. What each asks of the endpoint, and how many tokens it makes, is
-counted.
+The credentials endpoint takes 200 ms to answer. Each run has a process of its own, and the driver's network is left
+out. The limit is the same number of bare driver calls that share one wait of 200 ms through async-lru. The benchmark
+also counts requests to the endpoint and signed tokens.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ LONGEST_STALL = 20.0
 
 
 def measure() -> list[Line]:
-    """Measure each size."""
+    """Run the benchmark with each number of connections."""
     runs: dict[tuple[int, str], list[fresh_process.Figures]] = {
         (size, subject): [] for size in SIZES for subject in SUBJECTS
     }
@@ -43,26 +43,26 @@ def measure() -> list[Line]:
 
 
 def _lines(size: int, runs: dict[str, list[fresh_process.Figures]]) -> list[Line]:
-    def middle(subject: str, figure: str) -> float:
+    def median(subject: str, figure: str) -> float:
         return statistics.median(run[figure] for run in runs[subject])
 
     walls = {"limit": Spread.of([run["limit"] for several in runs.values() for run in several])} | {
         subject: Spread.of([run["wall"] for run in several]) for subject, several in runs.items()
     }
     counts = {
-        f"{what}, {subject}": middle(subject, what)
+        f"{what}, {subject}": median(subject, what)
         for subject in (OURS, WRAPPER, CLIENT)
         for what in ("requests", "generations")
     }
     worst = max(counts[f"{what}, {OURS}"] for what in ("requests", "generations"))
     targets = [
-        # What imports take belongs to the cold start.
+        # The time of imports belongs to the cold start.
         Target("imports before, of the limit", walls[IMPORTED].median / walls["limit"].median, SIZES[size]),
         Target("requests and generations", worst, 1),
     ]
     stalls = {subject: Spread.of([run["stall"] for run in several]) for subject, several in runs.items()}
-    aimed_at = (OURS, IMPORTED) if size == min(SIZES) else ()
-    stalled = [Target(f"ms, {subject}", stalls[subject].median, LONGEST_STALL) for subject in aimed_at]
+    with_target = (OURS, IMPORTED) if size == min(SIZES) else ()
+    stalled = [Target(f"ms, {subject}", stalls[subject].median, LONGEST_STALL) for subject in with_target]
     return [
         Line(f"{size} cold connects", "ms until the last", walls, targets, counts),
         Line(f"{size} cold connects: the loop", "ms held at most", stalls, stalled),
@@ -70,7 +70,8 @@ def _lines(size: int, runs: dict[str, list[fresh_process.Figures]]) -> list[Line
 
 
 async def _once(size: int, subject: str) -> fresh_process.Figures:
-    # Part of the program that is measured, not of its start: an application imports its libraries before it serves.
+    # Subjects import their libraries before the clock starts, because an application imports them before it serves
+    # requests.
     limit = await bare_storm(size)
     storm = SUBJECTS[subject]
     wall, stall, generations = await storm(size)
@@ -78,7 +79,7 @@ async def _once(size: int, subject: str) -> fresh_process.Figures:
 
 
 async def bare_storm(size: int) -> float:
-    """Return the seconds that as many bare driver calls take that share one wait of the endpoint's delay."""
+    """Return the seconds that a number of bare driver calls take if they share one wait for the endpoint."""
     start = time.perf_counter()
     await asyncio.gather(*(_bare() for _ in range(size)))
     return time.perf_counter() - start
@@ -98,7 +99,7 @@ async def _ours(size: int) -> tuple[float, float, int]:
     import aws_iam_async  # noqa: PLC0415 - see _once()
 
     with stubbed_driver.stubbed():
-        async with aws_iam_async.PluginManager() as manager, heartbeat.felt() as late:
+        async with aws_iam_async.PluginManager() as manager, heartbeat.delays() as late:
             start = time.perf_counter()
             await asyncio.gather(*(manager.connect(**stubbed_driver.KEYWORDS) for _ in range(size)))
             wall = time.perf_counter() - start
@@ -127,7 +128,7 @@ async def _wrapper(size: int) -> tuple[float, float, int]:
         return token
 
     IamAuthUtils.generate_authentication_token = counted
-    async with heartbeat.felt() as late:
+    async with heartbeat.delays() as late:
         start = time.perf_counter()
         await asyncio.gather(*(connect() for _ in range(size)))
         wall = time.perf_counter() - start
@@ -140,7 +141,7 @@ async def _client(size: int) -> tuple[float, float, int]:
     from benchmarks import peers  # noqa: PLC0415 - see _once()
 
     generations = 0
-    async with heartbeat.felt() as late:
+    async with heartbeat.delays() as late:
         start = time.perf_counter()
         async with peers.rds_client() as client:
             generate = client.generate_db_auth_token

@@ -1,6 +1,6 @@
-"""A container's credentials endpoint and a Secrets Manager that take their time.
+"""A slow credentials endpoint of a container, and a slow Secrets Manager.
 
-They are in a process of their own, so that they steal no loop time.
+They run in a process of their own, so that they do not take time from the event loop.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-DELAY = 0.2
+DELAY = 0.2  # seconds before each answer
 
 _ANSWER = {
     "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
@@ -25,20 +25,20 @@ _SECRET = {"Name": "shop/app", "SecretString": json.dumps({"username": "app", "p
 
 @contextlib.contextmanager
 def running() -> Iterator[tuple[str, Any]]:
-    """Yield its URL, and a shared counter of its requests whose ``value`` may be set back to 0."""
+    """Yield the URL of the endpoint and a shared counter of its requests. Set its ``value`` to 0 to reset it."""
     context = multiprocessing.get_context("spawn")
     requests = context.Value("i", 0)
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, requests), daemon=True)
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_serve, args=(child_end, requests), daemon=True)
     process.start()
     try:
-        yield f"http://127.0.0.1:{here.recv()}/credentials", requests
+        yield f"http://127.0.0.1:{parent_end.recv()}/credentials", requests
     finally:
         process.terminate()
         process.join()
 
 
-def _serve(there: Any, requests: Any) -> None:
+def _serve(child_end: Any, requests: Any) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.answer(_ANSWER)
@@ -62,5 +62,5 @@ def _serve(there: Any, requests: Any) -> None:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    there.send(server.server_port)
+    child_end.send(server.server_port)
     server.serve_forever()

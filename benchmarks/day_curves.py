@@ -1,4 +1,4 @@
-"""The curves of one simulated day, as SVG without any library. Their units are pixels of a phone."""
+"""Draws the curves of one simulated day in SVG. Lengths are in pixels, and the drawing fits on a phone."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ COLOURS = {"on_use": "green", "background": "blue dashed", "by hand": "red"}
 NAMES = {"on_use": "this package", "background": 'this package, refresh="background"', "by hand": "written by hand"}
 
 Curves = dict[str, Sequence[float]]
-"""When something happened to whom, in seconds into the day, in order; by a name that is in ``COLOURS``."""
+"""The sorted times of events for each subject, in seconds since the start of the day. The keys are in ``COLOURS``."""
 
 
 def draw(panels: dict[str, Curves], outages: Sequence[range]) -> str:
-    """Return a drawing with a panel for each title, one below the other, whose curves count what happened so far.
+    """Return a drawing with one panel below the other. The curves show the number of events so far.
 
     Args:
-        panels: The curves of each, by its title.
-        outages: When the endpoint is down, in seconds into the day.
+        panels: The curves of each panel, by the panel's title.
+        outages: The times at which the endpoint is down, in seconds since the start of the day.
     """
     top = len(panels) * (TOP + HEIGHT) + 40
     parts = []
@@ -53,8 +53,8 @@ def _panel(top: float, title: str, curves: Curves, outages: Sequence[range]) -> 
         parts.append(f'<path d="{"".join(steps)}" class="curve {COLOURS[kind]}"/>')
     lowest = top + HEIGHT + 17.0
     for kind, moments in sorted(curves.items(), key=lambda curve: len(curve[1])):
-        if kind != "background":  # its curve is that of "on_use", but for one or two
-            lowest = min(lowest - 13, top + HEIGHT * (1 - len(moments) / most) + 4)  # one above the other
+        if kind != "background":  # its curve is almost the same as that of "on_use"
+            lowest = min(lowest - 13, top + HEIGHT * (1 - len(moments) / most) + 4)  # keep the numbers from overlapping
             parts.append(f'<text x="{LEFT + WIDTH + 4}" y="{lowest:.1f}">{len(moments)}</text>')
     return parts
 

@@ -1,7 +1,7 @@
-"""Servers of this machine as if they were far away: what is said arrives 20 ms later, in either direction.
+"""A relay that delays all data between a client and a local server by 20 ms in each direction.
 
-The relay runs in a process of its own, so that it steals no loop time. Pieces follow each other as closely as they were
-sent: many can be under way at once.
+The relay runs in a process of its own, so that it does not take time from the event loop. It adds latency and does not
+limit the bandwidth: data that was sent in quick succession arrives in quick succession.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 ONE_WAY = 0.02
-"""Seconds."""
+"""The delay in each direction, in seconds."""
 
 Target: TypeAlias = int | str
 """A port on 127.0.0.1, or the path of a unix socket."""
@@ -21,39 +21,39 @@ Target: TypeAlias = int | str
 
 @contextlib.contextmanager
 def between(*targets: Target) -> Iterator[list[int]]:
-    """Yield for each target the port on 127.0.0.1 through which it is far away."""
+    """Run the relay, and yield a port on 127.0.0.1 for each target."""
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_relay, args=(there, targets), daemon=True)
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_relay, args=(child_end, targets), daemon=True)
     process.start()
-    there.close()  # or nobody would learn that the other end is gone
+    child_end.close()  # so that the parent notices the end of the child
     try:
-        yield here.recv()
+        yield parent_end.recv()
     finally:
         process.terminate()
         process.join()
 
 
-def _relay(there: Any, targets: tuple[Target, ...]) -> None:
-    asyncio.run(_serve(there, targets))
+def _relay(child_end: Any, targets: tuple[Target, ...]) -> None:
+    asyncio.run(_serve(child_end, targets))
 
 
-async def _serve(there: Any, targets: tuple[Target, ...]) -> None:
+async def _serve(child_end: Any, targets: tuple[Target, ...]) -> None:
     loop = asyncio.get_running_loop()
     servers = [
         await loop.create_server(lambda target=target: _Client(target), "127.0.0.1", 0, backlog=1024)  # type: ignore[misc]  # mypy does not infer it
         for target in targets
     ]
-    there.send([server.sockets[0].getsockname()[1] for server in servers])
+    child_end.send([server.sockets[0].getsockname()[1] for server in servers])
     await asyncio.Event().wait()
 
 
 class _Side(asyncio.Protocol):
-    """One end of a connection through the relay: what it hears, the other end says a while later.
+    """One end of a connection through the relay. The other end sends the received data after the delay.
 
     Attributes:
-        other: The other end, once there is one.
-        transport: Where this end speaks.
+        other: The other end, once it is connected.
+        transport: The transport of this end.
     """
 
     other: "_Side"
@@ -61,27 +61,27 @@ class _Side(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._under_way: collections.deque[bytes] = collections.deque()
+        self._in_transit: collections.deque[bytes] = collections.deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Get ready to speak."""
+        """Store the transport, and send without Nagle's algorithm."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        own: socket.socket = transport.get_extra_info("socket")
-        if own.family == socket.AF_INET:  # asyncio of Python 3.11 leaves it out for accepted sockets
-            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected: socket.socket = transport.get_extra_info("socket")
+        if connected.family == socket.AF_INET:  # asyncio of Python 3.11 does not set this for accepted sockets
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        """Send it on its way."""
-        self._under_way.append(data)
-        self._loop.call_later(ONE_WAY, self._arrive)
+        """Deliver the data after the delay."""
+        self._in_transit.append(data)
+        self._loop.call_later(ONE_WAY, self._deliver)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Let that arrive as well."""
+        """Close the other end after the delay."""
         self.data_received(b"")
 
-    def _arrive(self) -> None:
-        data = self._under_way.popleft()  # the oldest: of two timers the later one may fire first
+    def _deliver(self) -> None:
+        data = self._in_transit.popleft()  # take the oldest data, because timers can fire out of order
         if not data:
             self.other.transport.close()
         elif not self.other.transport.is_closing():
@@ -94,17 +94,17 @@ class _Client(_Side):
         self._target = target
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Have the server hear of it when it would: SYN, SYN-ACK and ACK are on the way before it can say anything.
+        """Connect to the server after the time of a TCP handshake: SYN, SYN-ACK and ACK.
 
-        Who connects believes himself connected before that, which helps no one: in MySQL's protocol the server speaks
-        first.
+        The client is connected earlier than over a real network. It gains nothing from that, because the relay reads
+        none of its data before the server is connected. In MySQL's protocol, the server also sends the first message.
         """
         super().connection_made(transport)
         self.transport.pause_reading()
-        self._loop.call_later(3 * ONE_WAY, self._dial)
+        self._loop.call_later(3 * ONE_WAY, self._start_connecting)
 
-    def _dial(self) -> None:
-        self._dialling = self._loop.create_task(self._connect())
+    def _start_connecting(self) -> None:
+        self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         self.other = _Side()

@@ -1,7 +1,7 @@
-"""How long a pool with the plugin ``role`` takes to write again after a cluster has switched its roles.
+"""Measures how long a pool with the plugin ``role`` takes to write again after a failover.
 
-The clock starts when the names of the cluster lead to the new writer, which accepts writes: at once, or 2 s late as
-with DNS. It stops at the first write that succeeds. Six tasks write all the time, through an emulator of RDS.
+The names of the cluster lead to the new writer immediately, or after 2 s as with DNS. The clock starts at that moment
+and stops at the first successful write. Six tasks write all the time, through the RDS emulator.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ WRITE = "INSERT INTO visits VALUES (1)"
 
 Write: TypeAlias = Callable[[], Awaitable[None]]
 Cluster: TypeAlias = PostgresCluster | MariadbCluster
-Opened: TypeAlias = Callable[[Emulator], contextlib.AbstractAsyncContextManager[Write]]
+OpenPool: TypeAlias = Callable[[Emulator], contextlib.AbstractAsyncContextManager[Write]]
 
 
 def measure() -> list[Line]:
-    """Measure."""
+    """Run the benchmark."""
     late: dict[float, dict[str, list[float]]] = {0.0: {}, DNS_DELAY: {}}
     for kind, pools in ((PostgresCluster, POSTGRESQL), (MariadbCluster, MYSQL)):
         with kind() as cluster, Emulator(cluster.writer) as writer:
             cluster.create_user("app")
             cluster.create_database("shop", owner="app")
             _create_table(cluster, writer)
-            for (name, opened), (delay, seconds) in itertools.product(pools.items(), late.items()):
-                seconds[f"this package, {name}"] = asyncio.run(_switch(cluster, writer, opened, delay))
+            for (name, open_pool), (delay, seconds) in itertools.product(pools.items(), late.items()):
+                seconds[f"this package, {name}"] = asyncio.run(_switch(cluster, writer, open_pool, delay))
     names = {0.0: "failover", DNS_DELAY: "failover: late names"}
     return [_line(names[delay], seconds) for delay, seconds in late.items()]
 
@@ -49,7 +49,7 @@ def _line(name: str, seconds: dict[str, list[float]]) -> Line:
     return Line(name, "s from the names' change until a pool writes", spreads, targets)
 
 
-async def _switch(cluster: Cluster, writer: Emulator, opened: Opened, delay: float) -> list[float]:
+async def _switch(cluster: Cluster, writer: Emulator, open_pool: OpenPool, delay: float) -> list[float]:
     seconds: list[float] = []
     written = asyncio.Event()
 
@@ -60,7 +60,7 @@ async def _switch(cluster: Cluster, writer: Emulator, opened: Opened, delay: flo
                 written.set()
             await asyncio.sleep(0.02)
 
-    async with opened(writer) as write:
+    async with open_pool(writer) as write:
         tasks = [asyncio.create_task(keep_writing(write)) for _ in range(WRITERS)]
         for _ in range(SWITCHES):
             await written.wait()
@@ -143,5 +143,5 @@ async def _sqlalchemy(writer: Emulator) -> AsyncIterator[Write]:
     await engine.dispose()
 
 
-POSTGRESQL: dict[str, Opened] = {"asyncpg": _asyncpg, "psycopg": _psycopg, "SQLAlchemy with asyncpg": _sqlalchemy}
-MYSQL: dict[str, Opened] = {"aiomysql": _aiomysql}
+POSTGRESQL: dict[str, OpenPool] = {"asyncpg": _asyncpg, "psycopg": _psycopg, "SQLAlchemy with asyncpg": _sqlalchemy}
+MYSQL: dict[str, OpenPool] = {"aiomysql": _aiomysql}

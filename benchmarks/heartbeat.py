@@ -1,31 +1,31 @@
-"""How long an event loop was held."""
+"""Measures how long an event loop is blocked."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
 
-EVERY = 0.001
+INTERVAL = 0.001  # seconds
 
 
 @contextlib.asynccontextmanager
-async def felt() -> AsyncIterator[list[float]]:
-    """Yield a list to which a task that wants to run every millisecond adds by how many seconds it was late."""
+async def delays() -> AsyncIterator[list[float]]:
+    """Start a task that runs every millisecond, and yield a list. The task appends its delay in seconds to the list."""
     late: list[float] = []
-    heart = asyncio.create_task(_beat(late))
+    task = asyncio.create_task(_beat(late))
     await asyncio.sleep(0.02)
     late.clear()
     try:
         yield late
         await asyncio.sleep(0.02)
     finally:
-        heart.cancel()
+        task.cancel()
 
 
 async def _beat(late: list[float]) -> None:
     last = time.perf_counter()
     while True:
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(INTERVAL)
         now = time.perf_counter()
-        late.append(now - last - EVERY)
+        late.append(now - last - INTERVAL)
         last = now

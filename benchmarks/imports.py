@@ -1,6 +1,6 @@
-"""What importing costs, over ``import asyncio``, in a fresh process each."""
+"""Measures the processor time of imports, without that of ``import asyncio``. Each import runs in a fresh process."""
 
-import asyncio  # noqa: F401 - here already when the clock starts
+import asyncio  # noqa: F401 - imported before the clock starts
 import importlib
 import json
 import sys
@@ -19,12 +19,12 @@ SUBJECTS = {
 
 
 def measure() -> list[Line]:
-    """Measure."""
+    """Run the benchmark."""
     runs: dict[str, list[float]] = {subject: [] for subject in SUBJECTS}
     for _ in range(RUNS + 1):
         for subject, several in runs.items():
             several.append(fresh_process.run("imports", SUBJECTS[subject], environment={})["spent"])
-    # The first of each may have compiled what it imports.
+    # Leave out the first run of each subject, because it may have compiled modules.
     spreads = {subject: Spread.of(several[1:]) for subject, several in runs.items()}
     return [Line("import", "ms of processor time", spreads, [Target("ms", spreads["this package"].median, 15)])]
 

@@ -1,4 +1,4 @@
-"""Measure several things at once, in short turns, so that a change of pace of the machine hits each of them alike."""
+"""Measures several subjects in short turns, so that changes in the machine's speed affect all of them equally."""
 
 import asyncio
 import random
@@ -9,19 +9,19 @@ from typing import Any, TypeAlias
 from benchmarks.line import Spread
 
 Subjects: TypeAlias = dict[str, Callable[[], Awaitable[Any]]]
-"""What to await, by name."""
+"""Functions to call and await, by name."""
 
 
 async def measure(
     subjects: Subjects, *, turns: int, calls: int = 20, clock: Callable[[], float] = time.thread_time
 ) -> dict[str, Spread]:
-    """Return the microseconds that one call of each takes, by default of processor time.
+    """Return how many microseconds one call of each subject takes.
 
     Args:
-        subjects: What to await, by name.
-        turns: How many turns each of them gets.
-        calls: How many calls make a turn.
-        clock: Returns seconds.
+        subjects: The functions to call and await, by name.
+        turns: The number of turns of each subject.
+        calls: The number of calls in a turn.
+        clock: Returns a time in seconds. The default is the processor time of the thread.
     """
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(turns):
@@ -31,6 +31,6 @@ async def measure(
             for _ in range(calls):
                 await subject()
             times[name].append((clock() - start) / calls * 1e6)
-            # Nothing is waited for, so the loop would never get to clear away timers that were cancelled.
+            # The subjects do not wait, so this is the event loop's only chance to remove cancelled timers.
             await asyncio.sleep(0)
     return {name: Spread.of(several) for name, several in times.items()}

@@ -1,4 +1,4 @@
-"""What a benchmark finds out: one line of the table."""
+"""The result of a benchmark."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of several measurements, and where four fifths of them lie.
+    """A summary of several measurements.
 
     Attributes:
-        median: The middle.
-        low: A tenth of them is lower.
-        high: A tenth of them is higher.
+        median: The median.
+        low: The 10th percentile.
+        high: The 90th percentile.
     """
 
     median: float
@@ -22,7 +22,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """Sum up at least one measurement."""
+        """Summarize one or more measurements."""
         ordered = sorted(values)
         tenth = len(ordered) // 10
         return cls(statistics.median(ordered), ordered[tenth], ordered[-1 - tenth])
@@ -30,12 +30,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Target:
-    """What is aimed at.
+    """An upper limit for a measured value.
 
     Attributes:
-        claim: What is held against the limit, in words.
-        value: What was measured.
-        limit: The most that it should be.
+        claim: The name of the value.
+        value: The measured value.
+        limit: The maximum.
     """
 
     claim: str
@@ -44,20 +44,20 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether it is reached."""
+        """Whether the value is within the limit."""
         return self.value <= self.limit
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing measured, for this package and for others in the same run.
+    """The measurements of one quantity for several subjects in the same run.
 
     Attributes:
-        name: What is measured.
-        unit: In what.
-        subjects: What was measured of whom; the first is what none can beat.
-        targets: What is aimed at.
-        counts: What does not depend on the machine: a whole number by its name.
+        name: The name of the quantity.
+        unit: The unit of the measurements.
+        subjects: The measurements of each subject. In most lines, the first subject is the theoretical limit.
+        targets: The targets of this package.
+        counts: Whole numbers that do not depend on the machine, by name.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Memory while a million database users ask for a token each, through a cache of 1024.
+"""Measures memory while a million database users get one token each through a cache of 1024 tokens.
 
-``python -m benchmarks.many_users`` prints what is allocated after every hundred thousand of them.
+``python -m benchmarks.many_users`` prints the allocated memory after every 100,000 users.
 """
 
 import argparse
@@ -17,15 +17,15 @@ from aws_iam_async.tokens.token import TokenKey
 
 
 async def load() -> Credentials:
-    """Give the same credentials to everyone."""
+    """Return the same credentials each time."""
     return Credentials("AKIAIOSFODNN7EXAMPLE", "example")
 
 
 SOURCE = credentials_source(credentials=load)
 
 
-async def ask(service: TokenService, users: range) -> None:
-    """Get a token for each of these users; several of them at once, and some of them again."""
+async def get_tokens(service: TokenService, users: range) -> None:
+    """Get a token for each of these users, 100 of them at once, and some tokens twice."""
     for first in range(users.start, users.stop, 100):
         keys = [
             TokenKey("db.example", 5432, f"user{user}", "us-east-1", SOURCE, 900) for user in range(first, first + 100)
@@ -34,22 +34,22 @@ async def ask(service: TokenService, users: range) -> None:
 
 
 def allocated_blocks() -> int:
-    """Return how many blocks of memory Python holds, garbage excluded."""
+    """Return the number of memory blocks that Python has allocated, after a garbage collection."""
     gc.collect()
     return sys.getallocatedblocks()
 
 
 async def main(users: int) -> None:
-    """Ask, and print."""
+    """Get the tokens, and print a table."""
     service = TokenService()
-    began = time.perf_counter()
+    start = time.perf_counter()
     print("   users   live tokens   blocks   peak memory")
     for first in range(0, users, 100_000):
-        await ask(service, range(first, min(first + 100_000, users)))
+        await get_tokens(service, range(first, min(first + 100_000, users)))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         live = service.statistics().live_tokens
         print(f"{min(first + 100_000, users):>8,} {live:>13,} {allocated_blocks():>8,} {peak:>9.1f} MiB")
-    print(f"{(time.perf_counter() - began) / users * 1e6:.0f} us a user")
+    print(f"{(time.perf_counter() - start) / users * 1e6:.0f} us for each user")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What caches hold while ever more users ask for one token each: those of 1024 tokens, and the AWS wrapper's.
+"""Measures the memory of token caches while more and more users get one token each.
 
-Each is asked through its own code, signatures included, while every allocation is traced: that takes minutes.
+The caches of this package and of async-lru keep 1024 tokens. The AWS wrapper has no such limit. Each cache is used
+through its own code, including the signatures. All allocations are traced, which takes minutes.
 """
 
 import asyncio
@@ -23,11 +24,11 @@ from benchmarks.warm_connect import KEY, OURS, WRAPPER
 MIB = 1024 * 1024
 SIZE = 1024
 USERS = (1_000, 10_000, 100_000)
-AT_ONCE = 100
+CONCURRENT = 100
 
 
 def measure() -> list[Line]:
-    """Measure."""
+    """Run the benchmark."""
     os.environ |= KEY
     return [asyncio.run(_measure())]
 
@@ -35,45 +36,48 @@ def measure() -> list[Line]:
 async def _measure() -> Line:
     service = TokenService()
     caches: dict[str, Callable[[range], Awaitable[None]]] = {
-        "async-lru": _each(remembered),
-        OURS: lambda users: many_users.ask(service, users),
+        "async-lru": _each(cached_token),
+        OURS: lambda users: many_users.get_tokens(service, users),
         WRAPPER: _each(peers.aws_wrapper_token()),
     }
-    held = {name: await _held(ask) for name, ask in caches.items()}
-    _, some, most = held[OURS]
-    targets = [Target("MiB", most, 1.6), Target("growth from 10,000 users on", most / some - 1, 0.02)]
+    memory = {name: await _memory(get_tokens) for name, get_tokens in caches.items()}
+    _, with_10_000, with_100_000 = memory[OURS]
+    targets = [
+        Target("MiB", with_100_000, 1.6),
+        Target("growth from 10,000 users on", with_100_000 / with_10_000 - 1, 0.02),
+    ]
     subjects = {
         f"{name}, {users:,} users": Spread(value, value, value)
-        for name, values in held.items()
+        for name, values in memory.items()
         for users, value in zip(USERS, values, strict=True)
     }
     return Line("memory", "MiB", subjects, targets)
 
 
-async def _held(ask: Callable[[range], Awaitable[None]]) -> list[float]:
-    """Return the MiB that are held after each number of users."""
-    await ask(range(-AT_ONCE, 0))  # whatever is made once
-    held = []
+async def _memory(get_tokens: Callable[[range], Awaitable[None]]) -> list[float]:
+    """Return the allocated MiB after each number of users."""
+    await get_tokens(range(-CONCURRENT, 0))  # create the objects that are created only once
+    memory = []
     tracemalloc.start()
     for first, end in zip((0, *USERS), USERS, strict=False):
-        await ask(range(first, end))
+        await get_tokens(range(first, end))
         gc.collect()
-        held.append(tracemalloc.get_traced_memory()[0] / MIB)
+        memory.append(tracemalloc.get_traced_memory()[0] / MIB)
     tracemalloc.stop()
-    return held
+    return memory
 
 
 def _each(get_token: Callable[[str], Awaitable[object]]) -> Callable[[range], Awaitable[None]]:
-    async def ask(users: range) -> None:
-        for first in range(users.start, users.stop, AT_ONCE):
-            await asyncio.gather(*(get_token(f"user{user}") for user in range(first, first + AT_ONCE)))
+    async def get_tokens(users: range) -> None:
+        for first in range(users.start, users.stop, CONCURRENT):
+            await asyncio.gather(*(get_token(f"user{user}") for user in range(first, first + CONCURRENT)))
 
-    return ask
+    return get_tokens
 
 
 @alru_cache(maxsize=SIZE)
-async def remembered(user: str) -> str:
-    """Sign, without any look at the age of what is remembered."""
+async def cached_token(user: str) -> str:
+    """Return a signed token from a cache that never expires."""
     key = TokenKey(stubbed_driver.HOST, 5432, user, stubbed_driver.REGION, DEFAULT_CHAIN)
     credentials = Credentials(KEY["AWS_ACCESS_KEY_ID"], KEY["AWS_SECRET_ACCESS_KEY"])
     return presign(key, credentials, issued=1_800_000_000)

@@ -1,4 +1,7 @@
-"""Connects that had to wait for AWS in a day: credentials that live for an hour and take two seconds to get."""
+"""Counts connections that waited for AWS during a simulated day.
+
+Credentials are valid for 1 hour, and a request for them takes 2 seconds.
+"""
 
 import asyncio
 import math
@@ -10,34 +13,34 @@ from benchmarks.virtual_loop import VirtualLoop
 
 HAND = "aiobotocore by hand"
 MODES: tuple[Literal["on_use", "background"], ...] = ("on_use", "background")
-OFTEN, SELDOM = 30, 1000
+OFTEN, SELDOM = 30, 1000  # seconds between two connections
 
 
 def measure() -> list[Line]:
-    """Let the days pass: simulated ones, so they are the same each time."""
+    """Run the benchmark. The days are simulated, so the result is the same each time."""
     lines = []
-    for every, limits in ((OFTEN, (0, 0)), (SELDOM, (24, 0))):
-        waits = {HAND: _waits(ByHand(Endpoint(math.inf)), every)}
-        waits |= {f'this package, "{mode}"': _waits(ThisPackage(Endpoint(math.inf), mode), every) for mode in MODES}
+    for interval, limits in ((OFTEN, (0, 0)), (SELDOM, (24, 0))):
+        waits = {HAND: _waits(ByHand(Endpoint(math.inf)), interval)}
+        waits |= {f'this package, "{mode}"': _waits(ThisPackage(Endpoint(math.inf), mode), interval) for mode in MODES}
         ours = [waits[f'this package, "{mode}"'] for mode in MODES]
         targets = [Target(mode, count, limit) for mode, count, limit in zip(MODES, ours, limits, strict=True)]
         subjects = {name: Spread(count, count, count) for name, count in waits.items()}
-        lines.append(Line(f"a connection every {every} s for a day", "connects that waited", subjects, targets))
+        lines.append(Line(f"a connection every {interval} s for a day", "connects that waited", subjects, targets))
     return lines
 
 
-def _waits(client: Client, every: int) -> int:
+def _waits(client: Client, interval: int) -> int:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_day(client, every))
+        return runner.run(_day(client, interval))
 
 
-async def _day(client: Client, every: int) -> int:
-    await client.log_in("app")  # the very first has to wait
+async def _day(client: Client, interval: int) -> int:
+    await client.log_in("app")  # not counted, because the first login always waits
     waits = 0
     while now() < START + DAY:
-        await asyncio.sleep(every)
-        began = now()
+        await asyncio.sleep(interval)
+        start = now()
         await client.log_in("app")
-        waits += now() > began
+        waits += now() > start
     await client.close()
     return waits

@@ -1,10 +1,10 @@
-"""The simulated day on real servers, in minutes: ``python -m benchmarks.short_lives --minutes 5``.
+"""Runs a day with outages in minutes, on real servers: ``python -m benchmarks.short_lives --minutes 5``.
 
-Access keys live for a minute and are revoked then; who gives them out takes half a second for it, and is down for six
-seconds of every minute. The servers refuse tokens that are older than thirteen seconds. Somebody connects all the time,
-and now and then a pool of fifty is opened at once.
+An access key is valid for 1 minute and is then revoked. The source of the keys takes 0.5 s to answer, and is down for 6
+seconds of every minute. The servers refuse tokens that are older than 13 seconds. The benchmark connects all the time,
+and opens a pool of 50 connections once every minute.
 
-Prints a table. Ends with status 1 if anybody but the first waited for AWS, was refused or failed.
+It prints a table. The exit status is 1 if a connection after the first one waited for AWS, was refused or failed.
 """
 
 import argparse
@@ -21,22 +21,22 @@ from tests.faults.site import SERVERS, Site, site
 
 Refresh = Literal["on_use", "background"]
 KINDS: tuple[Refresh, ...] = ("on_use", "background")
-PAUSE = 0.1  # seconds between two connects
-GRACE = 3.0  # seconds for which the server still takes a token that is not served any more
+PAUSE = 0.1  # seconds between two connections
+GRACE = 3.0  # seconds for which the server accepts a token after the cache stops serving it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lives:
-    """How long everything lasts, in seconds.
+    """The settings of a run. Times are in seconds.
 
     Attributes:
-        key: An access key.
-        token: A token in the cache.
-        fetch: Giving out a key.
-        outage: For how long nobody gives one out.
-        outage_at: When that begins, after the first request and after each life of a key.
-        storm: How many connections are opened at once.
-        storm_at: When, after the start and after each life of a key.
+        key: The lifetime of an access key. The run repeats with this period.
+        token: The lifetime of a token in the cache.
+        fetch: How long a request for a key takes.
+        outage: How long an outage of the source lasts.
+        outage_at: When the outage begins in each period. The first period begins with the first request.
+        storm: The number of connections that a pool opens at once.
+        storm_at: When the pool opens in each period. The first period begins with the run.
     """
 
     key: float = 60.0
@@ -48,50 +48,50 @@ class Lives:
     storm_at: float = 49.0
 
 
-class Vault:
-    """Gives out keys of an account, which are revoked as soon as they expire."""
+class KeySource:
+    """A source of access keys that are revoked as soon as they expire."""
 
     def __init__(self, account: Account, lives: Lives) -> None:
         self._account = account
         self._lives = lives
-        self._began: float | None = None
+        self._start: float | None = None
         self._revocations: list[asyncio.TimerHandle] = []
         self.requests = 0
         self.failures = 0
 
     async def load(self) -> Credentials:
-        """What ``credentials=`` takes."""
+        """Return a new key. Pass this method as ``credentials=``."""
         loop = asyncio.get_running_loop()
-        self._began = loop.time() if self._began is None else self._began
-        down = 0 <= (loop.time() - self._began) % self._lives.key - self._lives.outage_at < self._lives.outage
+        self._start = loop.time() if self._start is None else self._start
+        is_down = 0 <= (loop.time() - self._start) % self._lives.key - self._lives.outage_at < self._lives.outage
         self.requests += 1
         await asyncio.sleep(self._lives.fetch)
-        if down:
+        if is_down:
             self.failures += 1
-            raise OSError("nobody gives out keys now")
+            raise OSError("the source of keys is down")
         key = self._account.create_access_key(session=True)
         self._revocations.append(loop.call_later(self._lives.key, self._account.revoke, key.access_key))
         expires_at = datetime.now(UTC) + timedelta(seconds=self._lives.key)
         return Credentials(key.access_key, key.secret_key, key.session_token, expires_at)
 
     def close(self) -> None:
-        """Revoke nothing any more."""
+        """Cancel the planned revocations."""
         for revocation in self._revocations:
             revocation.cancel()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to one manager.
+    """The counts of one manager.
 
     Attributes:
         connects: Physical connections.
-        waits: For a token; the first has to.
-        failures: Attempts that failed.
+        waits: Connections that waited for a token. The first one always does.
+        failures: Connection attempts that failed.
         rejections: Tokens that the server refused.
-        generations: Tokens signed.
-        requests: Times the vault was asked.
-        requests_failed: Times it had nothing to give.
+        generations: Signed tokens.
+        requests: Requests for a key.
+        requests_failed: Requests for a key that failed.
     """
 
     connects: int
@@ -103,18 +103,18 @@ class Outcome:
     requests_failed: int
 
     @property
-    def good(self) -> bool:
-        """Whether only the first had to wait, and nobody noticed anything else."""
+    def is_undisturbed(self) -> bool:
+        """Whether only the first connection waited, and none failed."""
         return (self.waits, self.failures, self.rejections) == (1, 0, 0)
 
 
 async def live(place: Site, refresh: Refresh, lives: Lives, seconds: float) -> Outcome:
-    """Connect for so many seconds."""
+    """Connect again and again for a number of seconds."""
     loop = asyncio.get_running_loop()
     place.emulator.faults.max_token_age = lives.token + GRACE
-    vault = Vault(place.emulator.account, lives)
+    source = KeySource(place.emulator.account, lives)
     end, storm = loop.time() + seconds, loop.time() + lives.storm_at
-    async with PluginManager(refresh=refresh, credentials=vault.load, iam_token_expiration=lives.token) as manager:
+    async with PluginManager(refresh=refresh, credentials=source.load, iam_token_expiration=lives.token) as manager:
         while loop.time() < end:
             async with place.connect(manager) as connection:
                 await place.execute(connection, "SELECT 1")
@@ -124,15 +124,15 @@ async def live(place: Site, refresh: Refresh, lives: Lives, seconds: float) -> O
                     pass
             await asyncio.sleep(PAUSE)
         counted = manager.statistics()
-    vault.close()
+    source.close()
     return Outcome(
         counted.connects,
         counted.waits,
         counted.failures,
         counted.rejections,
         counted.generations,
-        vault.requests,
-        vault.failures,
+        source.requests,
+        source.failures,
     )
 
 
@@ -147,7 +147,7 @@ async def _live_all(places: list[Site], seconds: float) -> dict[tuple[str, Refre
 
 
 def main() -> int:
-    """Read the command line, let time pass, print the table."""
+    """Read the command line, run the benchmark and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.short_lives", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     minutes: float = parser.parse_args().minutes
@@ -155,13 +155,13 @@ def main() -> int:
         places = [stack.enter_context(site(driver)) for driver in SERVERS]
         outcomes = asyncio.run(_live_all(places, minutes * 60))
         refused = sum(not login.accepted for place in places for login in place.emulator.logins)
-    print("| | connects | waited for AWS | failed | refused | tokens | keys asked for | in vain |")
+    print("| | connections | waited for AWS | failed | refused | tokens | key requests | failed key requests |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for (driver, kind), outcome in outcomes.items():
         numbers = (outcome.connects, outcome.waits, outcome.failures, outcome.rejections, outcome.generations)
         cells = (f'{driver}, `refresh="{kind}"`', *numbers, outcome.requests, outcome.requests_failed)
         print(f"| {' | '.join(map(str, cells))} |")
-    return 0 if refused == 0 and all(outcome.good for outcome in outcomes.values()) else 1
+    return 0 if refused == 0 and all(outcome.is_undisturbed for outcome in outcomes.values()) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a token for a new user costs, on the same day and in the same region."""
+"""Measures the time of signing a token for a new user, on the same day and in the same region."""
 
 import asyncio
 import hashlib
@@ -20,15 +20,15 @@ BOTOCORE = "botocore SigV4QueryAuth"
 
 
 def measure() -> list[Line]:
-    """Measure."""
+    """Run the benchmark."""
     os.environ |= KEY
     return asyncio.run(_measure())
 
 
 async def _measure() -> list[Line]:
-    from botocore.auth import SigV4QueryAuth  # noqa: PLC0415 - of the environment of the benchmarks
-    from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - the same
-    from botocore.credentials import Credentials as SdkCredentials  # noqa: PLC0415 - the same
+    from botocore.auth import SigV4QueryAuth  # noqa: PLC0415 - only the environment of the benchmarks has it
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
+    from botocore.credentials import Credentials as SdkCredentials  # noqa: PLC0415 - as above
 
     users = itertools.count()
     provider = RdsTokenProvider()
@@ -37,11 +37,11 @@ async def _measure() -> list[Line]:
     signer = SigV4QueryAuth(SdkCredentials(*keys), "rds-db", stubbed_driver.REGION, 900)
 
     async def bare() -> None:
-        """Do what no signature comes without, with all texts at hand."""
+        """Compute the hash and the HMAC that every signature needs, with the strings already built."""
         canonical = f"GET\n/\n{'x' * 300}{next(users)}"
         hmac.digest(b"k" * 32, hashlib.sha256(canonical.encode()).hexdigest().encode(), "sha256").hex()
 
-    async def text() -> None:
+    async def signature() -> None:
         user = f"user{next(users)}"
         key = TokenKey(stubbed_driver.HOST, 5432, user, stubbed_driver.REGION, DEFAULT_CHAIN)
         presign(key, credentials, issued=1_800_000_000)
@@ -56,7 +56,7 @@ async def _measure() -> list[Line]:
     async with peers.rds_client() as client:
         subjects: interleaved.Subjects = {
             LIMIT: bare,
-            f"{OURS}, the text alone": text,
+            f"{OURS}, the text alone": signature,
             f"{OURS}, get_token": ours,
             BOTOCORE: botocore,
             "aiobotocore, one client": lambda: peers.by_hand(client, f"user{next(users)}"),
@@ -64,6 +64,6 @@ async def _measure() -> list[Line]:
         for subject in subjects.values():
             await subject()
         spreads = await interleaved.measure(subjects, turns=TURNS)
-    whole = spreads[f"{OURS}, get_token"].median
-    targets = [Target("get_token, of SigV4QueryAuth", whole / spreads[BOTOCORE].median, 0.5)]
+    get_token = spreads[f"{OURS}, get_token"].median
+    targets = [Target("get_token, of SigV4QueryAuth", get_token / spreads[BOTOCORE].median, 0.5)]
     return [Line("token for a new user", "µs", spreads, targets)]

@@ -1,9 +1,10 @@
-"""A day of connects while the credentials endpoint is slow, and down for ten minutes of every hour. Nothing sleeps.
+"""Simulates a day of connections while the credentials endpoint is slow, and down for 10 minutes of every hour.
 
-``python -m benchmarks.simulated_day`` prints the table of ``docs/tokens.md``; ``--draw`` writes the curves beside it.
+``python -m benchmarks.simulated_day`` prints the table of ``docs/tokens.md``. ``--draw`` writes the curves. The clock
+is simulated, so that the program never sleeps.
 
-Against this package stands what is written by hand from aiobotocore: a cache of tokens with a time to live, filled from
-the SDK's own refreshable credentials, which are its real code here. Both get the same connects and the same endpoint.
+This package is compared with a cache written by hand. That cache keeps tokens for 15 minutes, and uses the refreshable
+credentials of aiobotocore. Both subjects open the same connections and use the same endpoint.
 """
 
 import argparse
@@ -35,13 +36,13 @@ HOUR = 3600
 DAY = 24 * HOUR
 FETCH = 2.0
 OUTAGE = 600
-OUTAGES_DRAWN = 300  # in each hour: when those of the drawing begin, on a day near the median
+OUTAGES_DRAWN = 300  # seconds into each hour: when the outages of the drawing begin, on a day near the median
 CREDENTIALS_LIVE = HOUR
 TOKENS_LIVE = 900
 ENDPOINTS = 50
 EVERY = 5
 STORM = 1000
-PATIENCE = 60.0  # seconds: the time-out of a connect, asyncpg's own default
+TIMEOUT = 60.0  # seconds: the timeout of a connection attempt, which is asyncpg's default
 SEED = 7
 
 Kind = Literal["on_use", "background", "by hand"]
@@ -49,23 +50,25 @@ KINDS: tuple[Kind, ...] = ("on_use", "background", "by hand")
 
 
 def now() -> float:
-    """The wall clock."""
+    """Return the time of the wall clock."""
     return START + asyncio.get_running_loop().time()
 
 
 def repeatable_random() -> "Callable[[], float]":
-    """Return a source of the same random numbers each time."""
+    """Return a random number generator that always produces the same sequence."""
     return random.Random(SEED).random
 
 
 @dataclass
 class Endpoint:
-    """Gives credentials for an hour, takes two seconds for it, and is down for ten minutes of each hour.
+    """A credentials endpoint that takes 2 seconds to answer, and is down for 10 minutes of each hour.
+
+    Its credentials are valid for 1 hour.
 
     Attributes:
-        outage: When in the hour it goes down, in seconds.
-        successes: When it gave credentials.
-        failures: When it did not.
+        outage: The second of the hour at which it goes down.
+        successes: The times of successful requests, in seconds since the start of the day.
+        failures: The times of failed requests.
     """
 
     outage: float
@@ -73,11 +76,11 @@ class Endpoint:
     failures: list[float] = field(default_factory=list)
 
     def is_down(self, at: float) -> bool:
-        """Whether it is down, so many seconds into the day."""
+        """Return whether the endpoint is down at a time, given in seconds since the start of the day."""
         return at >= self.outage and (at - self.outage) % HOUR < OUTAGE
 
     async def load(self) -> Credentials:
-        """Answer."""
+        """Return credentials, or raise an error during an outage."""
         at = now() - START
         await asyncio.sleep(FETCH)
         if self.is_down(at):
@@ -88,21 +91,21 @@ class Endpoint:
 
 
 class Client(ABC):
-    """Someone who connects."""
+    """A client that opens the connections of a day."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
 
     @abstractmethod
     async def log_in(self, user: str) -> bool:
-        """Get a token; return whether a server would let it in."""
+        """Get a token, and return whether a server would accept it."""
 
-    async def close(self) -> None:  # noqa: B027 - what is written by hand has nothing to close
-        """Come to an end."""
+    async def close(self) -> None:  # noqa: B027 - the cache written by hand has nothing to close
+        """Stop background tasks."""
 
 
 class ThisPackage(Client):
-    """``TokenService``, as behind every ``connect()``."""
+    """The ``TokenService`` that every ``connect()`` of this package uses."""
 
     def __init__(self, endpoint: Endpoint, refresh: Literal["on_use", "background"]) -> None:
         super().__init__(endpoint)
@@ -130,7 +133,7 @@ class ByHand(Client):
         self._tokens: dict[str, tuple[float, datetime]] = {}
 
     async def log_in(self, user: str) -> bool:
-        """Take the token from the dictionary, or make one."""
+        """Take the token from the dictionary, or sign one."""
         issued, works_until = self._tokens.get(user, (-math.inf, None))
         if works_until is None or now() >= issued + TOKENS_LIVE:
             works_until = await self._freeze()
@@ -139,7 +142,7 @@ class ByHand(Client):
         return now() < min(issued + 900, works_until.timestamp())
 
     async def _freeze(self) -> datetime:
-        from aiobotocore.credentials import AioRefreshableCredentials  # noqa: PLC0415 - 0.3 s, for one line of the table
+        from aiobotocore.credentials import AioRefreshableCredentials  # noqa: PLC0415 - the import takes 0.3 s
 
         if self._credentials is None:
             first = await self.endpoint.load()
@@ -153,7 +156,7 @@ class ByHand(Client):
                 time_fetcher=lambda: datetime.fromtimestamp(now(), UTC),
             )
         await self._credentials.get_frozen_credentials()
-        expires_at: datetime = self._credentials._expiry_time  # noqa: SLF001 - botocore keeps it nowhere else
+        expires_at: datetime = self._credentials._expiry_time  # noqa: SLF001 - botocore has no public name for it
         return expires_at
 
     async def _metadata(self) -> dict[str, str]:
@@ -168,12 +171,14 @@ class ByHand(Client):
 
 @dataclass
 class Result:
-    """What a day was like, after the first connect to each endpoint.
+    """The result of a day, without the first connection of each user. Times are in seconds since the start of the day.
 
     Attributes:
-        waits: When somebody began to wait for AWS, in seconds into the day.
-        waited: How long they waited, all together.
-        failures: When a connect failed: no token, or one that the server refuses.
+        endpoint: The credentials endpoint of the day.
+        connects: The number of connections.
+        waits: The start times of connections that waited for AWS.
+        waited: The seconds that these connections waited in total.
+        failures: The start times of connections that got no token, or a token that a server refuses.
     """
 
     endpoint: Endpoint
@@ -184,17 +189,17 @@ class Result:
 
     @property
     def requests(self) -> int:
-        """All questions to the endpoint, failed ones included."""
+        """The number of requests to the endpoint, including failed requests."""
         return len(self.endpoint.successes) + len(self.endpoint.failures)
 
 
 @functools.cache
 def simulate(kind: Kind, outage: float) -> Result:
-    """Let a day pass.
+    """Simulate a day.
 
     Args:
-        kind: Who connects.
-        outage: When in the hour the endpoint goes down, in seconds.
+        kind: The subject.
+        outage: The second of the hour at which the endpoint goes down.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_day(kind, outage))
@@ -219,56 +224,56 @@ async def _day(kind: Kind, outage: float) -> Result:
 
 
 async def _connect(client: Client, user: str, result: Result) -> None:
-    began = now()
+    start = now()
     result.connects += 1
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             accepted = await client.log_in(user)
     except (AwsIamError, OSError):  # a TimeoutError is an OSError
         accepted = False
-    if now() > began:
-        result.waits.append(began - START)
-        result.waited += now() - began
+    if now() > start:
+        result.waits.append(start - START)
+        result.waited += now() - start
     if not accepted:
-        result.failures.append(began - START)
+        result.failures.append(start - START)
 
 
 def least_requests(outage: float) -> int:
-    """Count the fewest requests with which nobody waits, whenever an outage comes.
+    """Return the minimum number of requests with which no connection waits, if outages are not known in advance.
 
-    To sit out one that begins just then, credentials have to be asked for ten minutes and two fetches before the last
-    ones expire. No request of these fails: each that would have done so came, by luck, just before the outage.
+    An outage can begin at any moment. Therefore, a client must request credentials 10 minutes and two fetches before
+    the previous ones expire. No request fails in this count: a request during an outage moves to just before it.
     """
     return _count(outage, CREDENTIALS_LIVE - OUTAGE - FETCH)
 
 
 def least_requests_with_foresight(outage: float) -> int:
-    """Count the fewest requests of a client that knows every outage of the day, and keeps nothing in reserve."""
+    """Return the minimum number of requests with which no connection waits, if all outages are known in advance."""
     return _count(outage, CREDENTIALS_LIVE)
 
 
-def _count(outage: float, apart: float) -> int:
-    endpoint, requests, asked = Endpoint(outage), 1, 0.0
-    while (asked := asked + apart) < DAY:
+def _count(outage: float, interval: float) -> int:
+    endpoint, requests, request_time = Endpoint(outage), 1, 0.0
+    while (request_time := request_time + interval) < DAY:
         requests += 1
-        if endpoint.is_down(asked):
-            asked -= (asked - outage) % HOUR + FETCH
+        if endpoint.is_down(request_time):
+            request_time -= (request_time - outage) % HOUR + FETCH
     return requests
 
 
 def main() -> None:
-    """Print the table, and draw the curves if asked to."""
+    """Print the table. With ``--draw``, also write the curves."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulated_day", description=__doc__)
     parser.add_argument("--draw", metavar="FILE", help="write the curves of one day as SVG")
     arguments = parser.parse_args()
-    logging.disable(logging.WARNING)  # each failed read is one
+    logging.disable(logging.WARNING)  # each failed request logs a warning
     if arguments.draw:
         Path(arguments.draw).write_text(curves(), encoding="utf-8")
     print("\n".join(table()))
 
 
 def curves() -> str:
-    """Return a drawing of one day: connections that waited or failed, and requests to the endpoint."""
+    """Return a drawing of one day. It shows connections that waited or failed, and requests to the endpoint."""
     days = {kind: simulate(kind, OUTAGES_DRAWN) for kind in KINDS}
     panels: dict[str, day_curves.Curves] = {
         "Connections that waited or failed, so far": {kind: _troubled(day) for kind, day in days.items()},
@@ -280,7 +285,7 @@ def curves() -> str:
 
 
 def _troubled(day: Result) -> list[float]:
-    """When a connect that waited, failed, or both, had begun."""
+    """Return the start times of connections that waited or failed. A connection that did both is counted once."""
     waits, failures = list(day.waits), list(day.failures)
     for moment in waits:
         if moment in failures:
@@ -289,7 +294,7 @@ def _troubled(day: Result) -> list[float]:
 
 
 def table() -> list[str]:
-    """Return the lines of the table: median (least to most) over outages that begin at six moments of the hour."""
+    """Return the lines of the table: median (minimum to maximum) for outages at six different times of the hour."""
     outages = range(300, HOUR, 600)
     days: dict[str, list[Result]] = {kind: [simulate(kind, outage) for outage in outages] for kind in KINDS}
     names = {"on_use": '`refresh="on_use"`', "background": '`refresh="background"`', "by hand": "by hand"}

@@ -1,10 +1,11 @@
-"""A long run of pools under load and random faults: ``python -m benchmarks.soak --minutes 20``.
+"""Runs pools under load and random faults for a long time: ``python -m benchmarks.soak --minutes 20``.
 
-Two pools, one of each driver, on one manager, with tokens that live for seconds and an access key that is replaced
-every half minute. Every statement is accounted for; after each round the pools are closed and what is left is counted.
-Every tenth round good tokens are refused for a minute.
-Ends with status 1 if anything was lost, ran twice, leaked or did not recover, if objects grew in number, or if asyncio
-had a complaint.
+Each driver has one pool, and all pools share one manager. Tokens live for 2 seconds, and the access key is replaced
+every 30 seconds. The benchmark checks the result of every statement. After each round, it closes the pools and counts
+open sockets and tasks. In every tenth round, the servers refuse valid tokens for 1 minute.
+
+The exit status is 1 if a statement was lost or ran twice, if a pool did not recover, or if a socket or task leaked. It
+is also 1 if the number of objects grew, or if asyncio logged a warning.
 """
 
 import argparse
@@ -27,26 +28,26 @@ from tests.faults.leaks import sockets
 from tests.faults.load import Load, loaded
 from tests.faults.site import LOOPS, SERVERS, Site, site
 
-ROUND = 30.0  # seconds under load, after which everything is closed and counted
+ROUND = 30.0  # seconds under load; afterwards, the pools are closed and leaks are counted
 TOKEN_LIFE = 2  # seconds
 KEY_LIFE = 60.0  # seconds
-CALM = 15.0  # seconds that sockets and tasks are given to come to their end
-BETWEEN = 0.5  # seconds between two faults, at most
+CLOSING_TIME = 15.0  # seconds within which sockets and tasks must end
+LONGEST_PAUSE = 0.5  # seconds between two faults
 OUTAGE = 60.0  # seconds
 OUTAGE_EVERY = 10  # rounds
-SETTLED = 3  # rounds after which objects are compared
-GROWTH = 1.03  # of their number between the halves of a run, at most
+WARM_UP = 3  # rounds at the start that are not compared
+GROWTH = 1.03  # the highest allowed ratio of the object counts in the two halves of a run
 
 
 @dataclass
 class Tally:
-    """What happened."""
+    """The counts of a run."""
 
     rounds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     queries: int = 0
-    alone: int = 0
-    recoveries: dict[str, float] = field(default_factory=dict)  # the longest after each fault, in seconds
+    alone: int = 0  # queries over a single connection, outside the pool
+    recoveries: dict[str, float] = field(default_factory=dict)  # the longest recovery from each fault, in seconds
     errors: Counter[str] = field(default_factory=Counter)
     logged: Counter[str] = field(default_factory=Counter)
     defects: list[str] = field(default_factory=list)
@@ -56,22 +57,22 @@ class Tally:
     objects: list[int] = field(default_factory=list)
 
 
-class Complaints(logging.Handler):
-    """Counts what is logged: drivers and pools tell of failed connects; asyncio, only of what nobody has dealt with."""
+class WarningCounter(logging.Handler):
+    """Counts log records. Drivers and pools log failed attempts. A warning of asyncio is a defect."""
 
     def __init__(self, tally: Tally) -> None:
         super().__init__(logging.WARNING)
         self._tally = tally
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count."""
+        """Count a record."""
         self._tally.logged[record.name] += 1
         if record.name == "asyncio":
             self._tally.defects.append(f"round {self._tally.rounds}: asyncio: {record.getMessage()}")
 
 
 class Keys:
-    """Credentials of a site's account, replaced when they have lived half their life."""
+    """Credentials of a server's account. They are replaced after half of their lifetime."""
 
     def __init__(self, place: Site) -> None:
         self._account = place.emulator.account
@@ -83,7 +84,7 @@ class Keys:
         self._until = time.time() + KEY_LIFE
 
     async def __call__(self) -> Credentials:
-        """What ``credentials=`` takes."""
+        """Return the current credentials. Pass this object as ``credentials=``."""
         if self._failing:
             raise OSError("the endpoint is down")
         if time.time() > self._until - KEY_LIFE / 2:
@@ -96,14 +97,14 @@ class Keys:
         )
 
     async def revoked(self, place: Site) -> None:
-        """A fault: the key is no longer valid, and there is a new one."""
+        """Fault: the key is revoked, and a new key is available."""
         self._account.revoke(self._key.access_key)
         self._renew()
         place.emulator.cut_connections()
         await asyncio.sleep(LASTS)
 
     async def revoked_and_down(self, place: Site) -> None:
-        """A fault: the key is no longer valid, and for a while nobody says what the new one is."""
+        """Fault: the key is revoked, and the credentials endpoint is down for a while."""
         self._failing = True
         try:
             await self.revoked(place)
@@ -113,41 +114,41 @@ class Keys:
 
 async def soak(sites: list[Site], seconds: float, seed: int, tally: Tally) -> PluginManager:
     """Run rounds until the time is over."""
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     end = time.monotonic() + seconds
     keys = {place.driver: Keys(place) for place in sites}
     async with PluginManager(iam_token_expiration=TOKEN_LIFE) as manager:
-        for place in sites:  # imports, TLS contexts
+        for place in sites:  # import modules and create TLS contexts before sockets are counted
             async with place.connect(manager, credentials=keys[place.driver]):
                 pass
-        await calm(sites, None, tally)
+        await wait_until_closed(sites, None, tally)
         before = sockets()
         while time.monotonic() < end:
             tally.rounds += 1
             try:
-                await one_round(sites, manager, keys, min(end, time.monotonic() + ROUND), chance, tally)
+                await run_round(sites, manager, keys, min(end, time.monotonic() + ROUND), generator, tally)
             except (AssertionError, TimeoutError, ExceptionGroup) as error:
                 tally.defects.append(f"round {tally.rounds}: {type(error).__name__}: {error}")
             for place in sites:
                 place.heal()
-            await calm(sites, before, tally)
+            await wait_until_closed(sites, before, tally)
             gc.collect()
-            tally.memory.append(resident())
+            tally.memory.append(resident_memory())
             tally.objects.append(len(gc.get_objects()))
-    if grew(tally.objects):
+    if has_grown(tally.objects):
         tally.defects.append("objects grew in number")
     return manager
 
 
-async def one_round(
+async def run_round(
     sites: list[Site],
     manager: PluginManager,
     keys: dict[str, Keys],
     end: float,
-    chance: random.Random,
+    generator: random.Random,
     tally: Tally,
 ) -> None:
-    """Open the pools, let things go wrong, close them, and count."""
+    """Open the pools, inject faults, close the pools, and count the results."""
     loads: list[Load] = []
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -160,7 +161,7 @@ async def one_round(
                     faults = [*FAULTS.values(), source.revoked, source.revoked_and_down]
                     if tally.rounds % OUTAGE_EVERY == 0:
                         faults = [refused_for_a_minute]
-                    group.create_task(trouble(place, load, faults, end, chance, tally))
+                    group.create_task(inject_faults(place, load, faults, end, generator, tally))
     finally:
         for load in loads:
             tally.queries += len(load.answered)
@@ -169,34 +170,37 @@ async def one_round(
 
 
 async def refused_for_a_minute(place: Site) -> None:
-    """A fault: good tokens are refused for longer than anybody's patience."""
+    """Fault: the server refuses valid tokens for longer than any timeout of a caller."""
     await tokens_rejected(place, seconds=OUTAGE)
 
 
-async def trouble(
-    place: Site, load: Load, faults: list[Fault], end: float, chance: random.Random, tally: Tally
+async def inject_faults(
+    place: Site, load: Load, faults: list[Fault], end: float, generator: random.Random, tally: Tally
 ) -> None:
-    """One fault after the other; after each the pool has to be at its full size."""
+    """Inject one fault after the other, and wait for the pool's full size after each of them."""
     while time.monotonic() < end:
-        fault = chance.choice(faults)
+        fault = generator.choice(faults)
         name = fault.__name__
         tally.faults[name] += 1
         await fault(place)
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             await load.at_full_size()
         except TimeoutError:
             tally.defects.append(f"round {tally.rounds}: {place.driver} was not at full size after {name}")
-        tally.recoveries[name] = max(tally.recoveries.get(name, 0.0), time.monotonic() - began)
-        await asyncio.sleep(chance.uniform(0, BETWEEN))
+        tally.recoveries[name] = max(tally.recoveries.get(name, 0.0), time.monotonic() - start)
+        await asyncio.sleep(generator.uniform(0, LONGEST_PAUSE))
 
 
-async def calm(sites: list[Site], expected: int | None, tally: Tally) -> None:
-    """Wait until nobody is connected and, then, until there are no more sockets and tasks than there were."""
-    end = time.monotonic() + CALM
-    me = asyncio.current_task()
+async def wait_until_closed(sites: list[Site], expected: int | None, tally: Tally) -> None:
+    """Wait until all connections and tasks have ended and only the expected number of sockets is open.
+
+    If that takes longer than ``CLOSING_TIME``, count the remaining sockets and tasks as leaks.
+    """
+    end = time.monotonic() + CLOSING_TIME
+    current = asyncio.current_task()
     while time.monotonic() < end:
-        left = asyncio.all_tasks() - {me}
+        left = asyncio.all_tasks() - {current}
         open_now = sum(place.proxy.connections + place.emulator.connections for place in sites)
         if not left and not open_now and (expected is None or sockets() <= expected):
             break
@@ -207,25 +211,25 @@ async def calm(sites: list[Site], expected: int | None, tally: Tally) -> None:
     await asyncio.sleep(0.1)
 
 
-def resident() -> int:
-    """Return how many bytes of memory this process has."""
+def resident_memory() -> int:
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 
 
-def grew(objects: list[int]) -> bool:
-    """Whether there are more after the rounds of the second half of a run than after those of the first.
+def has_grown(objects: list[int]) -> bool:
+    """Return whether there are more objects in the second half of a run than in the first half.
 
-    Not judged by the memory of the process: threads of proxies and emulators have arenas of their own for it in the C
-    library, which take some more for a long while (with ``MALLOC_ARENA_MAX=1`` they do not).
+    The memory of the process is not a criterion. The threads of proxies and emulators have their own malloc arenas,
+    which grow for a long time. With ``MALLOC_ARENA_MAX=1``, they do not grow.
     """
-    rounds = objects[SETTLED:]
+    rounds = objects[WARM_UP:]
     half = len(rounds) // 2
     return half > 0 and statistics.median(rounds[-half:]) > GROWTH * statistics.median(rounds[:half])
 
 
 def table(tally: Tally, manager: PluginManager, *, command: str) -> str:
-    """Return the outcome as text."""
+    """Return the counts as a table."""
     counts = manager.statistics()
     lines = [
         f"command                {command}",
@@ -237,7 +241,7 @@ def table(tally: Tally, manager: PluginManager, *, command: str) -> str:
             f"  {name:<22} {count:>5}, at full size again within {tally.recoveries.get(name, 0):.1f} s"
             for name, count in sorted(tally.faults.items())
         ),
-        f"queries answered       {tally.queries}, {tally.alone} of them over a connection of their own",
+        f"queries answered       {tally.queries}, {tally.alone} of them outside the pool",
         f"errors                 {tally.errors.total()}",
         *(f"  {name:<40} {count:>7}" for name, count in tally.errors.most_common()),
         f"warnings logged        {tally.logged.total()}",
@@ -253,20 +257,22 @@ def table(tally: Tally, manager: PluginManager, *, command: str) -> str:
 
 
 def main() -> int:
-    """Read the command line, soak, print the table."""
+    """Read the command line, run the benchmark and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**16))
     parser.add_argument("--loop", choices=LOOPS, default="asyncio")
-    given = parser.parse_args()
-    command = f"python -m benchmarks.soak --minutes {given.minutes:g} --seed {given.seed} --loop {given.loop}"
+    arguments = parser.parse_args()
+    command = (
+        f"python -m benchmarks.soak --minutes {arguments.minutes:g} --seed {arguments.seed} --loop {arguments.loop}"
+    )
     print(command, flush=True)
     tally = Tally()
-    logging.getLogger().addHandler(Complaints(tally))
+    logging.getLogger().addHandler(WarningCounter(tally))
     with contextlib.ExitStack() as stack:
-        sites = [stack.enter_context(site(driver, seed=given.seed)) for driver in SERVERS]
-        with asyncio.Runner(loop_factory=LOOPS[given.loop]) as runner:
-            manager = runner.run(soak(sites, given.minutes * 60, given.seed, tally))
+        sites = [stack.enter_context(site(driver, seed=arguments.seed)) for driver in SERVERS]
+        with asyncio.Runner(loop_factory=LOOPS[arguments.loop]) as runner:
+            manager = runner.run(soak(sites, arguments.minutes * 60, arguments.seed, tally))
     print(table(tally, manager, command=command))
     return 1 if tally.defects or tally.sockets_left or tally.tasks_left else 0
 

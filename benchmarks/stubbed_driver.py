@@ -1,4 +1,4 @@
-"""asyncpg with its network left out, so that what remains is what is added to it."""
+"""A stub of asyncpg that does not use the network, so that only the code around the driver is measured."""
 
 import contextlib
 import inspect
@@ -15,27 +15,27 @@ KEYWORDS: dict[str, Any] = {"driver": "asyncpg", "host": HOST, "user": "app", "d
 
 
 class Connection:
-    """Nothing is behind it."""
+    """A connection without a server."""
 
     closed = autocommit = False
 
     def terminate(self) -> None:
-        """Close."""
+        """Do nothing."""
 
 
 _CONNECTION = Connection()
 
 
 async def connect(*_arguments: Any, **_options: Any) -> Connection:
-    """Connect to nothing."""
+    """Return a connection without a server."""
     return _CONNECTION
 
 
-vars(connect)["__signature__"] = inspect.signature(asyncpg.connect)  # which the adapter reads
+vars(connect)["__signature__"] = inspect.signature(asyncpg.connect)  # the adapter reads the signature
 
 
 @contextlib.contextmanager
 def stubbed() -> Iterator[None]:
-    """Let asyncpg connect to nothing."""
+    """Replace ``asyncpg.connect`` by the stub."""
     with mock.patch.object(asyncpg, "connect", connect):
         yield

@@ -1,4 +1,4 @@
-"""The part of the page on benchmarks that is read in a minute."""
+"""The summary table of docs/benchmarks.md."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,16 @@ from benchmarks.line import Line
 
 
 class Row(NamedTuple):
-    """One row: what a user notices, where it was measured, and whose figures are shown."""
+    """A row of the table.
+
+    Attributes:
+        title: What a user notices.
+        line: The name of the line with the figures.
+        ours: The subject or count of this package.
+        wrapper: The subject or count of the AWS wrapper.
+        other: The subject or count of code written by hand.
+        is_count: Whether the row shows counts instead of medians.
+    """
 
     title: str
     line: str
@@ -17,7 +26,7 @@ class Row(NamedTuple):
     is_count: bool = False
 
 
-_COLD, _IMPORTED = "100 connections at once", "this package, imports before"  # as the others are
+_COLD, _IMPORTED = "100 connections at once", "this package, imports before"  # the others import everything before, too
 ROWS = [
     Row(f"{_COLD}: tokens signed", "100 cold connects", "generations, this package", "generations, AWS wrapper",
         "generations, aiobotocore, one client", is_count=True),
@@ -33,7 +42,7 @@ ROWS = [
 
 
 def table(lines: list[Line]) -> Iterator[str]:
-    """Return the rows of the summary in Markdown."""
+    """Yield the rows of the summary in Markdown."""
     measured = {line.name: line for line in lines}
     yield "| | this package | AWS wrapper | by hand |"
     yield "| --- | ---: | ---: | ---: |"
@@ -45,5 +54,5 @@ def table(lines: list[Line]) -> Iterator[str]:
 
 
 def short(value: float) -> str:
-    """Return a number with three digits, or with all before the point."""
+    """Return a number with three digits, or an integer if it has three or more digits before the decimal point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits

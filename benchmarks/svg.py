@@ -1,4 +1,4 @@
-"""What the drawings share: colours for light and dark, and the frame."""
+"""The frame of all drawings, with colours for light and dark mode."""
 
 _STYLE = """<style>
 text { fill: #333 } .title { font-weight: bold } .ground { fill: #fff } .rule { stroke: #333 } .grid { stroke: #bbb }
@@ -14,7 +14,7 @@ text { fill: #ddd } .ground { fill: #1e2129 } .rule { stroke: #ddd } .grid { str
 
 
 def drawing(width: int, height: int, parts: list[str]) -> str:
-    """Return an SVG with a ground and these parts."""
+    """Return an SVG document with a background and these parts."""
     box = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11"'
-    ground = f'<rect width="{width}" height="{height}" rx="4" class="ground"/>'
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {box}>', _STYLE, ground, *parts, "</svg>"]) + "\n"
+    background = f'<rect width="{width}" height="{height}" rx="4" class="ground"/>'
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {box}>', _STYLE, background, *parts, "</svg>"]) + "\n"

@@ -1,7 +1,8 @@
-"""What a verified connect costs in processor time, beside the bare driver with a shared context and with a new one.
+"""Measures the processor time of a verified TLS connection.
 
-All log in to the same emulator with a token that is there already, and verify the chain and the name. Only the client's
-thread is measured: the emulator has its own.
+This package is compared with the bare driver, once with a shared SSLContext and once with a new SSLContext for each
+connection. All subjects log in to the same emulator with a token that is already signed, and verify the certificate
+chain and the host name. Only the client's thread is measured. The emulator runs in another thread.
 """
 
 import asyncio
@@ -23,14 +24,14 @@ from aws_iam_async.tls import Tls, contexts
 from aws_iam_async.tls.pinning import pin
 from benchmarks.line import Line, Spread, Target
 
-CONNECTS = 200
+CONNECTIONS = 200
 BARE = "bare driver, shared context"
 REBUILT = "bare driver, a context each"
 ROOT_CERT, CONTEXT = "this package, sslrootcert=", "this package, ssl=context"
 
 
 async def _cost(connect: Callable[[], Awaitable[Any]]) -> float:
-    """Milliseconds of this thread for one connect, without its closing."""
+    """Return the processor time of one connection attempt in milliseconds, without closing the connection."""
     start = time.thread_time()
     connection = await connect()
     spent = time.thread_time() - start
@@ -39,18 +40,18 @@ async def _cost(connect: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def _compare(emulator: Emulator) -> dict[str, Spread]:
-    """Return the cost of each way to connect, the bare driver's first."""
+    """Return the cost of each subject. The bare driver is the first."""
     address = {"host": emulator.dial_host, "port": emulator.port, "user": "app"}
     token = await RdsTokenProvider().get_token(host=emulator.host, port=emulator.port, user="app")
-    trust = str(emulator.ca_file)
-    own = ssl.create_default_context(cafile=trust)
-    pinned = pin(own, emulator.host)
+    ca_file = str(emulator.ca_file)
+    context = ssl.create_default_context(cafile=ca_file)
+    pinned = pin(context, emulator.host)
 
     async def bare(tls: ssl.SSLContext = pinned) -> Any:
         if emulator.upstream.protocol == "postgresql":
             return await asyncpg.connect(**address, database="shop", password=str(token.value), ssl=tls)
         # aiomysql 0.3 cannot send a password of a token's length in its first packet, so this is its own subclass.
-        connection = Connection(dial=None)  # type: ignore[arg-type]  # never dialled anew
+        connection = Connection(dial=None)  # type: ignore[arg-type]  # this connection never reconnects
         request = ConnectRequest(
             driver="aiomysql", password=token.value, tls=Tls(context=tls), database="shop", **address
         )
@@ -58,9 +59,9 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
         return connection
 
     async def rebuilt() -> Any:
-        fresh = contexts.build(Tls("verify-full"))
-        fresh.load_verify_locations(cafile=trust)
-        return await bare(pin(fresh, emulator.host))
+        new_context = contexts.build(Tls("verify-full"))
+        new_context.load_verify_locations(cafile=ca_file)
+        return await bare(pin(new_context, emulator.host))
 
     async with PluginManager() as manager:
         dsn = emulator.dsn("app", "shop")
@@ -68,19 +69,19 @@ async def _compare(emulator: Emulator) -> dict[str, Spread]:
         async def connect(**options: Any) -> Any:
             return await manager.connect(dsn, iam_host=emulator.host, **options)
 
-        ways: dict[str, Callable[[], Awaitable[Any]]] = {
+        subjects: dict[str, Callable[[], Awaitable[Any]]] = {
             BARE: bare,
             REBUILT: rebuilt,
-            ROOT_CERT: lambda: connect(sslrootcert=trust),
-            CONTEXT: lambda: connect(ssl=own),
+            ROOT_CERT: lambda: connect(sslrootcert=ca_file),
+            CONTEXT: lambda: connect(ssl=context),
         }
-        return await _in_turn(ways)
+        return await _in_turn(subjects)
 
 
 async def _compare_psycopg(emulator: Emulator) -> dict[str, Spread]:
-    """The same with libpq, which reads the file of authorities for each connection.
+    """Return the cost of each subject with psycopg. libpq reads the CA file for each connection.
 
-    Bare psycopg gets all parameters that verify the server, and keep the token from being sent in another way.
+    Bare psycopg gets all parameters that verify the server and prevent other ways of sending the token.
     """
     token = await RdsTokenProvider().get_token(host=emulator.host, port=emulator.port, user="app")
     parameters: dict[str, Any] = {
@@ -110,19 +111,19 @@ async def _compare_psycopg(emulator: Emulator) -> dict[str, Spread]:
         return await _in_turn({BARE: bare, ROOT_CERT: connect})
 
 
-async def _in_turn(ways: dict[str, Callable[[], Awaitable[Any]]]) -> dict[str, Spread]:
-    costs: dict[str, list[float]] = {name: [] for name in ways}
-    for way in ways.values():
-        await _cost(way)
-    for _ in range(CONNECTS):
-        # In turn, since what else the machine does changes by the second, and none always after the same one.
-        for name in random.sample(list(ways), len(ways)):
-            costs[name].append(await _cost(ways[name]))
+async def _in_turn(subjects: dict[str, Callable[[], Awaitable[Any]]]) -> dict[str, Spread]:
+    costs: dict[str, list[float]] = {name: [] for name in subjects}
+    for subject in subjects.values():
+        await _cost(subject)
+    for _ in range(CONNECTIONS):
+        # Take turns in random order, because the load of the machine changes all the time.
+        for name in random.sample(list(subjects), len(subjects)):
+            costs[name].append(await _cost(subjects[name]))
     return {name: Spread.of(several) for name, several in costs.items()}
 
 
 def measure() -> list[Line]:
-    """Measure all drivers."""
+    """Run the benchmark with each driver."""
     lines = []
     for driver, kind in ((asyncpg, PostgresServer), (aiomysql, MariadbServer), (psycopg, PostgresServer)):
         with kind() as server, Emulator(server) as emulator:
@@ -132,10 +133,10 @@ def measure() -> list[Line]:
             os.environ |= {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": str(key.secret_key)}
             costs = asyncio.run((_compare_psycopg if driver is psycopg else _compare)(emulator))
         targets = [
-            Target(f"{way}, of the {other}", costs[way].median / costs[other].median, limit)
-            for way in (ROOT_CERT, CONTEXT)
+            Target(f"{subject}, of the {other}", costs[subject].median / costs[other].median, limit)
+            for subject in (ROOT_CERT, CONTEXT)
             for other, limit in ((BARE, 1.05), (REBUILT, 0.15))
-            if {way, other} <= costs.keys()
+            if {subject, other} <= costs.keys()
         ]
         lines.append(Line(f"verified TLS connect, {driver.__name__}", "ms of processor time", costs, targets))
     return lines

@@ -1,6 +1,6 @@
-"""What a connect with a warm token costs over the bare driver call, with the network left out; and each plugin.
+"""Measures the time that a connection with a cached token takes on top of the bare driver call, and that of a plugin.
 
-``python -m benchmarks.warm_connect`` prints the functions that the time goes to.
+The network is left out. ``python -m benchmarks.warm_connect`` prints a profile of the functions.
 """
 
 import asyncio
@@ -18,36 +18,36 @@ from benchmarks import interleaved, pace, peers, stubbed_driver
 from benchmarks.line import Line, Spread, Target
 
 TURNS = 600
-TURNS_OF_A_CLIENT_EACH = 20  # it takes some 100 ms
+TURNS_OF_A_CLIENT_EACH = 20  # few, because one call takes about 100 ms
 BARE = "bare driver call"
 OURS = "this package"
 WRAPPER = "AWS wrapper"
 KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 
 
-class Nothing:
+class NoOpPlugin:
     """A plugin that does nothing."""
 
     async def connect(self, request: aws_iam_async.ConnectRequest, call_next: aws_iam_async.ConnectNext) -> Any:
-        """Hand on."""
+        """Call the next plugin."""
         return await call_next(request)
 
 
 @alru_cache
-async def remembered(_host: str, _port: int, _user: str, _region: str) -> str:
-    """Give a token without any look at its age."""
+async def cached_token(_host: str, _port: int, _user: str, _region: str) -> str:
+    """Return a token from a cache that never expires."""
     return "token"
 
 
 async def with_async_lru() -> Any:
-    """Connect with it."""
+    """Connect with a token from the cache of async-lru."""
     return await stubbed_driver.connect(
-        password=await remembered(stubbed_driver.HOST, 5432, "app", stubbed_driver.REGION)
+        password=await cached_token(stubbed_driver.HOST, 5432, "app", stubbed_driver.REGION)
     )
 
 
 def measure() -> list[Line]:
-    """Measure."""
+    """Run the benchmark."""
     os.environ |= KEY
     return asyncio.run(_measure())
 
@@ -59,7 +59,7 @@ async def _measure() -> list[Line]:
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(stubbed_driver.stubbed())
         manager = aws_iam_async.PluginManager
-        none, ten = manager(""), manager([Nothing() for _ in range(10)])
+        none, ten = manager(""), manager([NoOpPlugin() for _ in range(10)])
         client = await stack.enter_async_context(peers.rds_client())
         warm: interleaved.Subjects = {
             BARE: lambda: stubbed_driver.connect(**bare),
@@ -83,7 +83,7 @@ async def _measure() -> list[Line]:
         }
         for subject in (*warm.values(), *client_each.values(), *pipeline.values()):
             await subject()
-        # Both together: the pace may change from one to the other.
+        # Measure both in the same turns, because the machine's speed may change.
         spreads = await interleaved.measure(warm | pipeline, turns=TURNS)
         clients = await interleaved.measure(client_each, turns=TURNS_OF_A_CLIENT_EACH, calls=1)
     connects, plugins = ({name: spreads[name] for name in subjects} for subjects in (warm, pipeline))
@@ -112,7 +112,7 @@ def _warm_line(connects: dict[str, Spread], slower: float) -> Line:
 
 
 def _client_each_line(connects: dict[str, Spread]) -> Line:
-    """Return a line of its own: beside such a bar there would be nothing to see of the others."""
+    """Return a separate line. In a common chart, this bar would make the others invisible."""
     over = {
         name: Spread(spread.median / 1e3, spread.low / 1e3, spread.high / 1e3)
         for name, spread in _over_bare(connects).items()

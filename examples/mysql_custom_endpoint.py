@@ -1,6 +1,7 @@
 """Log in to MySQL with IAM through an IP address, a custom domain or a tunnel.
 
-The MySQL sample for custom endpoints of the AWS Advanced NodeJS Wrapper's page "AWS IAM Authentication Plugin":
+This is the MySQL sample for custom endpoints from the AWS Advanced NodeJS Wrapper's page "AWS IAM Authentication
+Plugin". To run it:
 
     python examples/mysql_custom_endpoint.py --user app --database shop \
         --host 10.0.3.7 \
@@ -9,8 +10,8 @@ The MySQL sample for custom endpoints of the AWS Advanced NodeJS Wrapper's page 
         --iam-region us-east-2 \
         --ca-file certificate.pem
 
-Each option may also come from the environment: DB_HOST, DB_USER, DB_IAM_HOST, ... AWS credentials come from where the
-AWS SDK looks for them.
+Instead of an option, you can set an environment variable, for example DB_HOST, DB_USER or DB_IAM_HOST. The AWS
+credentials are those that the AWS SDK finds.
 """
 
 import argparse
@@ -24,27 +25,27 @@ import aws_iam_async
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line; the environment fills in what it leaves out."""
+    """Read the options from the command line, or from the environment if they are not there."""
     parser = argparse.ArgumentParser(description="Log in to MySQL with IAM through a custom endpoint.")
 
-    def add(name: str, text: str, *, required: bool = False) -> None:
+    def add(name: str, description: str, *, required: bool = False) -> None:
         default = os.environ.get("DB_" + name.upper().replace("-", "_"))
-        parser.add_argument(f"--{name}", default=default, required=required and default is None, help=text)
+        parser.add_argument(f"--{name}", default=default, required=required and default is None, help=description)
 
-    add("host", "IP address, custom domain or tunnel to dial", required=True)
-    add("port", "port to dial; default: 3306")
-    add("user", "database user identified with AWSAuthenticationPlugin", required=True)
+    add("host", "IP address, custom domain or tunnel to connect to", required=True)
+    add("port", "port to connect to; default: 3306")
+    add("user", "database user that is identified with AWSAuthenticationPlugin", required=True)
     add("database", "database to open; default: none")
     add("iam-host", "RDS or Aurora endpoint that the host leads to", required=True)
-    add("iam-default-port", "port of that endpoint, where a tunnel is dialled on another; default: the dialled port")
-    add("iam-region", "region to sign for; default: the one in the name of the endpoint")
-    add("cluster-instance-host-pattern", "pattern of the names of the cluster's instances, with one '?'")
-    add("ca-file", "PEM file with the only authorities to trust; default: those of Amazon RDS and the system's")
+    add("iam-default-port", "port of that endpoint, if the tunnel's port differs; default: the value of --port")
+    add("iam-region", "AWS region to sign for; default: the region in the name of the endpoint")
+    add("cluster-instance-host-pattern", "pattern of the host names of the cluster's instances, with one '?'")
+    add("ca-file", "PEM file of the certificate authorities to trust; default: Amazon RDS and the system's")
     return parser.parse_args()
 
 
-async def show_who_is_logged_in(arguments: argparse.Namespace) -> None:
-    """Connect, ask the server who it takes us for, and disconnect."""
+async def show_login(arguments: argparse.Namespace) -> None:
+    """Connect, print the user and the database that the server reports, and disconnect."""
     async with aws_iam_async.connect(
         driver="aiomysql",
         plugins="iam",
@@ -65,14 +66,14 @@ async def show_who_is_logged_in(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run, and say in one place what went wrong and what to do about it."""
+    """Run the example. If it fails, print the cause and the advice of the error, and exit with status 1."""
     try:
-        asyncio.run(show_who_is_logged_in(parse_arguments()))
+        asyncio.run(show_login(parse_arguments()))
     except aws_iam_async.AwsIamError as error:
-        # A wrong option, no AWS credentials, no TLS: the message says which and what to change.
+        # For example a wrong option, missing AWS credentials or no TLS. The message says what to change.
         sys.exit(f"{type(error).__name__}: {error}")
     except aiomysql.Error as error:
-        # The notes are there when the server refused a token that was new: what it was signed for and what to check.
+        # If the server refused a new token, the notes say what the token was signed for and what to check.
         sys.exit("\n".join([f"Cannot connect: {error}", *getattr(error, "__notes__", [])]))
 
 

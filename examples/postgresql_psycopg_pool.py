@@ -1,9 +1,9 @@
-"""A pool of psycopg that logs in with IAM, with rows as objects and a setting for every connection.
+"""A psycopg pool that logs in with IAM. It returns rows as objects and configures every connection.
 
     python examples/postgresql_psycopg_pool.py postgresql+psycopg://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop
 
-The pool is psycopg's own. Every connection that it opens, also in the background, logs in with a valid token. AWS
-credentials come from where the AWS SDK looks for them.
+The pool is a ``psycopg_pool.AsyncConnectionPool``. Every connection that it opens, also in the background, logs in with
+a valid token. The AWS credentials are those that the AWS SDK finds.
 """
 
 import asyncio
@@ -21,7 +21,13 @@ TASKS = 20
 
 @dataclass
 class Session:
-    """What the server knows of a connection."""
+    """A connection, as the server sees it.
+
+    Attributes:
+        process: The ID of the server's process.
+        user: The database user.
+        encrypted: Whether the connection uses TLS.
+    """
 
     process: int
     user: str
@@ -29,31 +35,31 @@ class Session:
 
 
 async def configure(connection: psycopg.AsyncConnection) -> None:
-    """Set what every new connection needs. The pool calls it once for each of them."""
+    """Configure a new connection. The pool calls this once for each connection."""
     await connection.execute("SET statement_timeout = '5s'")
     await connection.commit()
 
 
 async def read_session(pool: psycopg_pool.AsyncConnectionPool) -> Session:
-    """Take a connection from the pool for one query."""
+    """Query the session of a connection from the pool."""
     async with pool.connection() as connection, connection.cursor(row_factory=class_row(Session)) as cursor:
         await cursor.execute(
             "SELECT pid AS process, current_user AS user, ssl AS encrypted"
             " FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
         )
         session = await cursor.fetchone()
-        assert session is not None  # noqa: S101 - a connection always has a process
+        assert session is not None  # noqa: S101 - the query always finds its own process
         return session
 
 
 async def work(dsn: str) -> None:
-    """Run many tasks on few connections."""
+    """Run 20 tasks that share 4 connections."""
     async with aws_iam_async.create_pool(
         dsn,
         driver="psycopg",
-        min_size=4,  # psycopg's default; the pool has this size until you pass max_size
+        min_size=4,  # psycopg's default. The pool does not grow unless you also pass max_size.
         max_lifetime=3600,  # seconds
-        connect_timeout=10,  # seconds for one attempt, the wait for a token included
+        connect_timeout=10,  # seconds for one attempt, including the wait for a token
         configure=configure,
     ) as pool:
         sessions = await asyncio.gather(*(read_session(pool) for _ in range(TASKS)))
@@ -62,14 +68,14 @@ async def work(dsn: str) -> None:
 
 
 def main() -> None:
-    """Run, and report an error with its remedy."""
+    """Run the example. If it fails, print the cause and the advice of the error, and exit with status 1."""
     try:
         asyncio.run(work(sys.argv[1]))
     except aws_iam_async.AwsIamError as error:
-        # A wrong option, no AWS credentials, no TLS: the message says which and what to change.
+        # For example a wrong option, missing AWS credentials or no TLS. The message says what to change.
         sys.exit(f"{type(error).__name__}: {error}")
     except psycopg.OperationalError as error:
-        # For a refused login and a refused certificate, the notes say what to check.
+        # If the login or the certificate was refused, the notes say what to check.
         sys.exit("\n".join([f"Cannot connect: {error}", *getattr(error, "__notes__", [])]))
 
 

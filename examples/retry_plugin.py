@@ -1,9 +1,9 @@
-"""A plugin of your own: try again when a connection fails for a reason that passes.
+"""An example of a plugin that retries connection attempts after transient errors.
 
     python examples/retry_plugin.py postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop
 
-It is written against the public API only, and knows no driver by its module. In a package of your own, an entry point
-makes the code "retry" known wherever the package is installed:
+It uses only the public API, and imports no driver. If you put the plugin into a package of your own, declare an entry
+point. ``plugins="retry,iam"`` then works wherever the package is installed:
 
     [project.entry-points."aws_iam_async.plugins"]
     retry = "your_package:RetryPlugin"
@@ -29,18 +29,19 @@ LONGEST_DELAY = 5.0  # seconds
 
 
 class RetryPlugin:
-    """Makes up to ``retry_attempts`` attempts, with exponential backoff and jitter in between.
+    """Makes up to ``retry_attempts`` attempts, with exponential backoff and jitter.
 
-    Put it before ``iam``: each attempt then asks for a token, which the cache answers. The driver's own connect timeout
-    bounds all attempts together.
+    Put it before ``iam``, so that each attempt gets a valid token from the cache. The driver's connect timeout limits
+    the time of all attempts together.
 
     Options:
-        retry_attempts: Attempts in all; default 3.
-        retry_delay: Seconds before the second attempt, doubled for each further one up to 5; default 0.1.
+        retry_attempts: The maximum number of attempts. Default: 3.
+        retry_delay: The delay before the second attempt, in seconds. It doubles with each attempt, up to 5. Default:
+            0.1.
 
     Args:
-        sleep: Waits; to be replaced in tests.
-        draw: Random numbers in [0, 1); likewise.
+        sleep: Sleeps for a number of seconds. Tests can replace it.
+        draw: Returns a random number in [0, 1). Tests can replace it.
     """
 
     option_names = frozenset({"retry_attempts", "retry_delay"})
@@ -55,15 +56,15 @@ class RetryPlugin:
         self._draw = draw
 
     async def check(self, request: ConnectRequest) -> None:
-        """Refuse wrong options before a pool is made.
+        """Check the options before a pool opens.
 
         Raises:
-            ConfigurationError: An option cannot be used.
+            ConfigurationError: The value of an option is not valid.
         """
         read_options(request)
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
-        """Make one connection, in several attempts if need be."""
+        """Open a connection, with retries."""
         attempts, delay = read_options(request)
         for failures in range(1, attempts):
             try:
@@ -71,7 +72,7 @@ class RetryPlugin:
             except Exception as error:
                 if not is_transient(error):
                     raise
-            # Half of the delay is left to chance: clients that failed together shall not come back together.
+            # Half of the delay is random, so that clients that failed together do not retry together.
             longest = min(LONGEST_DELAY, delay * 2 ** (failures - 1))
             await self._sleep(longest * (0.5 + 0.5 * self._draw()))
         return await call_next(request)
@@ -80,10 +81,10 @@ class RetryPlugin:
 def read_options(request: ConnectRequest) -> tuple[int, float]:
     """Return the number of attempts and the first delay.
 
-    Values of a DSN are text: ``?retry_attempts=5``.
+    An option from a DSN, such as ``?retry_attempts=5``, has a string as its value.
 
     Raises:
-        ConfigurationError: One of them cannot be used.
+        ConfigurationError: The value of an option is not valid.
     """
     try:
         attempts = int(request.options.get("retry_attempts", 3))
@@ -96,9 +97,9 @@ def read_options(request: ConnectRequest) -> tuple[int, float]:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same attempt may well succeed a moment later.
+    """Return whether a retry can succeed.
 
-    A refused login, a wrong option or a certificate that cannot be verified never does.
+    A retry does not help after a refused login, a wrong option or an invalid certificate.
     """
     if isinstance(error, ssl.SSLError):
         return False
@@ -108,7 +109,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     if sqlstate := getattr(error, "sqlstate", None):  # asyncpg
         return sqlstate in SERVER_IS_STARTING_OR_STOPPING | CONNECTION_BROKE
-    if error.args[:1] == (CANNOT_CONNECT,):  # aiomysql; it wraps what happened
+    if error.args[:1] == (CANNOT_CONNECT,):  # aiomysql wraps the error of the network
         return error.__cause__ is None or is_transient(error.__cause__)
     return error.args[:1] == (CONNECTION_LOST,)
 

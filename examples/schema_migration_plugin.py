@@ -1,12 +1,12 @@
-"""A plugin of your own: have a pool replace its connections after a migration has changed a table.
+"""An example of a plugin that replaces a pool's connections after a migration has changed a table.
 
     python examples/schema_migration_plugin.py postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop
 
-A connection keeps the plans of its prepared statements. If a migration changes the columns of their results, PostgreSQL
-refuses them with "cached plan must not change result type". With psycopg, every connection fails in that way, each time
-that it is used. With this plugin one statement fails, and the pool then has connections without old plans.
+A connection caches the plans of its prepared statements. If a migration changes the columns of their results, these
+statements fail with "cached plan must not change result type". With psycopg, such a statement fails each time, on every
+connection. With this plugin, one statement fails. The pool then replaces its connections.
 
-It is written against the public API only, and knows no driver by its module.
+It uses only the public API, and imports no driver.
 """
 
 import asyncio
@@ -19,37 +19,37 @@ from aws_iam_async import ConnectNext, ConnectRequest
 
 # SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 FEATURE_NOT_SUPPORTED = "0A000"
-# PostgreSQL's own words, and those of asyncpg 0.32.
+# The messages of PostgreSQL and of asyncpg 0.32.
 MESSAGES = ("cached plan must not change result type", "cached statement plan is invalid")
 
 
 class SchemaMigrationPlugin:
-    """Finds out that prepared statements are outdated. Use an instance for one pool."""
+    """Detects outdated prepared statements. Use one instance for each pool."""
 
     def __init__(self) -> None:
-        self._since_migration: WeakSet[Any] = WeakSet()  # connections
+        self._since_migration: WeakSet[Any] = WeakSet()  # the connections opened since the last migration
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
-        """Make one connection."""
+        """Open a connection, and remember it."""
         connection = await call_next(request)
         self._since_migration.add(connection)
         return connection
 
     def statement_failed(self, request: ConnectRequest, error: BaseException) -> bool:  # noqa: ARG002 - the protocol's
-        """Return whether to ask ``must_retire``. This is called for each failed statement, so it is quick."""
-        is_refusal = getattr(error, "sqlstate", None) == FEATURE_NOT_SUPPORTED
-        return is_refusal and any(message in str(error) for message in MESSAGES)
+        """Return whether to call ``must_retire``. This method runs for each failed statement, so it must be fast."""
+        is_not_supported = getattr(error, "sqlstate", None) == FEATURE_NOT_SUPPORTED
+        return is_not_supported and any(message in str(error) for message in MESSAGES)
 
     async def must_retire(self, request: ConnectRequest, connection: Any) -> bool:  # noqa: ARG002 - the protocol's
-        """Return whether the pool has to replace all its connections: once for a migration."""
+        """Return whether the pool must replace all its connections. This happens once for each migration."""
         if connection not in self._since_migration:
-            return False  # it was in use while the others were replaced
+            return False  # the pool has already replaced the other connections
         self._since_migration.clear()
         return True
 
 
 async def main(dsn: str) -> None:
-    """Change a table while a pool is in use."""
+    """Change a table while a pool uses it."""
     options: dict[str, Any] = {"min_size": 2, "max_size": 2, "prepare_threshold": 0}
     async with (
         aws_iam_async.PluginManager([SchemaMigrationPlugin(), "iam"]) as manager,

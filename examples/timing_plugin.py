@@ -1,8 +1,8 @@
-"""A plugin of your own: log how long each physical connection took to make.
+"""An example of a plugin that logs how long each connection attempt took.
 
     python examples/timing_plugin.py postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop
 
-It is written against the public API only.
+It uses only the public API.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ logger = logging.getLogger(__name__)
 
 
 class TimingPlugin:
-    """Logs the seconds that each connection took, and how it ended.
+    """Logs the duration and the result of each connection attempt.
 
-    First in the chain, it measures everything; behind ``iam``, the driver alone.
+    As the first plugin, it measures the whole attempt. After ``iam``, it measures only the driver.
 
     Args:
-        clock: Seconds that only go up; to be replaced in tests.
+        clock: Returns the time of a monotonic clock, in seconds. Tests can replace it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
 
     async def connect(self, request: ConnectRequest, call_next: ConnectNext) -> Any:
-        """Make one connection and log how long it took."""
-        begin = self._clock()
+        """Open a connection, and log how long it took."""
+        start = self._clock()
         outcome = "cancelled"
         try:
             connection = await call_next(request)
@@ -40,12 +40,12 @@ class TimingPlugin:
             outcome = type(error).__name__
             raise
         finally:
-            logger.info("%s:%s %s after %.3f s", request.host, request.port, outcome, self._clock() - begin)
+            logger.info("%s:%s %s after %.3f s", request.host, request.port, outcome, self._clock() - start)
         return connection
 
 
 async def main(dsn: str) -> None:
-    """Time a first connection, which has to wait for a token, and a second one, which has not."""
+    """Time two connections. The first one waits for a token, and the second one gets it from the cache."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     async with PluginManager(plugins=[TimingPlugin(), "iam"]) as manager:
         for _ in range(2):

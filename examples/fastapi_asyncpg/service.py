@@ -1,9 +1,11 @@
-"""The goods of a shop: FastAPI with an asyncpg pool that logs in to RDS or Aurora with IAM.
+"""A FastAPI service with an asyncpg pool that logs in to RDS or Aurora with IAM.
+
+It lists and adds the goods of a shop. To run it:
 
     DATABASE_URL=postgresql://app@shop.cluster-c9akciq32.us-east-1.rds.amazonaws.com/shop \
         uvicorn --factory examples.fastapi_asyncpg.service:create_app
 
-The table is in ``schema.sql``. AWS credentials come from where the AWS SDK looks for them.
+Create the table first, with ``schema.sql``. The AWS credentials are those that the AWS SDK finds.
 """
 
 import asyncio
@@ -23,17 +25,17 @@ import aws_iam_async
 logger = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 5
-# What it looks like when the database is away, refuses us, or takes too long.
+# The errors of a database that is down, refuses the connection, or takes too long.
 UNAVAILABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, aws_iam_async.AwsIamError)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between one deployment and the next.
+    """Settings of a deployment.
 
     Attributes:
-        database_url: Where the database is; options such as ``iam_host`` may stand in its query.
-        pool_size: The most connections that one process of this service keeps.
+        database_url: The address of the database. Its query may contain options such as ``iam_host``.
+        pool_size: The maximum number of connections of one process.
     """
 
     database_url: str
@@ -41,34 +43,34 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read ``DATABASE_URL`` and, if it is there, ``POOL_SIZE``."""
+        """Read ``DATABASE_URL`` and, if it is set, ``POOL_SIZE``."""
         return cls(os.environ["DATABASE_URL"], int(os.environ.get("POOL_SIZE", cls.pool_size)))
 
 
 class NewGood(BaseModel):
-    """What the shop does not sell yet."""
+    """A new item, as clients send it."""
 
     name: str = Field(min_length=1, max_length=100)
     cents: int = Field(gt=0)
 
 
 class Good(NewGood):
-    """What the shop sells."""
+    """An item that the shop sells."""
 
     id: int
 
 
-async def pool_of_the_app(request: Request) -> Any:
-    """Return the pool that was opened when the service started."""
+async def get_pool(request: Request) -> Any:
+    """Return the pool that the lifespan has opened."""
     return request.app.state.pool
 
 
-# In quotes, because asyncpg's classes take no parameters at run time.
-Pool = Annotated["asyncpg.Pool[asyncpg.Record]", Depends(pool_of_the_app)]
+# The type is in quotes because asyncpg's classes take no parameters at run time.
+Pool = Annotated["asyncpg.Pool[asyncpg.Record]", Depends(get_pool)]
 
 
 def create_app() -> FastAPI:
-    """Make the service. It connects when it is started, and closes its connections when it is stopped."""
+    """Create the service. Its pool opens when the service starts, and closes when it stops."""
     settings = Settings.from_environment()
 
     @asynccontextmanager
@@ -102,9 +104,9 @@ def create_app() -> FastAPI:
 
     @app.post("/goods", status_code=201)
     async def add(good: NewGood, pool: Pool) -> Good:
-        number = await pool.fetchval(
+        new_id = await pool.fetchval(
             "INSERT INTO goods (name, cents) VALUES ($1, $2) RETURNING id", good.name, good.cents
         )
-        return Good(id=number, **good.model_dump())
+        return Good(id=new_id, **good.model_dump())
 
     return app

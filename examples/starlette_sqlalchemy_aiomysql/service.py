@@ -1,9 +1,11 @@
-"""The goods of a shop: Starlette with SQLAlchemy on aiomysql, which logs in to RDS or Aurora with IAM.
+"""A Starlette service with SQLAlchemy and aiomysql that logs in to RDS or Aurora with IAM.
+
+It lists and adds the goods of a shop. To run it:
 
     DATABASE_URL=mysql+aiomysql://app@shop.c9akciq32.us-east-1.rds.amazonaws.com/shop \
         uvicorn --factory examples.starlette_sqlalchemy_aiomysql.service:create_app
 
-AWS credentials come from where the AWS SDK looks for them.
+Create the table first, with ``Base.metadata.create_all``. The AWS credentials are those that the AWS SDK finds.
 """
 
 import asyncio
@@ -34,11 +36,11 @@ HEALTH_SECONDS = 5
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between one deployment and the next.
+    """Settings of a deployment.
 
     Attributes:
-        database_url: Where the database is; options such as ``iam_host`` may stand in its query.
-        pool_size: The most connections that one process of this service keeps.
+        database_url: The address of the database. Its query may contain options such as ``iam_host``.
+        pool_size: The maximum number of connections of one process.
     """
 
     database_url: str
@@ -46,7 +48,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read ``DATABASE_URL`` and, if it is there, ``POOL_SIZE``."""
+        """Read ``DATABASE_URL`` and, if it is set, ``POOL_SIZE``."""
         return cls(os.environ["DATABASE_URL"], int(os.environ.get("POOL_SIZE", cls.pool_size)))
 
 
@@ -55,7 +57,7 @@ class Base(DeclarativeBase):
 
 
 class Good(Base):
-    """What the shop sells."""
+    """An item that the shop sells."""
 
     __tablename__ = "goods"
 
@@ -63,19 +65,19 @@ class Good(Base):
     name: Mapped[str] = mapped_column(String(100))
     cents: Mapped[int]
 
-    def shown(self) -> dict[str, str | int]:
-        """Return what clients see."""
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the fields that clients see."""
         return {"id": self.id, "name": self.name, "cents": self.cents}
 
 
 async def all_goods(request: Request) -> JSONResponse:
-    """``GET /goods``."""
+    """Answer ``GET /goods``."""
     async with request.app.state.sessions() as session:
-        return JSONResponse([good.shown() for good in await session.scalars(select(Good).order_by(Good.name))])
+        return JSONResponse([good.as_dict() for good in await session.scalars(select(Good).order_by(Good.name))])
 
 
 async def add(request: Request) -> JSONResponse:
-    """``POST /goods``."""
+    """Answer ``POST /goods``."""
     try:
         match await request.json():
             case {"name": str(name), "cents": int(cents)} if name and cents > 0:
@@ -86,11 +88,11 @@ async def add(request: Request) -> JSONResponse:
         return JSONResponse({"error": "this is not JSON"}, 400)
     async with request.app.state.sessions.begin() as session:
         session.add(good)
-    return JSONResponse(good.shown(), 201)
+    return JSONResponse(good.as_dict(), 201)
 
 
 async def health(request: Request) -> JSONResponse:
-    """``GET /health``."""
+    """Answer ``GET /health``."""
     try:
         async with asyncio.timeout(HEALTH_SECONDS), request.app.state.sessions() as session:
             await session.execute(text("SELECT 1"))
@@ -101,7 +103,7 @@ async def health(request: Request) -> JSONResponse:
 
 
 def create_app() -> Starlette:
-    """Make the service. It connects when it is first asked, and closes its connections when it is stopped."""
+    """Create the service. It connects at the first request, and closes its connections when it stops."""
     settings = Settings.from_environment()
     engine = create_async_engine(
         settings.database_url,

@@ -1,6 +1,6 @@
-"""The service on a real MariaDB that insists on IAM; without AWS.
+"""Tests of the service with a real MariaDB server that requires IAM logins. They need no AWS account.
 
-Where ``rds_mysql`` and ``rds_environment`` come from: ``pip install 'aws-iam-async[testing]'``.
+``pip install 'aws-iam-async[testing]'`` provides the fixtures ``rds_mysql`` and ``rds_environment``.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from examples.starlette_sqlalchemy_aiomysql.service import Base, create_app
 
 @pytest.fixture
 def app(rds_mysql: Emulator, rds_environment: AccessKey, monkeypatch: pytest.MonkeyPatch) -> Starlette:
-    """The service, with its settings in the environment."""
+    """The service, with its settings in environment variables."""
     monkeypatch.setenv("DATABASE_URL", rds_mysql.iam_dsn("app", "shop", scheme="mysql+aiomysql"))
     return create_app()
 
 
 @pytest.fixture
 async def client(app: Starlette, rds_mysql: Emulator) -> AsyncIterator[AsyncClient]:
-    """A client of the running service, whose table is empty."""
+    """A client of the running service. The table is empty."""
     engine = create_async_engine(rds_mysql.iam_dsn("app", "shop", scheme="mysql+aiomysql"))
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.drop_all)

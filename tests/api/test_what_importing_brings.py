@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 SDK = ("aiobotocore", "botocore", "boto3", "aiohttp")
 DRIVERS = ("asyncpg", "aiomysql", "pymysql", "psycopg", "psycopg_pool")
 EXTRAS = ("opentelemetry", "click", "rich", "sqlalchemy")
-# 10 ms on its own: entry points are looked up when a plugin or a driver is asked for by a name that is not built in.
+# 10 ms on its own: entry points are looked up for the name of a plugin or a driver that is not built in.
 SLOW = ("importlib.metadata",)
 
 

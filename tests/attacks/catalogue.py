@@ -1,4 +1,4 @@
-"""The attacks: what a hostile server or somebody in between may do, and what has to come of it."""
+"""The attacks of a hostile server or network, and the outcome that each of them must have."""
 
 import ssl
 import struct
@@ -40,12 +40,12 @@ class Expected(NamedTuple):
 
 @dataclass
 class Scene:
-    """What an attacker has at hand.
+    """The tools of an attacker.
 
     Attributes:
         forgery: Certificates.
-        emulator: A real server to stand in front of.
-        over: Set when the victims have been let go.
+        emulator: A real server for a man-in-the-middle attack.
+        over: Set when the victims have disconnected.
     """
 
     forgery: Forgery

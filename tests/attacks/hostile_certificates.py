@@ -35,7 +35,7 @@ def issue(
 
     Args:
         *names: What it is for.
-        issuer: Who signs it; default: itself.
+        issuer: The issuer that signs it. By default, it is self-signed.
         authority: Whether it may sign others.
         usage: What it may be used for.
     """
@@ -95,7 +95,7 @@ class Forgery:
         return self._context("self-signed", lambda: issue(self.host))
 
     def signed_by_a_server(self) -> ssl.SSLContext:
-        """Signed by the holder of a good certificate, who is no authority."""
+        """Signed with a valid certificate that is not one of a certificate authority."""
         return self._context(
             "no authority", lambda: issue(self.host, issuer=issue("shop.example", issuer=self.trusted))
         )

@@ -175,7 +175,7 @@ class PostgresVictim(Victim):
         return self._message(b"R", struct.pack("!I", 0))
 
     def redirect(self) -> bytes:
-        # PostgreSQL has no such thing; whoever would invent it might have used one of these.
+        # PostgreSQL has no redirects. If it had them, they might look like these messages.
         place = self._place()
         parameter = self._message(b"S", b"redirect_url\0postgresql://" + place + b"\0")
         return self.welcome() + parameter + self._message(b"N", b"SNOTICE\0C01000\0Mmoved\0Hgo to " + place + b"\0\0")

@@ -42,7 +42,7 @@ async def test_the_attack_fails_and_is_told(
         assert within.count(token.encode()) == 1
         within = within.replace(token.encode(), b"")
     assert trace(token, "app", within) is None
-    # Its access key id may be told.
+    # The access key ID is not secret.
     assert trace(token, "app", text.encode(), secret_from="X-Amz-Security-Token=") is None
     outcome = Outcome(*expected, described(victim), token_within_tls=attack.asks_in_clear)
     outcomes[attack.title, driver].append(outcome)

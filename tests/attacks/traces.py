@@ -1,4 +1,4 @@
-"""What a token leaves behind in bytes, whole, in part or hashed; and what may stand in them besides."""
+"""Finds traces of a token in bytes: the whole token, a part of it, or a hash."""
 
 import hashlib
 from collections.abc import Iterator

@@ -73,7 +73,7 @@ class InstanceMetadata(ChainSource):
 
 
 class AssumeRole(ChainSource):
-    """A profile with a role and the profile whose keys may assume it."""
+    """A profile with a role, and a profile with keys that may assume the role."""
 
     method = "assume-role"
     profile = "reader"

@@ -90,7 +90,7 @@ class Endpoint:
     open: threading.Event = field(default_factory=threading.Event)
 
     def hold(self) -> None:
-        """Answer nobody until released."""
+        """Hold back all answers until ``release()``."""
         self.open.clear()
 
     def release(self) -> None:

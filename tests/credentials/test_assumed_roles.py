@@ -45,7 +45,7 @@ def sts(aws_home: AwsHome) -> Iterator[AwsDouble]:
 
 
 class Client:
-    """A service whose wall clock the test sets."""
+    """A token service with a wall clock that the test sets."""
 
     def __init__(self) -> None:
         self.ahead = 0.0

@@ -131,7 +131,7 @@ async def test_keys_that_were_set_win_over_the_chain(container: Endpoint) -> Non
 
 
 async def test_a_session_of_the_kind_that_aioboto3_has(container: Endpoint) -> None:
-    """aioboto3 15.5 wants aiobotocore 2.25, so it cannot stand beside the one tested here: its shape does."""
+    """A stub of aioboto3's session. aioboto3 15.5 needs aiobotocore 2.25, and the tests use a newer version."""
 
     class Session:
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Garbage collections are held back for a while, and what was made meanwhile makes none due."""
+"""Garbage collections are held back for a while. Objects created during that time do not trigger one afterwards."""
 
 import functools
 import gc

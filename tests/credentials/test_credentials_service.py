@@ -1,4 +1,4 @@
-"""Credentials are ready: read once, again ahead of their expiry, anew after a rejection, and used to their very end."""
+"""Credentials are read once, again before they expire, and again after a rejection. They are used until they expire."""
 
 import asyncio
 import gc

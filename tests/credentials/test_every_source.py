@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 class Client:
-    """Someone who wants tokens, at a time that the test decides."""
+    """A client that gets tokens at a time that the test sets."""
 
     def __init__(self, source: ChainSource) -> None:
         self.ahead = 0.0

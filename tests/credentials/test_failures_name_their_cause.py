@@ -1,4 +1,4 @@
-"""The error names what failed (file, variable, program, profile, region, endpoint) and the command that mends it."""
+"""The error names what failed (file, variable, program, profile, region, endpoint) and the command that fixes it."""
 
 import hashlib
 import sys

@@ -40,7 +40,7 @@ async def test_metadata_of_the_first_version(metadata: AwsDouble) -> None:
 
 
 async def test_a_token_that_does_not_come_through(metadata: AwsDouble, aws_home: AwsHome) -> None:
-    """As in a container on an instance whose metadata answer one hop only: the answer with the token never arrives."""
+    """In a container on an instance with a hop limit of 1, the response with the metadata token never arrives."""
     metadata.metadata_tokens_arrive = False
     aws_home.set(AWS_METADATA_SERVICE_TIMEOUT="1")
     async with asyncio.timeout(20):

@@ -40,7 +40,7 @@ def test_the_first_use_of_the_sdk(aws_home: AwsHome, endpoint: Endpoint, options
     command = [sys.executable, "-W", "error", "-c", PROGRAM.replace("OPTIONS", options)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "ASIAROLE1\n"
-    assert "ASIAROLE1" in done.stderr  # this package's own record: whose credentials, from where
+    assert "ASIAROLE1" in done.stderr  # this package's own record: the access key ID and the source
     assert "of the application's own use" in done.stderr
     for secret in (SECRET_KEY, SESSION_TOKEN, "Signature="):
         assert secret not in done.stderr

@@ -25,7 +25,7 @@ PROGRAM = """if True:
 
 
 def on_a_terminal(program: str) -> str:
-    """Run a Python program on a terminal of its own, where nobody answers, and return all that it shows there."""
+    """Run a Python program on a terminal without any input, and return all that it prints there."""
     terminal, inner = os.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{program}"],

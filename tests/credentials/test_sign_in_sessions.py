@@ -30,7 +30,7 @@ def sign_in(aws_home: AwsHome, tmp_path: Path) -> Iterator[SignIn]:
 
 
 class Client:
-    """Someone who wants tokens, at a time that the test decides."""
+    """A client that gets tokens at a time that the test sets."""
 
     def __init__(self) -> None:
         self.ahead = 0.0

@@ -1,4 +1,4 @@
-"""A source that hangs once is given up after a minute, and asked anew."""
+"""If a source hangs, the request times out after 1 minute, and the next request asks the source again."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ READ_LIMIT = 60.0  # seconds
 
 
 class Stepped:
-    """A service whose wall clock and event loop go forward together."""
+    """A token service with a wall clock and an event loop that advance together."""
 
     def __init__(self, loop: SteppedLoop) -> None:
         self.loop = loop
@@ -96,7 +96,7 @@ def test_a_background_refresh_that_hangs(stepped: Stepped) -> None:
 
 @pytest.fixture
 def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[None]:
-    """A ``credential_process`` whose first run waits for somebody to write to it."""
+    """A ``credential_process`` that hangs in its first run, until something is written to its pipe."""
     called, pipe, script = tmp_path / "called", tmp_path / "pipe", tmp_path / "process.sh"
     os.mkfifo(pipe)
     script.write_text(
@@ -105,7 +105,7 @@ def process_that_hangs_once(aws_home: AwsHome, tmp_path: Path) -> Iterator[None]
     )
     aws_home.config.write_text(f"[profile slow]\ncredential_process = sh {script}\n")
     yield
-    with contextlib.suppress(OSError):  # nobody reads any more
+    with contextlib.suppress(OSError):  # the process no longer reads
         os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))  # the end of file for the one that hangs
 
 
@@ -155,7 +155,7 @@ HANGS = "echo $$ >> {pids}\nsleep 600 &\necho $! >> {pids}\nwait\n"
 
 
 class Hanging:
-    """A profile whose ``credential_process`` never answers, and the processes that it has started."""
+    """A profile with a ``credential_process`` that never answers, and the processes that it has started."""
 
     def __init__(self, home: AwsHome, directory: Path) -> None:
         self.pids = directory / "pids"

@@ -1,4 +1,4 @@
-"""Roles assumed at an STS that somebody else wrote: moto's."""
+"""Roles are assumed at an independent implementation of STS: moto."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

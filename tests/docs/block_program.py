@@ -58,7 +58,7 @@ def redirect_libpq(ports: dict[str, int]) -> None:
 
 
 def main() -> None:
-    """Run the block; ``await`` may stand in it outside functions, as in ``python -m asyncio``."""
+    """Run the block. It can contain ``await`` outside functions, as in ``python -m asyncio``."""
     text, ports = sys.stdin.read(), json.loads(os.environ["DOCS_PORTS"])
     # In development mode asyncio logs what a busy machine takes long for.
     logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Executing <"))

@@ -1,4 +1,4 @@
-"""A real browser without a window: Debian's Chromium, told what to do by the Chrome DevTools Protocol.
+"""A headless browser: Debian's Chromium, controlled through the Chrome DevTools Protocol.
 
 The protocol is JSON over a WebSocket, https://chromedevtools.github.io/devtools-protocol/; aiohttp, which aiobotocore
 brings, speaks it.

@@ -33,7 +33,7 @@ class World:
     Args:
         emulators: By the addresses under which the docs reach them.
         account: The AWS account.
-        with_password: A server whose users have passwords.
+        with_password: A server with users that have passwords.
         variables: Where secret stores and STS are.
     """
 

@@ -20,7 +20,7 @@ class Block(NamedTuple):
         page: The page's path from the root of the repository.
         line: Where it begins there, the first line being 1.
         language: The word behind the fence; empty if there is none.
-        text: What stands in it, without the indentation of its fence.
+        text: The code in it, without the indentation of its fence.
     """
 
     page: str

@@ -1,10 +1,10 @@
-"""Looks for prose that is not plain technical English, in Python files and in pages."""
+"""Looks for prose that is not plain technical English, in Python files, scripts and pages."""
 
 import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,8 +62,9 @@ class Unit(NamedTuple):
     text: str
 
 
-# Regular expressions and shell scripts are no prose.
-_PROGRAM = re.compile(r"\(\?|\$\w")
+# Regular expressions, shell scripts and style sheets are no prose.
+_PROGRAM = re.compile(r"\(\?|\$\w|\{ [\w-]+: ")
+_COMMENT_LINE = re.compile(r"^\s*@?#(?!!) ?")
 
 
 class Fault(NamedTuple):
@@ -97,7 +98,7 @@ def sentences(text: str) -> list[str]:
 
 
 def units(text: str, first_line: int = 1) -> list[Unit]:
-    """Take a text apart: paragraphs, bullets, and the items of sections in Google's style. Code is left out."""
+    """Return the paragraphs, bullets and items of sections in Google's style, without code."""
     found: list[Unit] = []
     open_unit = False
     fence = False
@@ -176,23 +177,44 @@ def comments(source: str) -> Iterator[Unit]:
         yield Unit(first, "\n".join(text))
 
 
-def texts_of_python(source: str) -> Iterator[Unit]:
-    """All prose of a Python file."""
+def texts_of_python(source: str, *, with_literals: bool = True) -> Iterator[Unit]:
+    """The docstrings and comments of a Python file, and its string literals that are prose."""
     tree = ast.parse(source)
     found = list(docstrings(tree))
     for node in found:
         yield from units(str(node.value), node.lineno)
-    for line, text in literals(tree, {id(node) for node in found}):
+    for line, text in literals(tree, {id(node) for node in found}) if with_literals else ():
         if len(_WORD.findall(text)) >= FEWEST_WORDS and " " in text.strip() and not _PROGRAM.search(text):
             yield from (Unit(line, unit.text) for unit in units(text))
     for comment in comments(source):
         yield from units(comment.text, comment.line)
 
 
-def faults_of_file(path: Path, root: Path) -> Iterator[Fault]:
-    """Those of a Python file or a page in Markdown."""
+def texts_of_script(source: str) -> Iterator[Unit]:
+    """The comments of a shell script or a makefile."""
+    text: list[str] = []
+    for number, line in enumerate([*source.splitlines(), ""], 1):
+        if begin := _COMMENT_LINE.match(line):
+            text.append(line[begin.end() :])
+        elif text:
+            yield from units("\n".join(text), number - len(text))
+            text = []
+
+
+def texts_of_file(path: Path, root: Path) -> Iterable[Unit]:
+    """All prose of a Python file, a shell script, a makefile or a page in Markdown.
+
+    String literals of tests are left out, because they are mostly data and programs.
+    """
     source = path.read_text(encoding="utf-8")
-    for unit in texts_of_python(source) if path.suffix == ".py" else units(source):
+    if path.suffix == ".py":
+        return texts_of_python(source, with_literals=path.relative_to(root).parts[0] != "tests")
+    return texts_of_script(source) if path.suffix == ".sh" or path.name == "Makefile" else units(source)
+
+
+def faults_of_file(path: Path, root: Path) -> Iterator[Fault]:
+    """Those of all prose of a file."""
+    for unit in texts_of_file(path, root):
         for sentence in sentences(unit.text):
             for words, advice in faults_of_sentence(sentence):
                 yield Fault(path.relative_to(root).as_posix(), unit.line, words, advice)

@@ -129,7 +129,7 @@ def test_shell_commands_exist(block: Block) -> None:
             case ["python", file, *_]:
                 assert file in shown or (ROOT / file).is_file()
             case [other, *_]:
-                assert other in FOREIGN, f"{block}: nobody knows {other}"
+                assert other in FOREIGN, f"{block}: unknown command {other}"
 
 
 @the("toml")

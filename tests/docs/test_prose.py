@@ -6,10 +6,32 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
-from tests.docs.prose import Fault, faults_of_file, faults_of_sentence, sentences, texts_of_python, units
+from tests.docs.prose import (
+    Fault,
+    faults_of_file,
+    faults_of_sentence,
+    sentences,
+    texts_of_python,
+    texts_of_script,
+    units,
+)
 
 # Patterns below the root.
-PATHS = ["aws_iam_async/**/*.py", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md"]
+PATHS = [
+    "aws_iam_async/**/*.py",
+    "examples/**/*.py",
+    "benchmarks/*.py",
+    "tools/*.py",
+    "tools/*.sh",
+    "noxfile.py",
+    "Makefile",
+    "tests/**/*.py",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/**/*.md",
+]
 MOST_SHOWN = 40
 
 
@@ -153,6 +175,7 @@ def f(name):
         " somebody made it up"
     )
 KEY = "nobody"
+STYLE = "text { fill: red } .nobody { stroke: red } .somebody { stroke: blue }"
 '''
     assert [*texts_of_python(source)] == [
         (1, "A docstring."),
@@ -165,4 +188,21 @@ KEY = "nobody"
     file.write_text(source)
     lines = [(fault.file, fault.line) for fault in faults_of_file(file, tmp_path)]
     assert lines == [("x.py", 8), ("x.py", 4)]
+    test = tmp_path / "tests" / "test_x.py"
+    test.parent.mkdir()
+    test.write_text(source)
+    assert [(fault.file, fault.line) for fault in faults_of_file(test, tmp_path)] == [("tests/test_x.py", 4)]
     assert report([*faults_of_file(file, tmp_path)] * 30).endswith("... and 20 more")
+
+
+def test_texts_of_a_script() -> None:
+    source = """#!/bin/sh
+# A comment of
+# two lines.
+set -eu
+
+target: $(READY)
+\t@# Within a recipe.
+\techo "# nobody"
+"""
+    assert [*texts_of_script(source)] == [(2, "A comment of two lines."), (7, "Within a recipe.")]

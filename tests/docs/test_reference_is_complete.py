@@ -13,7 +13,7 @@ import pytest
 PACKAGE = griffe.load("aws_iam_async", docstring_parser="google", docstring_options={"warnings": False})
 MODULES = [PACKAGE, PACKAGE["testing"], PACKAGE["sqlalchemy"]]
 UNITS = re.compile(r"\b(seconds?|Unix time)\b|_seconds\b", re.IGNORECASE)
-# The language's own protocol, which Opening has to have and nobody calls.
+# Methods of Python's coroutine protocol. Opening must have them, but users do not call them.
 COROUTINE = {"send", "throw"}
 ELSEWHERE = re.compile(r":func:`aws_iam_async\.(\w+)`")
 

@@ -1,4 +1,4 @@
-"""Two servers whose roles are switched, as their clients see it through the names of the cluster."""
+"""Two servers switch their roles, as clients see it through the names of the cluster."""
 
 import asyncio
 import contextlib

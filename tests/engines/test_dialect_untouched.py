@@ -33,7 +33,7 @@ async def keywords_of_the_dialect(url: str, **connect_args: Any) -> dict[str, An
 
 
 async def requests_of_the_engine(url: str, **connect_args: Any) -> list[ConnectRequest]:
-    """What the driver is asked for when it connects through the plugins, for each host."""
+    """Return the requests that the driver gets through the plugins, one for each host."""
     said: list[ConnectRequest] = []
 
     class Stop:

@@ -1,4 +1,4 @@
-"""Clusters whose roles change, each as its drivers and SQLAlchemy's engines see it."""
+"""Clusters with changing roles, each with the drivers and SQLAlchemy engines that can connect to it."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A connection is handed out only if the server has the role that was asked for."""
+"""A caller gets a connection only if the server has the requested role."""
 
 import asyncio
 import contextlib
@@ -141,7 +141,7 @@ async def test_several_hosts_are_tried_without_a_pause(
 
 
 class CannotAskReader:
-    """A plugin whose question the first host answers with an error, after which the next host is tried."""
+    """A plugin that gets an error from the first host, so that the next host is tried."""
 
     def __init__(self, place: Place) -> None:
         self.place = place

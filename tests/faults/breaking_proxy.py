@@ -135,7 +135,7 @@ class BreakingProxy:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
         except (OSError, asyncio.CancelledError):
-            pass  # broken off: the streams' own task has nobody to tell
+            pass  # broken off: the error has no caller in the streams' own task
         finally:
             for side in filter(None, (writer, server)):
                 side.close()  # what was passed on arrives

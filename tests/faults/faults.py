@@ -17,23 +17,23 @@ Fault = Callable[[Site], Awaitable[None]]
 
 
 async def server_crashes(site: Site) -> None:
-    """It is killed, and starts again on its data."""
+    """The server is killed, and starts again with its data."""
     await asyncio.to_thread(site.restart, crash=True)
 
 
 async def server_restarts(site: Site) -> None:
-    """In good order, with a farewell to its clients."""
+    """The server shuts down properly, tells its clients, and starts again."""
     await asyncio.to_thread(site.restart, crash=False)
 
 
 async def all_cut(site: Site) -> None:
-    """A failover: every connection is broken off at once."""
+    """All connections are broken off at once, as in a failover."""
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
 
 
 async def refused(site: Site) -> None:
-    """Nobody answers new connections, and the old ones are gone."""
+    """New connections are refused, and the old ones are closed."""
     site.proxy.refusing = True
     site.proxy.cut()
     await asyncio.sleep(LASTS)
@@ -41,7 +41,7 @@ async def refused(site: Site) -> None:
 
 
 def cut_at(stage: Stage) -> Fault:
-    """Connects are broken off at a stage of the login, twice for each place in the pool."""
+    """Connection attempts are broken off at a stage of the login, twice the size of the pool."""
 
     async def fault(site: Site) -> None:
         site.emulator.faults.cut(stage, times=2 * SIZE)
@@ -54,7 +54,7 @@ def cut_at(stage: Stage) -> Fault:
 
 
 def stalled(way: str) -> Fault:
-    """Nothing gets through in one direction, and everything arrives later; connects are on their way too."""
+    """All data in one direction is held back and arrives later. This includes the data of connection attempts."""
 
     async def fault(site: Site) -> None:
         site.emulator.cut_connections()
@@ -80,7 +80,7 @@ def cut_amid(way: str) -> Fault:
 
 
 async def delayed(site: Site) -> None:
-    """Every piece comes late, each by another time."""
+    """All data is delayed by varying times."""
     site.emulator.cut_connections()
     site.proxy.to_client.delay = site.proxy.to_server.delay = 0.03
     await asyncio.sleep(LASTS)
@@ -88,7 +88,7 @@ async def delayed(site: Site) -> None:
 
 
 async def trickled(site: Site) -> None:
-    """Few bytes at a time, so that every message is read in parts, and parts of two are read together."""
+    """Data arrives in small pieces, so that messages are read in parts, or together with parts of the next message."""
     site.emulator.cut_connections()
     for largest in (1, 3, 50):
         site.proxy.to_client.largest = site.proxy.to_server.largest = largest
@@ -97,7 +97,7 @@ async def trickled(site: Site) -> None:
 
 
 async def tokens_rejected(site: Site, *, seconds: float = LASTS) -> None:
-    """Good tokens are refused, whoever comes."""
+    """The server refuses the valid tokens of all clients."""
     site.emulator.faults.reject_next(1_000_000)
     site.emulator.cut_connections()
     await asyncio.sleep(seconds)
@@ -105,7 +105,7 @@ async def tokens_rejected(site: Site, *, seconds: float = LASTS) -> None:
 
 
 async def tokens_age_early(site: Site) -> None:
-    """Tokens older than a second are refused: those in the cache are, a fresh one is not."""
+    """The server refuses tokens that are older than 1 second, which includes cached tokens but no new ones."""
     site.emulator.faults.max_token_age = 1.0
     before = len(site.emulator.logins)
     while all(login.accepted for login in site.emulator.logins[before:]):
@@ -115,7 +115,7 @@ async def tokens_age_early(site: Site) -> None:
 
 
 async def throttled(site: Site) -> None:
-    """RDS lets 200 new tokens in a second; then none at all gets in, and those that did before are forgotten."""
+    """RDS accepts 200 new tokens per second. Later, it accepts none, and forgets the tokens that it has accepted."""
     site.emulator.faults.throttle = 200
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
@@ -127,7 +127,7 @@ async def throttled(site: Site) -> None:
 
 
 async def server_clock_steps(site: Site) -> None:
-    """The server is an hour ahead of this machine, then an hour behind."""
+    """The server's clock is 1 hour ahead of this machine's, then 1 hour behind."""
     for clock in (lambda: time.time() + HOUR, lambda: time.time() - HOUR):
         site.emulator.clock = clock
         site.emulator.cut_connections()
@@ -136,15 +136,16 @@ async def server_clock_steps(site: Site) -> None:
 
 
 async def too_many_connections(site: Site) -> None:
-    """The server takes fewer than the pool wants."""
-    if site.driver == "aiomysql":  # MariaDB takes no smaller limit than 10
+    """The server accepts fewer connections than the pool needs."""
+    if site.driver == "aiomysql":  # the smallest limit of MariaDB is 10
         limit, no_limit = "SET GLOBAL max_connections = 10", "SET GLOBAL max_connections = 400"
     else:
         limit, no_limit = f"ALTER ROLE app CONNECTION LIMIT {SIZE // 2}", "ALTER ROLE app CONNECTION LIMIT -1"
     await asyncio.to_thread(site.server.execute, limit)
     site.emulator.cut_connections()
     await asyncio.sleep(LASTS)
-    site.proxy.refusing = True  # the place for administrators is taken for a moment by whoever comes
+    # Refuse clients, because they could take the connection that is reserved for administrators.
+    site.proxy.refusing = True
     while True:
         try:
             await asyncio.to_thread(site.server.execute, no_limit)

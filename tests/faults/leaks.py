@@ -21,7 +21,7 @@ def sockets() -> int:
 
 
 class Leaks:
-    """Compares what there is with what there was when this was made, on the running loop, with nobody connected."""
+    """Compares open sockets, tasks and connections with those at its creation, when no connection was open."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -34,7 +34,7 @@ class Leaks:
             AssertionError: Something stays; it says what.
         """
         await self._until(lambda: self._site.proxy.connections == 0)
-        # The clients have hung up. Whoever stalls at a stage of the emulator does not see it.
+        # The clients have disconnected. An emulator connection that stalls at a stage does not notice that.
         self._site.emulator.cut_connections()
         await self._until(lambda: self._found() == self._before)
 

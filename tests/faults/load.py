@@ -1,4 +1,4 @@
-"""A steady load of statements, on a pool and on single connections beside it, in which each is accounted for."""
+"""A steady load of statements on a pool and on single connections. The result of each statement is checked."""
 
 import asyncio
 import contextlib
@@ -24,16 +24,16 @@ class Load:
     """Workers that insert unique keys, each in one statement and never twice.
 
     Args:
-        site: Where.
+        site: The site to connect to.
         pool: The pool to share.
         table: A table for the keys.
 
     Attributes:
-        sent: How many statements were begun, the wait for a connection included.
-        answered: The keys whose statement was answered.
-        alone: How many of them went over a connection of their own.
-        errors: What was raised for the others, by its name.
-        stuck: How many got neither.
+        sent: The number of statements, including those that still wait for a connection.
+        answered: The keys of the answered statements.
+        alone: How many of them used a connection of their own.
+        errors: The errors of the other statements, counted by name.
+        stuck: The number of statements without an answer or an error.
     """
 
     def __init__(self, site: Site, pool: Any, table: str) -> None:
@@ -49,13 +49,13 @@ class Load:
         self.stuck = 0
 
     async def work(self) -> None:
-        """Insert keys over the pool until told to stop."""
+        """Insert keys over the pool until the load stops."""
         while not self._stopping:
             await self._insert(lambda: self._site.acquire(self._pool))
             await asyncio.sleep(PAUSE)
 
     async def work_alone(self, connect: Callable[[], Any]) -> None:
-        """Insert each key over a connection of its own until told to stop."""
+        """Insert each key over a connection of its own until the load stops."""
         while not self._stopping:
             self.alone += await self._insert(connect)
             await asyncio.sleep(PAUSE)

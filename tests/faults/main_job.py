@@ -1,6 +1,6 @@
 """The main job as a program of its own: ``python main_job.py DRIVER LOOP ...``, with the emulator in the environment.
 
-Connects many times at once, fills a pool, gives a connect up in the middle, and closes everything.
+Connects many times at once, fills a pool, cancels a connection attempt in the middle, and closes everything.
 """
 
 import asyncio

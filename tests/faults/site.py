@@ -1,4 +1,4 @@
-"""A database behind the breaking proxy, and the words of its driver."""
+"""A database behind the proxy that injects faults, with a common interface for all drivers."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +29,13 @@ SERVERS: Mapping[str, type[ServerProcess]] = {
 
 @dataclass
 class Site:
-    """What stands between a client and its data; everything of it can be broken.
+    """A database server, an emulator and a proxy, which can all be broken.
 
     Attributes:
         driver: The client's driver.
         server: The database.
-        emulator: The front that wants tokens.
-        proxy: The network.
+        emulator: The RDS emulator in front of the server, which requires tokens.
+        proxy: The network between the client and the emulator.
     """
 
     driver: str
@@ -55,14 +55,14 @@ class Site:
 
     @property
     def connect_errors(self) -> tuple[type[Exception], ...]:
-        """What the users of the driver know to expect of a connect that is broken off."""
+        """The errors that the driver raises if a connection attempt is broken off."""
         if self.driver == "asyncpg":
             return (asyncpg.PostgresConnectionError, OSError)
         return (psycopg.OperationalError,) if self.driver == "psycopg" else (aiomysql.OperationalError,)
 
     @property
     def timeout_error(self) -> type[Exception]:
-        """What the driver raises when a connect takes too long."""
+        """The error that the driver raises if a connection attempt takes too long."""
         if self.driver == "asyncpg":
             return TimeoutError
         return psycopg.errors.ConnectionTimeout if self.driver == "psycopg" else aiomysql.OperationalError
@@ -75,7 +75,7 @@ class Site:
         return manager.create_pool(**self._options({least_name: least, most_name: most, **options}))
 
     def limit(self, seconds: float) -> dict[str, Any]:
-        """The driver's option for the longest time that a connect may take."""
+        """The driver's option for the timeout of a connection attempt."""
         return {"timeout" if self.driver == "asyncpg" else "connect_timeout": seconds}
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Site:
         )
 
     def heal(self) -> None:
-        """Break nothing any more, and break off whoever is left."""
+        """End all faults, and close the remaining connections."""
         self.proxy.cut()
         self.emulator.cut_connections()
         self.proxy.heal()

@@ -1,4 +1,4 @@
-"""A connect or a pool that is cancelled, times out or is cut off at any point leaves nothing behind."""
+"""A connection attempt or a pool that is cancelled, times out or is cut off at any point leaves nothing behind."""
 
 import asyncio
 import math
@@ -98,7 +98,7 @@ async def test_cancelled_after_any_number_of_steps_of_the_loop(
     place: Site, manager: PluginManager, leaks: Leaks, opening: Callable[..., Any]
 ) -> None:
     steps, cancelled, finished = 0, 0, False
-    while not finished:  # a connect takes its time, however fast the loop turns; pytest-timeout has the last word
+    while not finished:  # the number of steps varies; pytest-timeout ends an endless loop
         task = asyncio.ensure_future(opening(place, manager))
         for _ in range(steps):
             await asyncio.sleep(0)

@@ -21,7 +21,7 @@ OWN = DRIVERS | {"_asyncio", "_ssl", "asyncio", "aws_iam_async", "ssl", "uvloop"
 
 
 async def use_and_lose(place: Site, manager: PluginManager) -> None:
-    """Fill a pool, cut it off, have it connect anew; refuse a login, and time another one out."""
+    """Fill a pool, cut its connections, and let it reconnect. Then refuse a login, and let another one time out."""
 
     async def use() -> None:
         with contextlib.suppress(*place.known_errors):

@@ -1,4 +1,4 @@
-"""Keys that live for seconds, and an outage of who gives them out: on real servers nobody waits or is refused."""
+"""With keys that are valid for seconds, and outages of their source, no connection to a real server waits or fails."""
 
 import asyncio
 
@@ -18,9 +18,9 @@ async def test_nobody_waits_and_nobody_is_refused(place: Site, monkeypatch: pyte
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(live(place, refresh, LIVES, 25)) for refresh in KINDS]
     outcomes = [task.result() for task in tasks]
-    assert [outcome for outcome in outcomes if not outcome.good] == []
+    assert [outcome for outcome in outcomes if not outcome.is_undisturbed] == []
     assert [outcome.requests - outcome.requests_failed for outcome in outcomes] == [2, 2]
-    assert sum(outcome.requests_failed for outcome in outcomes) >= 1  # on use, one may come after the outage
+    assert sum(outcome.requests_failed for outcome in outcomes) >= 1  # "on_use" can ask after the outage
     assert all(outcome.generations >= 6 for outcome in outcomes)
     logins = place.emulator.logins
     assert [login.reason for login in logins if not login.accepted] == []

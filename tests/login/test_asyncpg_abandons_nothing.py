@@ -1,4 +1,4 @@
-"""A connect of asyncpg that fails leaves no socket to the loop, and the place where asyncpg keeps it is still there."""
+"""A failed attempt of asyncpg leaves no socket in the loop. asyncpg still keeps the socket in the expected place."""
 
 import asyncio
 import gc

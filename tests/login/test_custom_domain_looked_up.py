@@ -26,8 +26,8 @@ class Resolver:
 
     Attributes:
         canonical: The canonical names by name.
-        questions: The names that were asked for with their canonical name.
-        threads: Who asked.
+        questions: The names that were looked up.
+        threads: The threads that looked them up.
     """
 
     canonical: dict[str, str]
@@ -184,7 +184,7 @@ def test_the_systems_resolver_answers_on_either_loop(
 
 
 def test_the_endpoint_is_found_on_uvloop(rds: Rds, resolver: Resolver) -> None:
-    """Whose dialling asks the C library itself, so that it needs an address for the endpoint's name."""
+    """A uvloop connects through the C library, so it needs an address for the endpoint's name."""
     names: list[str] = []
 
     class Loop(uvloop.Loop):

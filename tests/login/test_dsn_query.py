@@ -72,7 +72,7 @@ NEWER = [
     "vacuum_truncate",
     "wal_summary_keep_time",
 ]
-# No settings of the server itself, but they stand in the same place.
+# These are not settings of the server, but a DSN has them in the same place.
 LIKE_SETTINGS = ["options", "replication", "app.timeout", "a.user", "iam.tenant", "ssl.mode"]
 
 

@@ -91,7 +91,7 @@ def test_one_manager_on_loops_in_turn_and_in_threads(database: Rds) -> None:
         try:
             for _ in range(2):
                 run(new_loop, pool(database, manager))
-        except BaseException:  # noqa: BLE001 - told by the main thread
+        except BaseException:  # noqa: BLE001 - the main thread reports it
             failures.append(traceback.format_exc())
 
     threads = [threading.Thread(target=work, args=(new_loop,)) for new_loop in LOOPS.values() for _ in range(2)]

@@ -32,7 +32,7 @@ from tests.login.conftest import Rds
 )
 async def test_the_emulator_refuses_for_that_very_reason(rds: Rds, options: dict[str, Any], reason: Reason) -> None:
     if "user" in options:
-        # The client logs in as somebody else than the token says: only a plugin can do that.
+        # The client logs in as another user than the one in the token. Only a plugin can do that.
         class Impostor:
             async def connect(self, request: Any, call_next: Any) -> Any:
                 return await call_next(request.replace(user="app"))
@@ -47,7 +47,7 @@ async def test_a_wrong_region_is_named_beside_the_hosts_own(rds: Rds) -> None:
     with pytest.raises(rds.refusal) as refused:
         await rds.connect(iam_region="eu-west-1")
     assert "By its name the host is in us-east-1: omit iam_region" in "\n".join(refused.value.__notes__)
-    rds.emulator.faults.reject_next(2)  # the credentials are at hand by now: there is a second try
+    rds.emulator.faults.reject_next(2)  # the credentials are cached by now, so there is a second attempt
     with pytest.raises(rds.refusal) as refused:
         await rds.connect()
     assert "By its name" not in "\n".join(refused.value.__notes__)
@@ -55,7 +55,7 @@ async def test_a_wrong_region_is_named_beside_the_hosts_own(rds: Rds) -> None:
 
 async def test_a_user_who_is_not_set_up_for_iam_gets_no_hash_of_the_token(rds: Rds) -> None:
     rds.emulator.faults.password_users = {"app"}
-    # PostgreSQL asks for a proof; a MySQL whose users are of mysql_native_password has had its chance in the greeting.
+    # PostgreSQL requests a proof of the password. MySQL with mysql_native_password did so in its greeting.
     expected = rds.refusal if rds.driver == "aiomysql" else InsecureTransportError
     with pytest.raises(expected, match="app"):
         await rds.connect()

@@ -93,7 +93,7 @@ async def test_a_rejected_cached_token_is_retried_exactly_once(rds: Rds) -> None
 async def test_a_new_token_of_old_credentials_is_replaced_as_well(
     rds: Rds, credentials_endpoint: CredentialsEndpoint
 ) -> None:
-    """As after a quiet night: the token has expired, and the key was rotated meanwhile."""
+    """After a long time without connections, the token has expired and the key was rotated."""
     async with PluginManager() as manager:
         async with manager.connect(rds.dsn, iam_token_expiration=0, **rds.options):
             pass

@@ -1,4 +1,4 @@
-"""Where no token is ever served from the cache, a refused login has the credentials read anew all the same."""
+"""A refused login causes another read of the credentials even if tokens are never cached."""
 
 from aws_iam_async import PluginManager
 from tests.login.conftest import CredentialsEndpoint, Rds

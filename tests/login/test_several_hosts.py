@@ -60,7 +60,7 @@ class Cluster:
         return f"postgresql+{self.driver}://app@{','.join(places)}/shop?sslrootcert={self.trust}"
 
     def logins(self) -> tuple[list[bool], list[bool]]:
-        """Who was let in at the primary, and at the standby."""
+        """Whether each login was accepted, at the primary and at the standby."""
         primary, standby = ([login.accepted for login in emulator.logins] for emulator in self.both)
         return primary, standby
 

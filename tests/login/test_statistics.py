@@ -70,7 +70,7 @@ async def test_everything_is_counted(rds: Rds) -> None:
         "failures": 1,
         "generations": 2,
         "hits": 3,  # two connects, and the one that was then rejected
-        "waits": 3,  # for credentials that failed, for the first, for those read anew
+        "waits": 3,  # for the failed request, the first credentials and those after the rejection
         "rejections": 1,
         "credentials_loads": 3,
         "credentials_failures": 1,

@@ -1,4 +1,4 @@
-"""A server that stops accepting tokens before their time: its clock runs ahead, or it was told to be strict."""
+"""A server refuses tokens before they expire, because its clock is ahead or its limit is shorter."""
 
 import asyncio
 

@@ -25,7 +25,7 @@ CLOSED = "this PluginManager is closed"
 
 
 class Passing:
-    """A plugin that leaves a connect alone, and ends as it is told."""
+    """A plugin that does not change connection attempts, and closes with or without an error."""
 
     def __init__(self, name: str, closed: list[str], error: BaseException | None = None) -> None:
         self.name, self.closed, self.error = name, closed, error
@@ -159,7 +159,7 @@ async def test_a_pool_of_a_closed_manager_makes_no_connection() -> None:
 
 
 class VanishingLoop(asyncio.SelectorEventLoop):
-    """Closes after it was asked whether it is closed, and before it is told to stop something."""
+    """A loop that closes between the check whether it is closed and the next callback."""
 
     vanishes = False
 

@@ -13,7 +13,7 @@ REFUSAL = 'PAM authentication failed for user "app"'
 
 
 class Refusing:
-    """Stands for a server that refuses logins, once it is told to."""
+    """A stub of a server that refuses logins once ``refuses`` is set."""
 
     refuses = False
     attempts = 0

@@ -16,12 +16,12 @@ PART = 8
 
 
 class Ear:
-    """Collects what is told, as texts.
+    """Collects all output as strings.
 
     Attributes:
-        texts: What was told, each with where it came from.
-        secrets: What must not be in them, nor any part of one: each of their pieces of `PART` characters is looked for,
-            so that no text of twice that length can pass.
+        texts: The output, each string with its source.
+        secrets: The strings that must not be in the output. The check looks for each piece of `PART` characters, so
+            that it finds every part of a secret with twice that length.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Ear:
             waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
 
     def told(self) -> list[str]:
-        """Where a secret was told, with what stands before it in the text."""
+        """Return the places of secrets in the output, with the characters before them."""
         parts = {secret[at : at + PART] for secret in self.secrets for at in range(0, len(secret) - PART + 1, PART)}
         assert parts
         everything = "\n".join(text for _, text in self.texts)
@@ -113,7 +113,7 @@ def _hear_hook(ear: Ear, told: Any) -> None:
 
 
 def hear_loop(ear: Ear, loop: asyncio.AbstractEventLoop) -> None:
-    """Turn a loop's debug mode on, report every callback as a slow one, and hear what nobody has handled."""
+    """Turn on a loop's debug mode, report every callback as slow, and collect unhandled errors."""
     loop.set_debug(True)
     loop.slow_callback_duration = 0
 

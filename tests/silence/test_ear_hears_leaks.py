@@ -1,4 +1,4 @@
-"""Each way of telling a secret is heard: so where nothing is heard, nothing was told."""
+"""The collector finds a secret in each kind of output, so its silence in the other tests proves something."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""With everything at its most talkative, no secret is told, whatever happens and wherever credentials come from."""
+"""No secret is in any output, even with all debug logging, after any error, and with any source of credentials."""
 
 import asyncio
 import gc

@@ -40,7 +40,7 @@ __all__ = [
 
 Attributes = dict[str, Any]
 
-# What is told about a refused login. psycopg 3.3 has no SQLSTATE for it.
+# The attributes of a refused login. psycopg 3.3 has no SQLSTATE for it.
 REFUSAL: dict[str, Attributes] = {
     "asyncpg": {"error.type": "28000", "db.response.status_code": "28000"},
     "aiomysql": {"error.type": "1045", "db.response.status_code": "1045"},
@@ -49,7 +49,7 @@ REFUSAL: dict[str, Attributes] = {
 
 
 class Telemetry:
-    """What a process has told since a moment.
+    """The telemetry of a process since a point in time.
 
     Providers are set once in a process, and metrics go on from what they were: those here are differences.
     """

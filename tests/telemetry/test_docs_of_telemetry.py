@@ -1,4 +1,4 @@
-"""The tables of docs/telemetry.md name all that is told."""
+"""The tables of docs/telemetry.md name all spans, metrics and attributes."""
 
 import pytest
 

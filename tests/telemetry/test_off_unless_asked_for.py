@@ -1,4 +1,4 @@
-"""Who does not ask for telemetry pays nothing for it, and who asks without having it learns what to install."""
+"""Telemetry costs nothing unless it is enabled. If its packages are missing, the error says what to install."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
 """A process that forks in the middle of a build (a server with prefork workers) leaves its child able to connect.
 
-The fork waits for the build: OpenSSL has locks of its own, which nobody would release in the child.
+The fork waits for the build. OpenSSL has locks of its own, and no thread of the child would release them.
 """
 
 import os

@@ -15,7 +15,7 @@ SECONDS = 10
 
 
 class Builder:
-    """Builds empty contexts, when it is told to, and counts them."""
+    """Builds empty contexts once ``go`` is set, and counts them."""
 
     def __init__(self) -> None:
         self.go = threading.Event()

@@ -37,7 +37,7 @@ async def others():
 
 def fork():
     began = time.monotonic()
-    warnings.simplefilter("ignore", DeprecationWarning)  # CPython 3.12 warns of any fork beside threads
+    warnings.simplefilter("ignore", DeprecationWarning)  # CPython 3.12 warns of any fork with threads
     child = os.fork()
     if child == 0:
         signal.alarm(20)

@@ -1,4 +1,4 @@
-"""A plugin marks its secret as for TLS only; what the user asked for is strengthened or refused, never weakened."""
+"""A plugin can require TLS for its secret. The user's TLS options are then strengthened or refused, never weakened."""
 
 import ssl
 

@@ -34,7 +34,7 @@ class Vault:
         life: Seconds for which credentials work; ``None`` for ever.
         reads: Reads that have begun.
         running: Those among them that have not ended.
-        most_at_once: Reads at once, at most, that nobody had given up.
+        most_at_once: The maximum number of concurrent reads, without the cancelled ones.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

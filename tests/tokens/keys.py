@@ -16,7 +16,7 @@ def make_key(
 
     Args:
         load: What is passed as ``credentials=``.
-        signer: Whose credentials sign it if that is ``None``.
+        signer: The source of the credentials if ``load`` is ``None``.
     """
     signer = signer if load is None else credentials_source(credentials=load)
     return TokenKey(host="db.example", port=port, user=user, region="us-east-1", source=signer, expiration=expiration)

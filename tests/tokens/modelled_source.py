@@ -32,11 +32,11 @@ class ModelledSource:
         life: For how long new credentials work; they are given out again until they have expired or are rotated.
         given: The last credentials that were given and had not expired by then.
         works: Whether reads succeed; ``None`` holds them back until they are answered one by one.
-        rejections: Rejected logins for which the credentials may be read anew.
+        rejections: Rejected logins for which the credentials may be read again.
         certain_rejections: Those among them for which they have to be.
         answered: Those rejections after which a read began that has ended by now.
         certainly_answered: Those certain ones after which one did.
-        most_at_once: Reads at once, at most, but for those that nobody waited for any more.
+        most_at_once: The maximum number of concurrent reads, without the abandoned ones.
     """
 
     name: str
@@ -111,8 +111,8 @@ class ModelledSource:
                 call.cleaned_up.set_result(None)
 
     @property
-    def may_be_read_anew(self) -> bool:
-        """Whether what was given may not be trusted before it has been read anew."""
+    def may_be_read_again(self) -> bool:
+        """Whether the credentials may be untrusted until the next read."""
         return self.answered < self.rejections
 
     def usable(self, seconds: float = 0.0) -> bool:

@@ -1,4 +1,4 @@
-"""An event loop that runs one round at a time, when it is told to."""
+"""An event loop that runs one round at a time, when the test calls it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
-    """Its clock stands still until somebody moves it."""
+    """An event loop with a clock that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0

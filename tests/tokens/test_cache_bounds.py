@@ -1,4 +1,4 @@
-"""The cache does not grow without bound, and what somebody waits for is not lost to make room."""
+"""The cache has a maximum size, and never evicts a token that a caller waits for."""
 
 import asyncio
 import gc

@@ -29,7 +29,7 @@ class Slow:
         self.begun += 1
         number = self.begun
         self.wanted = {other for other in self.wanted if not other.cancelling()} | {task}
-        self.most_at_once = max(self.most_at_once, len(self.wanted))  # not those that nobody waits for any more
+        self.most_at_once = max(self.most_at_once, len(self.wanted))  # without the abandoned ones
         try:
             for _ in range(3):
                 await asyncio.sleep(0)
@@ -106,7 +106,7 @@ def test_a_task_group_that_fails(loop: SteppedLoop, step: int) -> None:
 
 @pytest.mark.parametrize("step", range(STEPS))
 def test_closed_in_the_middle(loop: SteppedLoop, step: int) -> None:
-    """Nothing outlives ``aclose()`` but those who wait, and what they wait for."""
+    """Only waiting callers, and the reads that they wait for, outlive ``aclose()``."""
     slow = Slow()
     service = loop.inside(lambda: TokenService(refresh="background"))
     waiter = loop.create_task(ask(service, slow))

@@ -121,7 +121,7 @@ def test_of_such_a_caller_while_the_renewal_goes_on() -> None:
         await asyncio.sleep(1)
         gc.collect()
         assert reference() is None
-        assert source.seen == [None]  # a renewal sees the same, whoever sets it off
+        assert source.seen == [None]  # a renewal sees the same, independently of the caller that starts it
         await service.aclose()
 
     run(main)

@@ -1,6 +1,6 @@
-"""The SDK is imported for the first token, in another thread: leaving meanwhile changes nothing for others.
+"""The SDK is imported in another thread for the first token. Cancelling one caller does not affect the others.
 
-Who waits when a provider is closed still gets a token; nothing keeps it fresh.
+A caller that waits while its provider closes still gets a token, which is not renewed.
 """
 
 import subprocess

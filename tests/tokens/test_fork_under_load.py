@@ -1,4 +1,4 @@
-"""A process forks while a thread reads credentials, callers wait and timers run: the child starts anew."""
+"""If a process forks while a thread reads credentials, callers wait and timers run, the child starts from scratch."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ def _child(service: TokenService) -> int:
     asyncio._set_running_loop(None)  # as a prefork server has it, which forks outside of any loop
     try:
         asyncio.run(_ask(service))
-    except BaseException:  # noqa: BLE001 - told by the exit code
+    except BaseException:  # noqa: BLE001 - the exit code reports it
         return 1
     return 0 if service.statistics().generations == 2 else 2
 

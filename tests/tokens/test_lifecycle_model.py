@@ -1,8 +1,8 @@
 """Random interleavings of callers, clocks, rejections, rotations and outages against what must always hold.
 
-Never an expired token, never one signed by another identity or with credentials that were to be read anew, never two
-reads for one identity, a wait only when nothing valid is left, an error only when nothing valid is left, and no task
-left behind.
+A caller never gets an expired token, or one signed by another identity or with rejected credentials. There are never
+two concurrent reads for one identity. A caller waits or gets an error only when nothing valid is left. No task is left
+behind.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ USERS = ("ann", "bob")
 users = st.sampled_from(USERS)
 names = st.sampled_from(["AAAA", "AAAA", "AAAA", "BBBB"])  # rather one in depth than two at the surface
 some_rounds = st.sampled_from([14, 0, 1, 2, 3, 5])  # 14: until nothing more can happen
-LANDING = 12  # rounds of the loop, at most, from the answer of a source to those who waited for it
-REREAD_INTERVAL = 10.0  # seconds in which one rejected login has the credentials read anew
+LANDING = 12  # rounds of the loop, at most, from the answer of a source to the callers that wait for it
+REREAD_INTERVAL = 10.0  # seconds in which one rejected login causes another read of the credentials
 BACKWARDS_TOLERANCE = 5.0  # seconds by which a clock may be set back without making a token one from the future
-LAST_SECONDS = 10.0  # of credentials: who asks then may wait for new ones, at most
+LAST_SECONDS = 10.0  # of credentials: at most then, a caller may wait for new ones
 
 
 @dataclass(eq=False)
 class Waiter:
-    """Somebody who asks for a token, and for the next one if the server rejects it."""
+    """A caller that gets a token, and the next one if the server rejects it."""
 
     source: ModelledSource
     rejected: bool
@@ -52,7 +52,7 @@ class Waiter:
 
     def look_around(self) -> None:
         self.nothing_was_valid |= not self.source.usable()
-        self.may_wait |= not self.source.usable(LAST_SECONDS) or self.source.may_be_read_anew
+        self.may_wait |= not self.source.usable(LAST_SECONDS) or self.source.may_be_read_again
 
 
 @dataclass(eq=False)
@@ -60,8 +60,8 @@ class Rejections:
     """What rejected logins have had happen to the credentials of one source, as far as it shows outside.
 
     Attributes:
-        possibly: When one may have had them read anew, last.
-        certainly: When one had.
+        possibly: The last time that a rejection perhaps caused another read.
+        certainly: The last time that a rejection certainly did.
         of_all: How many certainly had by then.
     """
 
@@ -120,7 +120,7 @@ class Lifecycle(RuleBasedStateMachine):
         source = waiter.source
         waiter.nothing_was_valid = waiter.may_wait = False
         waiter.look_around()
-        # A read that began when nothing was valid: by a clock that was set back something is, but who comes joins it.
+        # The read began when nothing was valid. After a clock change, something may be valid, and callers still join.
         patience = math.inf if source.name in self.reading_when_set_back else LANDING
         asked_in = self.loop.rounds
         try:
@@ -131,7 +131,7 @@ class Lifecycle(RuleBasedStateMachine):
         except TokenError:
             assert self.closed
         except asyncio.CancelledError:
-            assert waiter.cancelled, "cancelled by nobody"
+            assert waiter.cancelled, "cancelled without a reason"
             raise
         else:
             self.check(source, key, token, fresh=fresh)
@@ -150,7 +150,7 @@ class Lifecycle(RuleBasedStateMachine):
         is_new = not any(token is served for _, served in self.served)
         if is_new and issued > rejections.certainly + BACKWARDS_TOLERANCE:  # it may be a little from the future
             answered = source.certain_answers(self.loop.time())
-            assert answered >= rejections.of_all, "signed with credentials that were to be read anew"
+            assert answered >= rejections.of_all, "signed with credentials that had to be read again"
         if not fresh:
             assert issued - 5 <= self.wall, "from the future"
             assert self.wall < token.expires_at.timestamp() or issued == int(self.wall), "expired"
@@ -198,12 +198,12 @@ class Lifecycle(RuleBasedStateMachine):
         source = self.source_of(key)
         rejections = self.rejections[source.name]
         self.service.reject(key, token)
-        # One in ten seconds has the credentials read anew, if they are those that the token was signed with or if no
-        # newer token is at hand. Which one it was does not always show.
+        # One in 10 seconds causes another read of the credentials, if they are those that signed the token or if no
+        # newer token is cached. The test cannot always see which one it was.
         if 0 <= self.wall - rejections.certainly < REREAD_INTERVAL:
             return
         present = source.given is not None and source.given.access_key == token.access_key_id
-        settled = source.usable(LAST_SECONDS) and not source.may_be_read_anew
+        settled = source.usable(LAST_SECONDS) and not source.may_be_read_again
         source.rejections += 1
         if present and settled and not 0 <= self.wall - rejections.possibly < REREAD_INTERVAL:
             source.certain_rejections += 1

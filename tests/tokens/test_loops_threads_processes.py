@@ -102,5 +102,5 @@ def _child(service: TokenService) -> int:
         before = service.statistics().generations
         asyncio.run(ask(service))
         return 0 if service.statistics().generations == before + 1 else 2
-    except BaseException:  # noqa: BLE001 - told by the exit code
+    except BaseException:  # noqa: BLE001 - the exit code reports it
         return 1

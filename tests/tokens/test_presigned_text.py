@@ -102,7 +102,7 @@ def test_is_what_botocore_makes(
 @pytest.mark.parametrize("port", [443, 5432])
 def test_user_names_that_need_encoding(user: str, port: int) -> None:
     options = {"port": port, "user": user, "region": "us-east-1", "session_token": None, "issued": 1_800_000_000}
-    token = presign(host=HOST, **KEYS, **options)  # type: ignore[arg-type]  # of the right types, as one can see
+    token = presign(host=HOST, **KEYS, **options)  # type: ignore[arg-type]  # the types are right
     assert token == botocore_presign(host=HOST, **KEYS, **options)  # type: ignore[arg-type]  # the same
     assert parse_qs(urlsplit(f"//{token}").query)["DBUser"] == [user]
 

@@ -1,4 +1,4 @@
-"""With credentials at hand a token is signed on the spot: nobody waits, and no task is started."""
+"""If credentials are cached, a token is signed synchronously. No caller waits, and no task starts."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ async def test_another_user_does_not_wait(vault: Vault, key: TokenKey) -> None:
     service = TokenService()
     await service.get(key)
     served = await asyncio.gather(*(service.get(make_key(f"user{n % 10}", load=vault.load)) for n in range(100)))
-    assert not any(fresh for _, fresh in served)  # the credentials were at hand: a refusal may be their fault
+    assert not any(fresh for _, fresh in served)  # the credentials were cached, so they may cause a refusal
     assert len({id(token) for token, _ in served}) == 10
     assert (service.statistics().waits, service.statistics().generations, vault.reads) == (1, 11, 1)
 

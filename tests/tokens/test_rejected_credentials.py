@@ -1,4 +1,4 @@
-"""Which refused logins have credentials read anew: those whose key would be signed with again, or lately was."""
+"""A refused login causes another read of the credentials if its key signs the next token, or did so recently."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,7 @@ async def test_a_refusal_counts_though_a_newer_token_is_at_hand(clock: Clock) ->
 
 
 async def test_credentials_that_were_renewed_meanwhile_are_read_anew_as_well(clock: Clock) -> None:
-    """Whoever revokes the sessions of a role revokes all of them."""
+    """An administrator can only revoke all sessions of a role at once."""
     loads = 0
 
     async def credentials() -> Credentials:

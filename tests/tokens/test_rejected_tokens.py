@@ -39,7 +39,7 @@ async def test_a_read_under_way_at_the_rejection_is_not_trusted(
     await service.get(key)
     clock.advance(3000)
     vault.hold()
-    old, _ = await service.get(key)  # and its credentials are renewed meanwhile
+    old, _ = await service.get(key)  # this also starts the renewal of its credentials
     await settle()
     assert vault.reads == 2
     service.reject(key, old)
@@ -70,7 +70,7 @@ async def test_the_next_token_is_signed_with_credentials_read_anew(service: Toke
         service.reject(mine, rejected)
     token, fresh = await service.get(mine)
     assert (token.access_key_id, fresh, vault.reads) == ("AKIA2", True, 2)
-    # Another endpoint with the same credentials: those were read anew a moment ago.
+    # Another endpoint uses the same credentials, which were read again a moment ago.
     other, _ = await service.get(theirs)
     service.reject(theirs, other)
     token, fresh = await service.get(theirs)

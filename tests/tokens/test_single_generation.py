@@ -1,4 +1,4 @@
-"""However many ask at once, credentials are read and a token is signed once; who leaves changes nothing for others."""
+"""Concurrent callers share one read of the credentials and one signature. Cancelling one does not affect the others."""
 
 import asyncio
 import gc

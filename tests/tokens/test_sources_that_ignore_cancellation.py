@@ -128,7 +128,7 @@ def test_it_is_read_again_once_it_works() -> None:
 
 @refreshes
 def test_one_that_fails_when_it_is_cancelled(refresh: Refresh) -> None:
-    """Its error is for nobody, and is not reported as one that was never retrieved."""
+    """The error of an abandoned read has no caller, and asyncio does not report it as never retrieved."""
     problems: list[object] = []
 
     async def load() -> Credentials:

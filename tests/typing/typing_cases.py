@@ -96,7 +96,7 @@ class Timing:
 async def plugins() -> None:
     plugin: aws_iam_async.Plugin = Timing()
     await aws_iam_async.connect("postgresql://db", plugins=[plugin, "iam"])
-    # Nobody here knows the options of somebody else's plugin: a manager takes them, and so does a dict[str, Any].
+    # The types do not contain the options of other plugins. A manager accepts them, and so does a dict[str, Any].
     aws_iam_async.PluginManager(plugins="tenant,iam", profile="prod", tenant="acme")
     tenant: dict[str, Any] = {"tenant": "acme"}
     assert_type(await aws_iam_async.connect(driver="aiomysql", plugins="tenant,iam", **tenant), Connection)

@@ -37,7 +37,7 @@ class Sts:
     """What it answers; tests change it at any time.
 
     Attributes:
-        arn: Whose credentials they are.
+        arn: The ARN of the identity that the credentials belong to.
         error: The code to refuse them with, if any.
         body: What to answer instead of all that, if anything.
         ahead: Seconds by which its clock is ahead of this machine's.

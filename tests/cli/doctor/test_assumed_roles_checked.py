@@ -1,4 +1,4 @@
-"""``check`` shows whose credentials assume which role, and what STS refuses."""
+"""``check`` shows which credentials assume which role, and the errors of STS."""
 
 import sys
 

@@ -80,7 +80,7 @@ class MariaDB(MariadbServer):
 
 @contextmanager
 def _held_port() -> Iterator[int]:
-    """A port that nobody else is given: bound, but not listened on, so that MariaDB 10.11, which shares, may."""
+    """A reserved port: it is bound without a listener. MariaDB 10.11 shares ports, so it can still listen on it."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))

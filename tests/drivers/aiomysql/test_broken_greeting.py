@@ -16,7 +16,7 @@ GREETING = (
 
 
 class Greeter:
-    """Says one packet to whoever comes, and hangs up when there is an answer."""
+    """A server that sends one packet to each client, and disconnects after the answer."""
 
     def __init__(self) -> None:
         self.payload = GREETING
@@ -51,7 +51,7 @@ async def refusal(greeter: Greeter) -> aiomysql.OperationalError:
         lambda greeting: b"\x0a" + b"eight" + greeting[7:],  # a version without a number
         lambda greeting: greeting[:20],
         lambda _: b"HTTP/1.1 400 Bad Request",
-        lambda _: b"\xff\x10\x04#\xff\xfe\xfd\xfc\xfb",  # an error whose state is no text
+        lambda _: b"\xff\x10\x04#\xff\xfe\xfd\xfc\xfb",  # an error with a state that is not valid UTF-8
     ],
     ids=["version", "cut", "HTTP", "error"],
 )

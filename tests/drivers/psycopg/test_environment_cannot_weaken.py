@@ -16,7 +16,7 @@ VARIABLES = {
     "PGREQUIREAUTH": "scram-sha-256",
     "PGGSSENCMODE": "require",
     "PGSSLROOTCERT": "/no/such/file.pem",
-    "PGHOSTADDR": "192.0.2.1",  # nobody answers there
+    "PGHOSTADDR": "192.0.2.1",  # an address that never answers
     "PGPASSWORD": "of-no-use",
     "PGPASSFILE": "/no/such/file",
     "PGSSLMINPROTOCOLVERSION": "TLSv1",

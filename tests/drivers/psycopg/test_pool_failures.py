@@ -1,4 +1,4 @@
-"""A pool whose logins fail: its callers learn why, at once where waiting is of no use, and the next one tries again."""
+"""If a pool's logins fail, its callers get the reason, immediately if waiting is useless. The next caller retries."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""The PEM file that libpq verifies servers with: complete, up to date, shared, and nobody else can write to it."""
+"""The PEM file with which libpq verifies servers is complete, up to date, shared, and not writable for other users."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A pool whose connects end when, and how, the test says."""
+"""A pool with connection attempts that the test ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -71,7 +71,7 @@ class Connects:
         await ticks()
 
     def end(self, count: int) -> None:
-        """Let the oldest succeed; nobody has learnt of it yet when this returns."""
+        """Let the oldest attempts succeed. No waiting task has run yet when this returns."""
         for future in self.pending[:count]:
             future.set_result(FakeConnection())
 

@@ -1,4 +1,4 @@
-"""Closing ends: whoever waits is served or told, and nothing stays open."""
+"""Closing a pool ends: waiting tasks get a connection or an error, and no connection stays open."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""A connect that fails fails one, the longest in line, and nobody else is stuck for it."""
+"""A failed connection attempt fails one task, the one that waited longest. The other tasks are not stuck."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ async def test_fails_the_longest_in_line_only(make_pool: Any, connects: Any, acq
     with pytest.raises(aiomysql.OperationalError) as caught:
         await line[0]
     assert caught.value is ERROR
-    assert len(connects.pending) == 2  # one anew, for the third
+    assert len(connects.pending) == 2  # one new attempt, for the third task
     await connects.succeed(2)
     await asyncio.gather(*line[1:])
 

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: within its size, nobody stuck, nothing left."""
+"""In any order of events, the pool keeps its maximum size, no task is stuck, and no connection is left."""
 
 import asyncio
 from collections.abc import Callable
@@ -80,8 +80,8 @@ class Run:
         async def wait() -> None:
             await self.pool.wait_closed()
             assert (self.pool.size, self.connects.open, self.connects.pending) == (0, 0, []), "closed too early"
-            await asyncio.sleep(0)  # who was told in this tick is still to learn of it
-            assert all(task.done() for task in self.line), "closed though somebody stands in line"
+            await asyncio.sleep(0)  # tasks that were woken in this tick have not run yet
+            assert all(task.done() for task in self.line), "closed although a task is waiting"
 
         self.pool.close()
         self.background.append(asyncio.create_task(wait()))
@@ -99,18 +99,18 @@ class Run:
         # Each one was served, was cancelled, or hears of a failure: by retrieving it here.
         assert all(task.cancelled() or isinstance(task.exception(), OSError | RuntimeError | None) for task in ended)
         in_use = self.pool._used
-        assert in_use <= set(self.held), "lost on its way to who acquired it"
+        assert in_use <= set(self.held), "lost on its way to the task that acquired it"
         assert self.pool.size == self.pool.freesize + len(in_use) + len(self.connects.pending)
         assert self.connects.open == self.pool.freesize + sum(not conn.closed for conn in self.held)
         if self.maxsize:
             assert self.pool.size <= self.maxsize
         if self.line:
             full = self.maxsize and self.pool.size == self.maxsize
-            assert full or len(self.connects.pending) >= len(self.line), "stands in line though there is room"
-            assert self.connects.pending or in_use, "stands in line for nothing"
+            assert full or len(self.connects.pending) >= len(self.line), "a task is waiting although there is room"
+            assert self.connects.pending or in_use, "a task is waiting for nothing"
 
     async def finish(self) -> None:
-        """Serve everybody, give everything back, and close."""
+        """Serve all tasks, return all connections, and close."""
         await self.check()
         while self.line or self.held or self.connects.pending:
             (self.succeed if self.connects.pending else self.release)(0)

@@ -1,4 +1,4 @@
-"""Who gets a connection, from where, and when."""
+"""Waiting tasks get connections in order, as soon as one is available."""
 
 import asyncio
 from typing import Any
@@ -112,7 +112,7 @@ async def test_connect_goes_on_though_a_release_came_first(make_pool: Any, conne
     assert await waiting is holder.result()
     assert (pool.size, len(connects.pending)) == (2, 1)
     late = await acquiring(pool)
-    assert connects.started == 2  # it is for whoever comes next
+    assert connects.started == 2  # it is for the next task
     await connects.succeed()
     assert await late is connects.opened[1]
 
@@ -129,7 +129,7 @@ async def test_who_gives_up_takes_one_connect_along_and_no_more(
     oldest, middle, _ = connects.pending
     line[1].cancel()
     await turn()
-    assert connects.pending == [oldest, middle]  # one for who is left, one begun for who was served
+    assert connects.pending == [oldest, middle]  # one of them began for a task that was served
     line[2].cancel()
     await turn()
     assert connects.pending == [oldest]
