@@ -72,6 +72,7 @@ async def main(dsn: str) -> None:
         for _ in range(4):
             async with pool.connection() as connection:
                 await connection.execute("SELECT * FROM basket")
+        await pool.wait()  # else psycopg_pool logs a connection that is interrupted when the pool closes
         async with pool.connection() as connection:
             await connection.execute("DROP TABLE basket")
         print(f"connections were replaced {manager.statistics().retirements} time")
