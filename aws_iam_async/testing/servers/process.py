@@ -25,6 +25,8 @@ while read -r line; do pid=$line; done
 if [ -n "$pid" ]; then
     kill -s "$2" "$pid"
     tries=50
+    while [ $tries -gt 0 ] && kill -0 "$pid"; do sleep 0.1; tries=$((tries - 1)); done
+    tries=10
     while [ $tries -gt 0 ] && kill -s 0 -- "-$pid"; do sleep 0.1; tries=$((tries - 1)); done
     kill -s KILL -- "-$pid"
 fi
@@ -32,7 +34,7 @@ rm -rf "$1"
 """
 """Reads the process id of the running program from stdin, or an empty line after its end. At the end of its input it
 kills the program and removes the directory. The input also ends if this process is killed. The children of ``initdb``
-clean up and end by themselves after it. Only what is left of the process group after that is killed."""
+clean up and end by themselves after it. What is left of the process group a second later is killed."""
 
 _REPORTING_SCRIPT = """
 echo $$
