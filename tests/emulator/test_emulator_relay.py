@@ -90,8 +90,10 @@ async def test_libpq_takes_no_cancel_request_for_a_failure(
     rds_postgres: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = sign(rds_postgres.account.create_access_key(), rds_postgres)
-    options = {"password": str(token), "sslmode": "verify-ca", "sslrootcert": str(rds_postgres.ca_file)}
-    async with await psycopg.AsyncConnection.connect(rds_postgres.dsn("app", "shop"), **options) as connection:
+    dsn, trusted = rds_postgres.dsn("app", "shop"), str(rds_postgres.ca_file)
+    async with await psycopg.AsyncConnection.connect(
+        dsn, password=token, sslmode="verify-ca", sslrootcert=trusted
+    ) as connection:
         query = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
         await asyncio.sleep(0.1)
         await connection.cancel_safe(timeout=10)
