@@ -232,7 +232,7 @@ class ServerProcess(ABC):
             raise RuntimeError(f"{Path(command[0]).name} fails. The end of its output:\n{self._log_end()}")
 
     def _spawn_reported(self, command: list[str], stdin: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-        """Start a program whose process id the reaper has, so that it can end it with its children."""
+        """Start a program, and have its process id sent to the reaper, which can end it with its children."""
         reaper_input = self._reaper and self._reaper.stdin
         with self._log() as log:
             reporting = ["/bin/sh", "-c", _REPORTING_SCRIPT, "start", *command]
