@@ -62,9 +62,11 @@ def main() -> None:
 
     Raises:
         SystemExit: Always: 0 after success, 1 if the command failed, 2 if the arguments are wrong, 130 after Ctrl-C or
-            SIGTERM.
+            SIGTERM, or after SIGHUP, which the end of a terminal sends.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     for library in ("aiobotocore", "botocore"):  # the commands' own errors say what failed
         logging.getLogger(library).addHandler(logging.NullHandler())
     program(prog_name=NAME)

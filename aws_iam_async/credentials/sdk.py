@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar, cast
 from weakref import WeakSet
@@ -103,7 +103,7 @@ def _run(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
 
     # The loop of the policy in force: under uvloop's policy asyncio's (3.11) cannot start a credential_process. Without
     # debug mode, which would report every step as slow.
-    with logs_without_secrets(), asyncio.Runner(debug=False) as runner:
+    with logs_without_secrets(), asyncio.Runner(debug=False) as runner, _processes_ended(runner):
         return runner.run(run())
 
 
@@ -115,10 +115,13 @@ def _end_reads() -> None:
             task.get_loop().call_soon_threadsafe(task.cancel)
 
 
-@contextlib.asynccontextmanager
-async def _processes_ended() -> AsyncIterator[None]:
-    """Run each credential_process without a terminal, in a session of its own, and kill what runs at the end."""
-    loop, starts = asyncio.get_running_loop(), list[asyncio.Task[tuple[asyncio.SubprocessTransport, Any]]]()
+@contextlib.contextmanager
+def _processes_ended(runner: asyncio.Runner) -> Iterator[None]:
+    """Run each credential_process without a terminal, in a session of its own, and kill what runs at the end.
+
+    The end is a run of its own, because the read may be cancelled twice: by its timeout and by the program's end.
+    """
+    loop, starts = runner.get_loop(), list[asyncio.Task[tuple[asyncio.SubprocessTransport, Any]]]()
     start = loop.subprocess_exec
 
     async def start_alone(*arguments: Any, **options: Any) -> Any:
@@ -126,28 +129,37 @@ async def _processes_ended() -> AsyncIterator[None]:
         starts.append(loop.create_task(start(*arguments, **options)))
         return await asyncio.shield(starts[-1])  # a start that is cancelled leaves the children of its process
 
-    loop.subprocess_exec = start_alone  # type: ignore[method-assign]  # of this loop only
-    try:
-        yield
-    finally:
+    async def end() -> None:
         for started in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(started, BaseException):  # such as a program that is not there
                 continue
             process, _ = started
-            if process.get_returncode() is None:
-                os.killpg(process.get_pid(), signal.SIGKILL)  # its children too
+            # A process that has ended may have children that still write to its pipes. A daemon does not.
+            if process.get_returncode() is None or not all(map(_is_read, map(process.get_pipe_transport, (1, 2)))):
+                with contextlib.suppress(ProcessLookupError):  # it ended before the loop could see it
+                    os.killpg(process.get_pid(), signal.SIGKILL)  # its children too
             while process.get_returncode() is None:  # noqa: ASYNC110 - asyncio has no event for it
                 await asyncio.sleep(0.01)
             process.close()
             await asyncio.sleep(0)  # its pipes close
 
+    loop.subprocess_exec = start_alone  # type: ignore[method-assign]  # of this loop only
+    try:
+        yield
+    finally:
+        runner.run(end())
+
+
+def _is_read(pipe: asyncio.BaseTransport | None) -> bool:
+    """Return whether a pipe has been read to its end."""
+    return pipe is None or pipe.is_closing()
+
 
 async def _read_chain(source: SdkChain) -> Snapshot:
     session, signs_in = None, source.profile
     try:
-        async with _processes_ended():
-            session = _new_session(source.profile)
-            return await _load(session, source)
+        session = _new_session(source.profile)
+        return await _load(session, source)
     except AwsIamError:
         raise
     except Exception as error:  # noqa: BLE001 - the SDK's sources raise anything

@@ -86,6 +86,7 @@ class PostgresFront:
         packet = header + await client.reader.readexactly(messages.first_packet_size(length))
         if code == messages.CANCEL_REQUEST:
             await self._cancel(packet)
+            await client.close()  # libpq takes an end without TLS's own for a failure
             return
         await self._log_in_user(client, messages.read_startup(packet))
 

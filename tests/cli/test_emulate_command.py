@@ -39,7 +39,7 @@ def variables(lines: list[str]) -> dict[str, str]:
     return {name: value for name, value in exported.items() if name not in {"PATH", "PWD", "OLDPWD", "SHLVL", "_"}}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_its_lines_let_a_client_in_until_it_is_stopped(
     program: Program, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
@@ -55,6 +55,21 @@ async def test_its_lines_let_a_client_in_until_it_is_stopped(
         process.send_signal(number)
         rest, errors = await asyncio.to_thread(process.communicate)
     assert (rest, errors, process.returncode) == ("", "", 0)
+    assert program.left_behind() == []
+
+
+def test_after_nohup_it_outlives_its_terminal(program: Program) -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its children inherit that
+    try:
+        with program.started("emulate") as process:
+            lines_until(process.stdout, "export POSTGRESQL_CA_FILE=")
+            process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.send_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert process.returncode == 0
     assert program.left_behind() == []
 
 

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import psutil
 import pytest
 
-from aws_iam_async import Credentials, CredentialsError, refresh_ahead
-from aws_iam_async.credentials.source import CredentialsSource, credentials_source
+from aws_iam_async import Credentials, CredentialsError, refresh_ahead, threads
+from aws_iam_async.credentials.sdk import read_chain
+from aws_iam_async.credentials.source import CredentialsSource, SdkChain, credentials_source
 from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import AwsHome
 from tests.tokens.conftest import imported
@@ -160,9 +162,9 @@ class Hanging:
     def __init__(self, home: AwsHome, directory: Path) -> None:
         self.pids = directory / "pids"
         self.pids.touch()
-        script = directory / "hangs.sh"
-        script.write_text(HANGS.format(pids=self.pids))
-        home.config.write_text(f"[profile slow]\ncredential_process = sh {script}\n")
+        self.script = directory / "hangs.sh"
+        self.script.write_text(HANGS.format(pids=self.pids))
+        home.config.write_text(f"[profile slow]\ncredential_process = sh {self.script}\n")
         self.source = credentials_source(profile="slow")
 
     @property
@@ -175,6 +177,12 @@ class Hanging:
     @property
     def running(self) -> list[int]:
         return [pid for pid in self.started if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+    def wait_until_ended(self) -> None:
+        deadline = time.monotonic() + 30
+        while self.running:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
     def end(self) -> None:
         for pid in self.running:
@@ -248,10 +256,7 @@ def test_a_program_that_ends_leaves_no_process(hanging: Hanging, begun: int) -> 
     done = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("", "")
     assert hanging.started
-    deadline = time.monotonic() + 30
-    while hanging.running:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    hanging.wait_until_ended()
 
 
 def test_a_read_that_begins_while_the_program_ends_leaves_no_process(hanging: Hanging) -> None:
@@ -268,6 +273,57 @@ def test_a_read_that_begins_while_the_program_ends_leaves_no_process(hanging: Ha
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("CancelledError\n", "")
     assert hanging.started == []
+
+
+def read_in_thread(seconds: float) -> BaseException | None:
+    """Read the profile once in a thread, and return its error."""
+    return threads.start(lambda: read_chain(SdkChain("slow"), seconds), name="read").exception(timeout=30)
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_read_that_is_cancelled_twice_while_a_process_starts_leaves_none(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its timeout may expire while the program ends."""
+    start = asyncio.BaseEventLoop.subprocess_exec
+
+    async def start_slowly(loop: asyncio.BaseEventLoop, *arguments: Any, **options: Any) -> Any:
+        (read,) = asyncio.all_tasks() - {cast("asyncio.Task[Any]", asyncio.current_task())}
+        started = await start(loop, *arguments, **options)
+        while not hanging.has_started(2):  # noqa: ASYNC110 - a file has no event for it
+            await asyncio.sleep(0.01)
+        for _ in range(2):
+            read.cancel()
+            await asyncio.sleep(0.05)
+        return started
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "subprocess_exec", start_slowly)
+    assert isinstance(read_in_thread(60), asyncio.CancelledError)
+    assert hanging.has_started(2)
+    hanging.wait_until_ended()
+
+
+@pytest.mark.usefixtures("imported")
+def test_the_children_of_a_process_that_has_ended_are_ended_too(hanging: Hanging) -> None:
+    """They hold its pipes, so that the read goes on."""
+    hanging.script.write_text(hanging.script.read_text().removesuffix("wait\n"))
+    assert isinstance(read_in_thread(2), TimeoutError)
+    assert hanging.has_started(2)
+    hanging.wait_until_ended()
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_process_that_ends_just_before_it_is_killed(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = os.killpg
+
+    def killed_before(group: int, number: int) -> None:
+        kill(group, number)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "killpg", killed_before)
+    assert isinstance(read_in_thread(2), TimeoutError)
+    assert hanging.has_started(2)
+    hanging.wait_until_ended()
 
 
 def test_a_thread_that_cannot_be_ended_is_not_joined_by_another(

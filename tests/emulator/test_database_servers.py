@@ -1,6 +1,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -169,6 +170,65 @@ def test_an_interruption_at_any_program_leaves_nothing_behind(
             kind().__enter__()
         assert started == programs
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_a_program_that_is_interrupted(number: signal.Signals) -> None:
+    """Programs such as ``initdb`` have child processes, which write to the directory."""
+    script = """
+import signal
+from aws_iam_async.testing import MariadbServer
+class Server(MariadbServer):
+    def initialise(self):
+        print(self.directory, flush=True)
+        writes = "while :; do for i in 0 1 2 3 4 5 6 7 8 9; do mkdir -p $i; touch $i/file; done; done"
+        self.run_program(["/bin/sh", "-c", f"trap '' INT; (cd {self.directory}; {writes}) & echo; wait"])
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with Server():
+    pass
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as tests:
+        assert tests.stdout is not None
+        directory = Path(tests.stdout.readline().strip())
+        deadline = time.monotonic() + 20
+        while not (directory / "9" / "file").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert processes_in(directory)
+        tests.send_signal(number)
+    while (directory.exists() or processes_in(directory)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not directory.exists()
+    assert not processes_in(directory)
+
+
+@pytest.mark.parametrize("kind", [PostgresServer, MariadbServer])
+def test_a_start_that_is_interrupted_while_the_process_begins_leaves_nothing_behind(
+    kind: type[ServerProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    start, interrupted = subprocess.Popen, list[subprocess.Popen[bytes]]()
+
+    def interrupt(command: list[str], **options: Any) -> Any:
+        process = start(command, **options)
+        if "unix_socket_directories" in str(command) or "pid-file" in str(command):
+            interrupted.append(process)
+            while not any(path.is_socket() for path in directory.glob("*/*")):  # it needs no directory from then on
+                time.sleep(0.02)
+            raise KeyboardInterrupt
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        kind().__enter__()
+    assert not processes_in(directory)
+    assert list(directory.iterdir()) == []
+    (process,) = interrupted
+    process.wait()
+    directory.rmdir()
 
 
 def test_postgresql_runs_from_where_its_own_account_may_not_look(

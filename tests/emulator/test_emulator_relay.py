@@ -6,6 +6,7 @@ from typing import Any
 
 import aiomysql
 import asyncpg
+import psycopg
 import pytest
 
 from aws_iam_async.testing import Emulator
@@ -83,6 +84,22 @@ async def test_a_running_query_is_cancelled_when_its_client_gives_up(rds_postgre
     # The connection can only be used again because the server has stopped the query.
     assert await asyncio.wait_for(connection.fetchval("SELECT 1"), 10) == 1
     assert rds_postgres.connections <= 2
+
+
+async def test_libpq_takes_no_cancel_request_for_a_failure(
+    rds_postgres: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = sign(rds_postgres.account.create_access_key(), rds_postgres)
+    dsn, trusted = rds_postgres.dsn("app", "shop"), str(rds_postgres.ca_file)
+    async with await psycopg.AsyncConnection.connect(
+        dsn, password=token, sslmode="verify-ca", sslrootcert=trusted
+    ) as connection:
+        query = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
+        await asyncio.sleep(0.1)
+        await connection.cancel_safe(timeout=10)
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            await query
+    assert caplog.messages == []
 
 
 async def test_a_cancel_request_without_tls_is_passed_on(

@@ -26,11 +26,22 @@ if [ -n "$pid" ]; then
     kill -s "$2" "$pid"
     tries=50
     while [ $tries -gt 0 ] && kill -0 "$pid"; do sleep 0.1; tries=$((tries - 1)); done
+    tries=10
+    while [ $tries -gt 0 ] && kill -s 0 -- "-$pid"; do sleep 0.1; tries=$((tries - 1)); done
+    kill -s KILL -- "-$pid"
 fi
 rm -rf "$1"
 """
-"""Reads the server's process id from stdin, or an empty line after a stop. At the end of its input it kills the server
-and removes the directory. The input also ends if this process is killed."""
+"""Reads the process id of the running program from stdin, or an empty line after its end. At the end of its input it
+kills the program and removes the directory. The input also ends if this process is killed. The children of ``initdb``
+clean up and end by themselves after it. What is left of the process group a second later is killed."""
+
+_REPORTING_SCRIPT = """
+echo $$
+exec "$@" >&2
+"""
+"""Writes its process id, which is also that of the program that it becomes, to the reaper. This process could not do
+that if a signal interrupted the start or killed this process."""
 
 
 class ServerProcess(ABC):
@@ -146,9 +157,7 @@ class ServerProcess(ABC):
         """
         if self._process is not None:
             return
-        with self._log() as log:
-            self._process = self._spawn(self.command(), log)
-        self._notify_reaper(str(self._process.pid))
+        self._process = self._spawn_reported(self.command())
         deadline = time.monotonic() + _START_TIMEOUT
         while not self.is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -211,26 +220,38 @@ class ServerProcess(ABC):
         Raises:
             RuntimeError: The program fails. The message has the end of its output.
         """
-        with self._log() as log:
-            process = self._spawn(command, log, stdin)
-            try:
-                status = process.wait(_START_TIMEOUT)
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
+        process = self._spawn_reported(command, stdin)
+        try:
+            status = process.wait(_START_TIMEOUT)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        self._notify_reaper("")
         if status:
             raise RuntimeError(f"{Path(command[0]).name} fails. The end of its output:\n{self._log_end()}")
 
+    def _spawn_reported(self, command: list[str], stdin: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Start a program, and have its process id sent to the reaper, which can end it with its children."""
+        reaper_input = self._reaper and self._reaper.stdin
+        with self._log() as log:
+            reporting = ["/bin/sh", "-c", _REPORTING_SCRIPT, "start", *command]
+            return self._spawn(reporting, reaper_input or log, stdin, errors=log)
+
     def _spawn(
-        self, command: list[str], output: IO[bytes] | int, stdin: IO[bytes] | None = None
+        self,
+        command: list[str],
+        output: IO[bytes] | int,
+        stdin: IO[bytes] | None = None,
+        *,
+        errors: IO[bytes] | None = None,
     ) -> subprocess.Popen[bytes]:
         owner = self._owner
         return subprocess.Popen(  # noqa: S603 - programs of the database server
             command,
             stdin=stdin or subprocess.DEVNULL,
             stdout=output,
-            stderr=output,
+            stderr=errors or output,
             cwd=self.directory,
             user=owner and owner.pw_uid,
             group=owner and owner.pw_gid,
