@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 BENCH := benchmarks/.venv
 # The number of processes that run tests. It is higher than the number of CI's cores, because many tests wait.
 # PYTEST_ARGS=-n0 runs all tests in one process.
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: demo test lint types docs unit bench programs format clean
 

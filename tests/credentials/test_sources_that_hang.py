@@ -267,11 +267,14 @@ def test_a_read_that_begins_while_the_program_ends_leaves_no_process(hanging: Ha
         from aws_iam_async.credentials.sdk import read_chain
         from aws_iam_async.credentials.source import SdkChain
         def read():
-            error = threads.start(lambda: read_chain(SdkChain("slow"), 60), name="read").exception(timeout=10)
+            try:
+                error = threads.start(lambda: read_chain(SdkChain("slow"), 60), name="read").exception(timeout=10)
+            except RuntimeError as no_thread:  # CPython 3.12.1 starts none at this time
+                error = no_thread
             print(type(error).__name__)
     """
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("CancelledError\n", "")
+    assert (done.stdout, done.stderr) in {("CancelledError\n", ""), ("RuntimeError\n", "")}
     assert hanging.started == []
 
 
