@@ -231,6 +231,22 @@ def test_a_start_that_is_interrupted_while_the_process_begins_leaves_nothing_beh
     directory.rmdir()
 
 
+def test_an_interruption_when_its_directory_appears_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    create = os.mkdir
+
+    def interrupt(*arguments: Any, **options: Any) -> None:
+        create(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        PostgresServer().__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_postgresql_runs_from_where_its_own_account_may_not_look(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import pwd
-import shutil
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -126,9 +126,10 @@ class ServerProcess(ABC):
 
     def __enter__(self) -> Self:
         # The path must be short: unix socket paths are limited to about 100 characters.
-        self._directory = Path(tempfile.mkdtemp(prefix="iam-"))
+        self._directory = Path(tempfile.gettempdir(), f"iam-{secrets.token_hex(4)}")
         try:
-            self._start_reaper(self._directory)
+            self._start_reaper(self._directory)  # first: an interrupt must not leave a directory without it
+            self._directory.mkdir(mode=0o700)
             if self._owner is not None:
                 os.chown(self._directory, self._owner.pw_uid, self._owner.pw_gid)
             self.initialise()
@@ -145,8 +146,6 @@ class ServerProcess(ABC):
         self.stop(crash=True)
         if self._reaper is not None:
             self._reaper.communicate(timeout=_STOP_TIMEOUT)
-        elif self._directory is not None:  # interrupted while the reaper was started
-            shutil.rmtree(self._directory, ignore_errors=True)
         self._reaper = self._directory = None
 
     def start(self) -> None:
