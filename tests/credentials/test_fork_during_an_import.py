@@ -8,7 +8,7 @@ import pytest
 from tests.credentials.conftest import SECRET_KEY, AwsHome
 
 PROGRAM = """if True:
-    import asyncio, os, signal, sys, threading
+    import asyncio, os, signal, socket, sys, threading
     from concurrent.futures import ThreadPoolExecutor
     from aws_iam_async import RdsTokenProvider, connect
 
@@ -22,14 +22,16 @@ PROGRAM = """if True:
 
     sys.meta_path.insert(0, Finder())
 
+    server = socket.create_server(("127.0.0.1", 0))  # it never answers
+    port = server.getsockname()[1]
     host = "db.c9akciq32.eu-west-1.rds.amazonaws.com"
 
     async def ask():
         if sys.argv[1] == "botocore.session":
             return (await RdsTokenProvider(profile="mine").get_token(host=host, port=5432, user="app")).access_key_id
         try:
-            # Without TLS: a fork while asyncpg 0.32 builds a context of its own would leave the child a lock of OpenSSL.
-            await connect(f"postgresql://app@{host}/shop", plugins="", timeout=0, ssl=False)
+            # No TLS and no DNS: a fork while asyncpg 0.32 builds a context or looks up a host leaves the child a lock.
+            await connect(f"postgresql://app@127.0.0.1:{port}/shop", plugins="", timeout=0, ssl=False)
         except OSError as error:  # a time-out is one: with a driver there was something that took its time
             return type(error).__name__
 
