@@ -36,7 +36,7 @@ BUILT_IN = {
     "psycopg": BuiltIn(
         "aws_iam_async.drivers.psycopg:PsycopgDriver",
         ("postgresql", "postgres", "postgresql+psycopg"),
-        {"psycopg": "3.3", "psycopg_pool": "3.3.1"},
+        {"psycopg": "3.3.6", "psycopg_pool": "3.3.1"},
     ),
 }
 # Of several drivers for a scheme the first one is the default.

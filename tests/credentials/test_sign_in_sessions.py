@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import botocore.credentials
 import pytest
 
 from aws_iam_async import CredentialsError
@@ -14,6 +15,11 @@ from aws_iam_async.tokens.service import TokenService
 from tests.credentials.conftest import AwsHome, come_to_rest, told
 from tests.credentials.sign_in import SESSION, SignIn, serving
 from tests.tokens.keys import make_key
+
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(botocore.credentials, "LoginProvider"), reason="profiles of `aws login` came with botocore 1.41"
+)
 
 
 @pytest.fixture
