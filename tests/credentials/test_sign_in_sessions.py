@@ -16,7 +16,6 @@ from tests.credentials.conftest import AwsHome, come_to_rest, told
 from tests.credentials.sign_in import SESSION, SignIn, serving
 from tests.tokens.keys import make_key
 
-
 pytestmark = pytest.mark.skipif(
     not hasattr(botocore.credentials, "LoginProvider"), reason="profiles of `aws login` came with botocore 1.41"
 )
