@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
@@ -170,8 +171,9 @@ async def _read_chain(source: SdkChain) -> Snapshot:
 
 
 def _new_session(profile: str | None) -> Any:
+    is_imported = "aiobotocore.session" in sys.modules
     try:
-        with garbage_collection_paused():
+        with contextlib.nullcontext() if is_imported else garbage_collection_paused():
             from aiobotocore.session import AioSession  # noqa: PLC0415 - takes 0.3 s, so it is imported in this thread
     except Exception as error:
         problem = f"the AWS SDK (aiobotocore) cannot be imported: {type(error).__name__}: {error}"

@@ -5,9 +5,12 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 
+import aiobotocore.session  # noqa: F401 - the last test is about what happens after this import
 import pytest
 
+from aws_iam_async import RdsTokenProvider
 from aws_iam_async.threads import garbage_collection_paused
+from tests.credentials.conftest import AwsHome
 
 
 @pytest.fixture
@@ -94,3 +97,13 @@ def test_a_second_thread_is_not_held_up_and_changes_nothing(collected: list[int]
     assert gc.get_threshold() == threshold
     assert gc.isenabled()
     assert collected == []
+
+
+@pytest.mark.usefixtures("collected")
+async def test_a_read_after_the_import_leaves_young_objects_where_they_are(aws_home: AwsHome) -> None:
+    aws_home.set(AWS_PROFILE="app")
+    aws_home.credentials.write_text("[app]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = made-up\n")
+    gc.disable()
+    young = ["an object of the application"]
+    await RdsTokenProvider().get_token(host="db.c9akciq32.us-east-1.rds.amazonaws.com", port=5432, user="app")
+    assert not any(found is young for found in gc.get_objects(generation=2))
