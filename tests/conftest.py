@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from aws_iam_async.plugins import registry
@@ -77,6 +78,22 @@ def _registrations_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     The registry is global, error messages list it, and it has no public function that removes a plugin.
     """
     monkeypatch.setattr(registry, "registered", dict(registry.registered))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _sdk_files_are_parsed_once() -> Iterator[None]:
+    """Parse each JSON file of botocore once in a process. Otherwise, each session parses them again."""
+    files: dict[str, Any] = {}
+    parse = JSONFileLoader.load_file
+
+    def load_file(loader: JSONFileLoader, path: str) -> Any:
+        if path not in files:
+            files[path] = parse(loader, path)
+        return files[path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", load_file)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
