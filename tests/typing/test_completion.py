@@ -67,7 +67,18 @@ def editor(server: str) -> Iterator[Editor]:
             process.terminate()
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.fixture(scope="module", params=SERVERS)
+def opened_editor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """An editor with a folder. One language server answers all questions, because starting one takes seconds."""
+    folder = tmp_path_factory.mktemp("program")
+    abilities = {"workspace": {"configuration": True, "workspaceFolders": True}}
+    workspace = {"uri": folder.as_uri(), "name": "program"}
+    with editor(request.param) as it:
+        it.ask("initialize", {"processId": None, "capabilities": abilities, "workspaceFolders": [workspace]})
+        it.tell(method="initialized", params={})
+        yield it
+
+
 @pytest.mark.parametrize(
     ("call", "also"),
     [
@@ -77,18 +88,13 @@ def editor(server: str) -> Iterator[Editor]:
         ("PluginManager(", {"plugins", "refresh"}),
     ],
 )
-def test_options_are_offered(server: str, call: str, also: set[str], tmp_path: Path) -> None:
+def test_options_are_offered(opened_editor: Editor, call: str, also: set[str], tmp_path: Path) -> None:
     text = f"import aws_iam_async\naws_iam_async.{call})\n"
     document = {"uri": (tmp_path / "program.py").as_uri()}
-    folder = {"uri": tmp_path.as_uri(), "name": "program"}
-    abilities = {"workspace": {"configuration": True, "workspaceFolders": True}}
-    with editor(server) as it:
-        it.ask("initialize", {"processId": None, "capabilities": abilities, "workspaceFolders": [folder]})
-        it.tell(method="initialized", params={})
-        opened = {**document, "languageId": "python", "version": 1, "text": text}
-        it.tell(method="textDocument/didOpen", params={"textDocument": opened})
-        position = {"line": 1, "character": len(f"aws_iam_async.{call}")}
-        offered = it.ask("textDocument/completion", {"textDocument": document, "position": position})
+    opened = {**document, "languageId": "python", "version": 1, "text": text}
+    opened_editor.tell(method="textDocument/didOpen", params={"textDocument": opened})
+    position = {"line": 1, "character": len(f"aws_iam_async.{call}")}
+    offered = opened_editor.ask("textDocument/completion", {"textDocument": document, "position": position})
     items = offered if isinstance(offered, list) else offered["items"]
     names = {item["label"].removesuffix("=") for item in items if item["label"].endswith("=")}
     assert names >= IamPlugin.option_names | also
