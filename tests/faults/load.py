@@ -13,6 +13,7 @@ from tests.faults.site import Site
 SIZE = 12
 WORKERS = 2 * SIZE
 PAUSE = 0.02  # seconds between two statements of a worker
+LONG_PAUSE = 0.1  # the same for tests that wait for seconds: so many statements would only use the processor
 LONGEST = 30.0  # seconds; a statement without any answer after that is lost
 RECOVERY = 15.0  # seconds
 CONNECT_LIMIT = 3.0  # seconds
@@ -27,6 +28,7 @@ class Load:
         site: The site to connect to.
         pool: The pool to share.
         table: A table for the keys.
+        pause: The seconds between two statements of a worker.
 
     Attributes:
         sent: The number of statements, including those that still wait for a connection.
@@ -36,10 +38,11 @@ class Load:
         stuck: The number of statements without an answer or an error.
     """
 
-    def __init__(self, site: Site, pool: Any, table: str) -> None:
+    def __init__(self, site: Site, pool: Any, table: str, pause: float) -> None:
         self._site = site
         self._pool = pool
         self._table = table
+        self._pause = pause
         self._keys = itertools.count()
         self._stopping = False
         self.sent = 0
@@ -52,13 +55,13 @@ class Load:
         """Insert keys over the pool until the load stops."""
         while not self._stopping:
             await self._insert(lambda: self._site.acquire(self._pool))
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
 
     async def work_alone(self, connect: Callable[[], Any]) -> None:
         """Insert each key over a connection of its own until the load stops."""
         while not self._stopping:
             self.alone += await self._insert(connect)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
 
     async def _insert(self, opening: Callable[[], Any]) -> bool:
         key = next(self._keys)
@@ -147,14 +150,14 @@ class Load:
 
 
 @contextlib.asynccontextmanager
-async def loaded(site: Site, manager: PluginManager, **options: Any) -> AsyncIterator[Load]:
+async def loaded(site: Site, manager: PluginManager, *, pause: float = PAUSE, **options: Any) -> AsyncIterator[Load]:
     """A pool under load, and one who connects each time. In the end every statement is accounted for."""
     table = f"keys_{next(_numbers)}"
     async with site.connect(manager, **options) as connection:
         await site.execute(connection, f"CREATE TABLE {table} (k int)")
     limited = site.limit(CONNECT_LIMIT) | options
     async with site.create_pool(manager, SIZE // 2, SIZE, **limited) as pool:
-        load = Load(site, pool, table)
+        load = Load(site, pool, table, pause)
         workers = [asyncio.create_task(load.work(), name=f"worker {number}") for number in range(WORKERS)]
         workers.append(asyncio.create_task(load.work_alone(lambda: site.connect(manager, **limited)), name="alone"))
         try:

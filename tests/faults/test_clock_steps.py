@@ -14,7 +14,7 @@ from aws_iam_async import ConnectNext, ConnectRequest, PluginManager
 from aws_iam_async.testing import Reason
 from aws_iam_async.tokens.service import TokenService
 from tests.faults.leaks import Leaks
-from tests.faults.load import RECOVERY, loaded
+from tests.faults.load import LONG_PAUSE, RECOVERY, loaded
 from tests.faults.site import Site
 
 HOUR = 3600.0
@@ -49,7 +49,7 @@ async def test_a_pool_reconnects(place: Site, leaks: Leaks, monkeypatch: pytest.
         place.emulator.clock = clock
     ages = Ages(clock)
     monkeypatch.setattr("aws_iam_async.manager.TokenService", functools.partial(TokenService, clock=clock))
-    async with PluginManager(["iam", ages]) as manager, loaded(place, manager) as load:
+    async with PluginManager(["iam", ages]) as manager, loaded(place, manager, pause=LONG_PAUSE) as load:
         for step in (0.0, HOUR, 0.0, -HOUR, 0.0):
             logins = len(place.emulator.logins)
             place.emulator.cut_connections()

@@ -11,7 +11,7 @@ from aws_iam_async.testing import AccessKey
 from tests.credentials.conftest import Answer, AwsHome, Endpoint
 from tests.faults.container import answer, serve
 from tests.faults.leaks import Leaks
-from tests.faults.load import Load, loaded
+from tests.faults.load import LONG_PAUSE, Load, loaded
 from tests.faults.site import Site
 
 # HTTP is spoken in a thread with a loop of its own.
@@ -37,7 +37,7 @@ async def served(key: AccessKey, place: Site, endpoint: Endpoint) -> AsyncIterat
 @pytest.fixture
 async def load(served: Endpoint, place: Site, manager: PluginManager, leaks: Leaks) -> AsyncIterator[Load]:
     """Under way, with credentials that end soon."""
-    async with loaded(place, manager) as load:
+    async with loaded(place, manager, pause=LONG_PAUSE) as load:
         await load.progress(20)
         yield load
         served.release()
