@@ -1,6 +1,7 @@
 """Local databases with emulators in front of them, and programs that run in their environment: for the command line."""
 
 import contextlib
+import errno
 import itertools
 import os
 import shlex
@@ -43,7 +44,7 @@ def local_endpoints(
         signed_ports: The ports that tokens must be signed for, in the same order. Default: the listening ports.
 
     Raises:
-        LocalError: A server does not start.
+        LocalError: A server does not start, or a port is in use.
         ModuleNotFoundError: The extra ``testing`` is not installed.
     """
     account = testing.Account()
@@ -58,6 +59,9 @@ def local_endpoints(
                 emulator = testing.Emulator(server, account=account, port=port or 0, signed_port=signed_port)
                 emulators.append(stack.enter_context(emulator))
             except (OSError, RuntimeError) as error:
+                if port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                    problem = f"--port {port} is in use: pass another port, or omit --port to listen on a free one"
+                    raise LocalError(problem) from error
                 raise LocalError(str(error)) from error
         yield emulators
 
