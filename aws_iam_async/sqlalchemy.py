@@ -211,6 +211,8 @@ def _manager(plugins: str | Iterable[str | Plugin] | None, manager: PluginManage
         return PluginManager(registry.split("iam" if plugins is None else plugins), _tokens=default_service())
     if plugins is not None:
         raise ConfigurationError("plugins and manager exclude each other: a manager has its own plugins")
+    if not isinstance(manager, PluginManager):
+        raise ConfigurationError(f"manager must be a PluginManager, not {type(manager).__name__}")
     return manager
 
 

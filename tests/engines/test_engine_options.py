@@ -84,6 +84,15 @@ def test_the_url_of_another_driver_is_refused(drivername: str) -> None:
         create_async_engine(POSTGRESQL.replace("postgresql+asyncpg", drivername))
 
 
+@pytest.mark.parametrize("manager", [1, "iam", PluginManager])
+def test_a_manager_of_another_type_is_refused(manager: Any) -> None:
+    refused = pytest.raises(ConfigurationError, match=f"^manager must be a PluginManager, not {type(manager).__name__}")
+    with refused:
+        create_async_engine(POSTGRESQL, manager=manager)
+    with refused:
+        arm(create_plain_engine(POSTGRESQL), manager=manager)
+
+
 def test_plugins_and_a_manager_exclude_each_other() -> None:
     with pytest.raises(ConfigurationError, match="plugins and manager exclude each other"):
         create_async_engine(POSTGRESQL, plugins="iam", manager=PluginManager())
