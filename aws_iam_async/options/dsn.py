@@ -35,12 +35,19 @@ class Dsn(NamedTuple):
     query: Mapping[str, str]
 
 
-@functools.lru_cache(maxsize=128)
 def parse(dsn: str) -> Dsn:
     """Parse ``dsn`` by the rules of RFC 3986, with libpq's comma-separated hosts.
 
     White space around it is not part of it. An error message never repeats the DSN, which may contain a password.
     """
+    if not isinstance(dsn, str):
+        how = "its text: str(dsn), or dsn.render_as_string(hide_password=False) for a URL of SQLAlchemy"
+        raise ConfigurationError(f"dsn must be a string, not {type(dsn).__name__}; pass {how}")
+    return _parse(dsn)
+
+
+@functools.lru_cache(maxsize=128)
+def _parse(dsn: str) -> Dsn:
     parts = _parts(dsn)
     login, at, places = parts["authority"].rpartition("@")
     hosts = split_hosts(places, source="dsn", encoded=True)
@@ -68,10 +75,7 @@ def parse(dsn: str) -> Dsn:
     )
 
 
-def _parts(dsn: object) -> re.Match[str]:
-    if not isinstance(dsn, str):
-        how = "its text: str(dsn), or dsn.render_as_string(hide_password=False) for a URL of SQLAlchemy"
-        raise ConfigurationError(f"dsn must be a string, not {type(dsn).__name__}; pass {how}")
+def _parts(dsn: str) -> re.Match[str]:
     dsn = dsn.strip()
     parts = re.fullmatch(URL, dsn, re.ASCII | re.DOTALL)
     if parts is None:

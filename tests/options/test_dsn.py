@@ -142,7 +142,7 @@ async def test_an_object_with_a_dsn_in_it_is_refused_with_the_way_to_get_it(dsn:
             await way(dsn)
 
 
-@pytest.mark.parametrize("dsn", [5, b"postgresql://app@db/shop"])
+@pytest.mark.parametrize("dsn", [5, b"postgresql://app@db/shop", ["postgresql://app@db/shop"], {}])
 async def test_what_is_no_string_is_refused(dsn: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"^dsn must be a string, not {type(dsn).__name__}"):
         await aws_iam_async.connect(dsn)
