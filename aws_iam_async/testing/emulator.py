@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
+from aws_iam_async import endpoints
 from aws_iam_async.refresh_ahead import wall_clock
 from aws_iam_async.testing.account import Account
 from aws_iam_async.testing.certificates import Certificates
@@ -64,8 +65,8 @@ class Emulator:
         clock: The emulator's clock, a function that returns seconds since the epoch. It can be replaced at any time.
 
     Raises:
-        ValueError: ``region`` is missing and ``host`` contains no region, or ``host`` is of Aurora DSQL and
-            ``upstream`` or ``signed_port`` do not go with it.
+        ValueError: ``port`` or ``signed_port`` is not a port's number. ``region`` is missing and ``host`` contains no
+            region. ``host`` is of Aurora DSQL and ``upstream`` or ``signed_port`` do not go with it.
         OSError: On entering the ``with`` block, the emulator cannot listen on the port.
         RuntimeError: On leaving the ``with`` block, the emulator met an unexpected error or did not stop.
     """
@@ -92,9 +93,9 @@ class Emulator:
         self._is_dsql = re.fullmatch(r"[^.]+\.dsql[^.]*\..+", self.host) is not None
         if self._is_dsql and (self.upstream.protocol == "mysql" or signed_port is not None):
             raise ValueError("Aurora DSQL has no protocol mysql, and its tokens are for no port: omit signed_port")
-        self._signed_port = signed_port
+        self._signed_port = None if signed_port is None else endpoints.parse_port(signed_port, "signed_port")
         self.dial_host: str = dial_host
-        self.port: int = port
+        self.port: int = port and endpoints.parse_port(port)
         self._sessions: dict[asyncio.Task[None], socket.socket] = {}
         self._sessions_changed = threading.Condition()
         self._unexpected_error: BaseException | None = None

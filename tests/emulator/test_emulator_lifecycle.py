@@ -3,6 +3,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -64,6 +65,13 @@ def test_several_emulators_may_share_an_account_and_a_server_and_have_ports_of_t
         assert one.account is other.account
     with Emulator(UPSTREAM, port=one.port) as again:
         assert again.port == one.port
+
+
+@pytest.mark.parametrize("port", ["postgresql", -1, 65536, 5432.0])
+@pytest.mark.parametrize("option", ["port", "signed_port"])
+def test_what_is_no_port_is_refused(option: str, port: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{option} must be a whole number"):
+        Emulator(UPSTREAM, **{option: port})
 
 
 def test_a_port_that_is_taken_is_an_error_and_leaves_nothing() -> None:
