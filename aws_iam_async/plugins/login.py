@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from aws_iam_async.errors import AwsIamError
+from aws_iam_async.errors import AwsIamError, ConfigurationError
 from aws_iam_async.refresh_ahead import Reading, ReadingCache, wall_clock
 
 Key = TypeVar("Key", bound=Hashable)
@@ -51,12 +51,17 @@ class RefreshAheadCache(Generic[Key, Value]):
             :class:`~aws_iam_async.AwsIamError` become one that names only their class.
         clock: Returns the seconds since the epoch, for tests.
 
+    Raises:
+        ConfigurationError: ``read`` is not a function.
+
     Keys are hashable, and their ``repr`` is shown in errors and logs. So a key must not hold a secret.
     """
 
     def __init__(
         self, read: Callable[[Key], Awaitable[Reading[Value]]], *, clock: Callable[[], float] = wall_clock
     ) -> None:
+        if not callable(read):
+            raise ConfigurationError(f"read must be an async function, not {type(read).__name__}")
         self._readings = ReadingCache(read, clock=clock)
 
     async def get(self, key: Key) -> Value:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from aws_iam_async import AwsIamError, Reading, RefreshAheadCache
+from aws_iam_async import AwsIamError, ConfigurationError, Reading, RefreshAheadCache
 
 START = 1_800_000_000.0
 
@@ -399,3 +399,9 @@ async def test_a_value_that_has_expired_when_it_is_read_is_an_error() -> None:
             await cache.get("shop")
     assert reads == 1
     await cache.aclose()
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    value: Any = "the value itself"
+    with pytest.raises(ConfigurationError, match=r"^read must be an async function, not str$"):
+        RefreshAheadCache(value)
