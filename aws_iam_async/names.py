@@ -75,6 +75,8 @@ _NEVER_SETTINGS = {
     "role_arn": r"role[^.]|assume|[^.]*role[_-]?arn",
     "external_id": r"[^.]*external[_-]?id",
     "role_session_name": r"[^.]*session[_-]?name",
+    "cluster_instance_host_pattern": r"cluster[_-]?instance",
+    "profile": r"profile$",
     "credentials": r"(.*\.)?aws|.*(secret|token|credential|(access|api|private)[_-]?key)|sts[_-]",
     "password": r".*(passw(or)?d|passphrase|pwd)$|pass$",
     "sslmode": r"ssl(?![_.])",

@@ -20,6 +20,7 @@ from aws_iam_async import (
     register_plugin,
 )
 from aws_iam_async.drivers.asyncpg import AsyncpgDriver
+from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.pipeline import Pipeline
 from aws_iam_async.plugins.retirement import Retirement
 from aws_iam_async.statistics import Counters, Hooks
@@ -238,6 +239,16 @@ def test_option_names_that_are_one_text_are_refused() -> None:
 
     with pytest.raises(ConfigurationError, match=r"WithOption\.option_names is a string.* write .*\('tenant',\)"):
         PluginManager(plugins=[WithOption("w", [])])
+
+
+@pytest.mark.parametrize("name", sorted(PLUGIN_OPTIONS["iam"] | PLUGIN_OPTIONS["secrets_manager"]))
+async def test_an_option_of_a_plugin_is_never_a_setting_of_the_server(name: str) -> None:
+    manager = PluginManager(plugins="")
+    needs = rf"unknown option '{name}' .* it needs the plugin '"
+    with pytest.raises(ConfigurationError, match=needs):
+        await manager.connect(f"postgresql://app@127.0.0.1:1/shop?{name}=x")
+    with pytest.raises(ConfigurationError, match=needs):
+        await manager.connect("postgresql://app@127.0.0.1:1/shop", server_settings={name: "x"})
 
 
 async def test_an_option_of_a_plugin_that_is_not_in_the_chain() -> None:
