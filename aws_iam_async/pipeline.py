@@ -22,6 +22,7 @@ from aws_iam_async.statistics import Counters
 from aws_iam_async.threads import LoopLocal
 
 LONGEST_SEARCH = 60.0  # seconds; for a driver without a time limit
+_NO_LOGIN = "Neither an option nor a plugin set a password. To log in with IAM, add 'iam' to plugins="
 
 
 class Pipeline:
@@ -52,7 +53,12 @@ class Pipeline:
         failed = False
 
         async def track(request: ConnectRequest) -> Any:
-            connection = await dial(request)
+            try:
+                connection = await dial(request)
+            except Exception as error:
+                if request.password is None and request.login_rejected(error):
+                    error.add_note(_NO_LOGIN)
+                raise
             if failed:  # a plugin went on in a task of its own
                 self.driver.abort(connection)
             else:

@@ -43,6 +43,18 @@ async def test_the_emulator_refuses_for_that_very_reason(rds: Rds, options: dict
     assert [login.reason for login in rds.emulator.logins] == [reason]
 
 
+async def test_a_login_without_a_plugin_that_logs_in_is_explained(rds: Rds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "wrong")  # else asyncpg looks for a file, which blocks
+    options: dict[str, Any] = {"plugins": "role", "role": "writer", "ssl": "require"}
+    with pytest.raises(rds.refusal) as refused:
+        await aws_iam_async.connect(rds.dsn, **options)
+    note = "Neither an option nor a plugin set a password. To log in with IAM, add 'iam' to plugins="
+    assert refused.value.__notes__ == [note]
+    with pytest.raises(rds.refusal) as refused:
+        await aws_iam_async.connect(rds.dsn, password="wrong", **options)
+    assert not hasattr(refused.value, "__notes__")
+
+
 async def test_a_wrong_region_is_named_beside_the_hosts_own(rds: Rds) -> None:
     with pytest.raises(rds.refusal) as refused:
         await rds.connect(iam_region="eu-west-1")
