@@ -77,6 +77,7 @@ class Opening(Coroutine[Any, Any, T]):
             )
 
         def __enter__(self) -> NoReturn:
+            self._coroutine.close()  # else Python also warns that it was never awaited
             raise TypeError("use 'async with': connections and pools are opened and closed asynchronously")
 
         def __exit__(self, *_: object) -> NoReturn: ...
