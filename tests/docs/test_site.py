@@ -81,6 +81,12 @@ def test_the_reference_gives_each_name_a_type_and_each_result_one_entry(site: Pa
     assert [result for result in results if result.count("doc-section-item") != 1] == []
 
 
+def test_the_reference_has_no_methods_that_only_the_emulator_calls(site: Path) -> None:
+    text = text_of(site / "reference-testing/index.html")
+    assert "reject_next" in text
+    assert re.findall(r"\n.*The emulator calls this", text) == []
+
+
 def test_the_reference_has_every_member_of_an_enumeration(site: Path) -> None:
     text = text_of(site / "reference-testing/index.html")
     kinds = [kind for name in testing.__all__ if inspect.isclass(kind := getattr(testing, name))]
