@@ -131,8 +131,10 @@ class OptionsReader:
             if name not in self._known:
                 self._refuse_unknown(name, self._known)
         for name in _SIZES & given.keys():
-            if isinstance(given[name], str):  # the drivers' errors name no option
-                raise ConfigurationError(f"{name} must be a whole number, not a string: convert it with int()")
+            size = given[name]
+            if size is not None and not hasattr(size, "__index__"):  # the drivers' errors name no option
+                kind = type(size).__name__
+                raise ConfigurationError(f"{name} must be a whole number, not {kind}: convert it with int()")
         self._check_settings(given.get(_SETTINGS))
         password: Any = given.get("password")
         if isinstance(password, str):

@@ -244,10 +244,11 @@ def test_what_is_wrong_is_refused_with_advice(dsn: str, keywords: dict[str, Any]
         ("mysql://db", "maxsize"),
     ],
 )
-def test_a_size_from_the_environment_is_no_number(dsn: str, name: str) -> None:
-    size: Any = {name: "5"}
-    with pytest.raises(ConfigurationError, match=f"^{name} must be a whole number, not a string"):
-        reading(dsn, pool=True, **size)
+@pytest.mark.parametrize("size", ["5", 5.0, [5]])
+def test_a_size_that_is_no_whole_number_is_refused(dsn: str, name: str, size: Any) -> None:
+    message = rf"^{name} must be a whole number, not {type(size).__name__}: convert it with int\(\)$"
+    with pytest.raises(ConfigurationError, match=message):
+        reading(dsn, pool=True, **{name: size})
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])

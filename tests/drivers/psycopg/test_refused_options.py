@@ -87,7 +87,7 @@ async def test_without_a_token_they_are_the_callers_choice(rds: Rds) -> None:
         ({"max_inactive_connection_lifetime": 60}, "did you mean max_idle"),
         ({"pool_recycle": 60}, "did you mean max_connection_lifetime"),
         ({"pool_size": 1}, "max_size"),
-        ({"max_size": "5"}, "max_size must be a whole number, not a string"),
+        ({"max_size": "5"}, "max_size must be a whole number, not str"),
     ],
 )
 async def test_pools(manager: PluginManager, rds: Rds, options: dict[str, Any], message: str) -> None:
