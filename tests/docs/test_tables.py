@@ -8,8 +8,11 @@ import pytest
 
 import aws_iam_async
 from aws_iam_async import AwsIamError, ConfigurationError, PluginManager
+from aws_iam_async.credentials.source import AssumedRole
 from aws_iam_async.names import PLUGIN_OPTIONS
+from aws_iam_async.plugins import secrets_manager
 from aws_iam_async.plugins.iam import IamPlugin
+from aws_iam_async.tokens import token
 from tests.docs.pages import ROOT, table
 
 
@@ -26,6 +29,18 @@ def test_options_of_all_plugins() -> None:
     rows = table("docs/reference-options.md", "## Options of the plugins")
     documented = {(plugin, option) for row in rows for option in names(row[0]) for plugin in names(row[-1])}
     assert documented == {(plugin, option) for plugin, options in PLUGIN_OPTIONS.items() for option in options}
+
+
+def test_defaults_of_plugin_options() -> None:
+    defaults = {
+        "iam_token_expiration": str(token.DEFAULT_EXPIRATION),
+        "secret_expiration": str(secrets_manager.DEFAULT_EXPIRATION),
+        "role_session_name": AssumedRole._field_defaults["role_session_name"],
+    }
+    rows = {
+        row[0].strip("`"): row[1].strip("`") for row in table("docs/reference-options.md", "## Options of the plugins")
+    }
+    assert {name: rows[name] for name in defaults} == defaults
 
 
 def test_where_each_rule_lives() -> None:
