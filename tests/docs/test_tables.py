@@ -58,6 +58,12 @@ def test_loggers() -> None:
     assert sorted(documented) == sorted(loggers)
 
 
+def test_the_advice_on_pins_is_for_this_version() -> None:
+    major, minor, _ = aws_iam_async.__version__.split(".")
+    pin = f"aws-iam-async[asyncpg]>={major}.{minor},<{major}.{int(minor) + 1}"
+    assert pin in (ROOT / "docs/versioning.md").read_text().splitlines()
+
+
 def test_errors() -> None:
     exported = [getattr(aws_iam_async, name) for name in aws_iam_async.__all__]
     errors = [value.__name__ for value in exported if isinstance(value, type) and issubclass(value, AwsIamError)]
