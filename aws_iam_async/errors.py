@@ -19,10 +19,14 @@ import inspect
 import warnings
 
 _PACKAGE = __file__.rpartition("errors")[0]
+FIND_CAUSE = "To find the cause, run aws-iam-async check (extra cli), or see Troubleshooting in the docs."
 
 
 class AwsIamError(Exception):
-    """Base of every exception that this package raises by itself."""
+    """Base of every exception that this package raises by itself.
+
+    The docs list the messages, with causes and fixes, under Troubleshooting.
+    """
 
 
 class ConfigurationError(AwsIamError, ValueError):

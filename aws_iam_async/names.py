@@ -141,8 +141,9 @@ def refuse_unknown(
             for option in options - known:
                 if option.replace("_", "") == meant_name:
                     guess = " it" if option == name else f" did you mean {option}? It"
-                    needs = f"needs the plugin {code!r} in plugins="
-                    raise ConfigurationError(f"{problem}:{guess} {needs}; without that plugin, remove the option")
+                    raise ConfigurationError(
+                        f"{problem}:{guess} needs the plugin {code!r} in plugins=; without it, remove the option"
+                    )
         known |= {"plugins"}
         instead = meant_instead_of_setting(name)
         meant = nearest(name, known) or (instead if instead in known else None)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from aws_iam_async import endpoints, threads
 from aws_iam_async.credentials.failures import session_token_remedy
 from aws_iam_async.credentials.source import credentials_source
-from aws_iam_async.errors import ConfigurationError
+from aws_iam_async.errors import FIND_CAUSE, ConfigurationError
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.login import log_in
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -169,6 +169,6 @@ def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:
     error.add_note(
         f"Check that the database user {key.kind.user_setup}. Check that the identity may do {key.action} on"
         f" {key.resource()}. Check that host, port and region are those of the database. Check that the access key is"
-        " active, that the secret key belongs to it, and that the clock of this machine is right. To find the cause,"
-        " run aws-iam-async check (extra cli)."
+        " active, that the secret key belongs to it, and that the clock of this machine is right."
+        f" {FIND_CAUSE}"
     )

@@ -13,7 +13,7 @@ from aws_iam_async.credentials import sdk
 from aws_iam_async.credentials.credentials import Credentials
 from aws_iam_async.credentials.failures import REFUSED_KEYS, Remedy, error_code, safe_text
 from aws_iam_async.credentials.source import CredentialsSource, credentials_source
-from aws_iam_async.errors import ConfigurationError, CredentialsError, RegionError, warn
+from aws_iam_async.errors import FIND_CAUSE, ConfigurationError, CredentialsError, RegionError, warn
 from aws_iam_async.names import PLUGIN_OPTIONS
 from aws_iam_async.plugins.login import RefreshAheadCache
 from aws_iam_async.plugins.protocol import ConnectNext
@@ -311,5 +311,5 @@ def _add_login_notes(key: SecretKey, error: Exception, login: Login) -> None:
     whole = "" if login.user else " The secret is not a JSON object, so its whole text was the password."
     error.add_note(
         f"The login was with{user} the password of {key!r}.{whole} Check that the secret belongs to this database,"
-        " and that its last rotation has finished. To find the cause, run aws-iam-async check (extra cli)."
+        f" and that its last rotation has finished. {FIND_CAUSE}"
     )

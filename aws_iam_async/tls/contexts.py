@@ -12,7 +12,7 @@ from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLCertVerificati
 from typing import Literal, TypeAlias, cast
 
 from aws_iam_async import endpoints, threads
-from aws_iam_async.errors import ConfigurationError, InsecureTransportError
+from aws_iam_async.errors import FIND_CAUSE, ConfigurationError, InsecureTransportError
 from aws_iam_async.tls import RDS_CA_BUNDLE, RDS_CA_REGIONS, SYSTEM, OpenSSLContext, Tls, parse
 from aws_iam_async.tls.pinning import pin
 
@@ -145,10 +145,7 @@ def add_certificate_note(
             advice = trust_advice(tls, host)
         case None:
             return
-    error.add_note(
-        f"The certificate of {host}:{port} was not accepted. {advice}"
-        " To find the cause, run aws-iam-async check (extra cli)."
-    )
+    error.add_note(f"The certificate of {host}:{port} was not accepted. {advice} {FIND_CAUSE}")
 
 
 def _certificate_problem(error: BaseException) -> CertificateProblem | None:

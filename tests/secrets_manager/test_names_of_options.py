@@ -67,7 +67,7 @@ async def test_an_option_needs_the_plugin(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["iam_default_port", "iam_token_expiration"])
 async def test_an_option_for_tokens_is_to_be_removed(name: str) -> None:
     """The plugin ``iam`` cannot be added: a chain has one login."""
-    advice = "it needs the plugin 'iam' in plugins=; without that plugin, remove the option"
+    advice = "it needs the plugin 'iam' in plugins=; without it, remove the option"
     with pytest.raises(ConfigurationError, match=rf"^unknown option '{name}' .*: {re.escape(advice)}$"):
         await PluginManager("secrets_manager").connect(f"{DSN}?{name}=1")
 
