@@ -2,6 +2,9 @@
 #
 # They are never imported at runtime. ``tests/typing/test_typed_options.py`` compares the names with the accepted ones.
 #
+# The string below an option of a plugin holds its meaning, then "Default: ..." or "Required". Editors show it, if they
+# use ty (pyright 1.1 does not), and ``tools/options_table.py`` makes the tables of the docs from it.
+#
 # In ty 0.0.105 a TypedDict that is not closed accepts any other name too. A closed one cannot be extended, so each leaf
 # is composed of open parts.
 
@@ -35,26 +38,48 @@ Session: TypeAlias = Literal["any", "primary", "standby", "read-write", "read-on
 
 class IamOptions(TypedDict, total=False):
     iam_host: str | None
+    """The endpoint to sign for and to verify, if ``host`` is an alias, an IP address or a tunnel. ``"auto"`` takes the
+    canonical name of ``host`` (``iam`` only). Default: the dialled host."""
     iam_default_port: int | str | None
+    """The port to sign for, 1 to 65535, if a tunnel is dialled on another one. Refused for Aurora DSQL, because its
+    tokens contain no port. Default: the dialled port."""
     iam_region: str | None
+    """The region to sign for. Any name of a region is accepted. Never taken from the environment. Default: from the
+    host's name."""
     iam_token_expiration: float | None
+    """Seconds a token may be served from the cache, 0 to 900. 0 makes a token for each connection. Default: 900."""
     cluster_instance_host_pattern: str | None
+    """The pattern of a cluster's instance names, with one ``?``, such as ``?.xyz.us-east-2.rds.amazonaws.com``. It
+    supplies the region if no host does. Refused for Aurora DSQL. Default: none."""
     profile: str | None
+    """The AWS profile. Default: the SDK's default chain."""
     credentials: AwsSession | CredentialsCallable | None
+    """An aiobotocore or aioboto3 session, or an async callable that returns ``Credentials``. Default: the SDK's default
+    chain."""
     role_arn: str | None
+    """The ARN of an IAM role to assume with the credentials. Default: none."""
     external_id: str | None
+    """The external ID that the role's trust policy requires. Default: none."""
     role_session_name: str | None
+    """The name of the role's session in AWS CloudTrail. Default: ``aws_iam_async``."""
 
 class SecretOptions(TypedDict, total=False):
     secret_id: str | None
+    """The name or the ARN of the secret. Required."""
     secret_region: str | None
+    """The region of the secret. Default: from the ARN, ``iam_region`` or the host."""
     secret_endpoint: str | None
+    """The URL of a VPC endpoint. Default: AWS's own."""
     secret_username_property: str | None
+    """The property of the secret that holds the user. Default: ``username``."""
     secret_password_property: str | None
+    """The property that holds the password. Default: ``password``."""
     secret_expiration: float | None
+    """Seconds after which a secret is read again. 0 reads it after each connection. Default: 870."""
 
 class PluginOptions(IamOptions, SecretOptions, total=False):
     role: Role | None
+    """The servers that are accepted: ``"writer"`` or ``"reader"``. Required."""
 
 class _Common(PluginOptions, total=False):
     plugins: str | Iterable[str | Plugin]  # of the functions only: a manager has its plugins

@@ -207,7 +207,7 @@ def texts_of_file(path: Path, root: Path) -> Iterable[Unit]:
     String literals of tests are left out, because they are mostly data and programs.
     """
     source = path.read_text(encoding="utf-8")
-    if path.suffix == ".py":
+    if path.suffix in {".py", ".pyi"}:
         return texts_of_python(source, with_literals=path.relative_to(root).parts[0] != "tests")
     return texts_of_script(source) if path.suffix == ".sh" or path.name == "Makefile" else units(source)
 

@@ -19,6 +19,7 @@ from tests.docs.prose import (
 # Patterns below the root.
 PATHS = [
     "aws_iam_async/**/*.py",
+    "aws_iam_async/**/*.pyi",
     "examples/**/*.py",
     "benchmarks/*.py",
     "tools/*.py",
