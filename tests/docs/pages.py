@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tools.options_table import on_page_markdown
+
 ROOT = Path(__file__).parents[2]
 SITE = tuple(sorted((ROOT / "docs").rglob("*.md")))
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *SITE)
@@ -82,12 +84,12 @@ def write_file(block: Block, folder: Path) -> None:
 
 
 def table(page: str, heading: str) -> list[list[str]]:
-    """Return the rows of the first table below a heading of a page, without its head.
+    """Return the rows of the first table below a heading of a page on the site, without its head.
 
     Raises:
         ValueError: There is no such heading.
     """
-    text = (ROOT / page).read_text()
+    text = on_page_markdown((ROOT / page).read_text())
     _, found, below = text.partition(f"\n{heading}\n")
     if not found:
         raise ValueError(f"{page} has no {heading!r}")

@@ -31,6 +31,12 @@ def test_options_of_all_plugins() -> None:
     assert documented == {(plugin, option) for plugin, options in PLUGIN_OPTIONS.items() for option in options}
 
 
+def test_each_plugin_option_has_a_default_and_a_meaning() -> None:
+    rows = table("docs/reference-options.md", "## Options of the plugins")
+    assert [row for row in rows if len(row) != 4 or not all(row)] == []
+    assert {row[0] for row in rows if row[1] == "Required"} == {"`secret_id`", "`role`"}
+
+
 def test_defaults_of_plugin_options() -> None:
     defaults = {
         "iam_token_expiration": str(token.DEFAULT_EXPIRATION),
