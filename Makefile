@@ -12,20 +12,29 @@ BENCH := benchmarks/.venv
 # PYTEST_ARGS=-n0 runs all tests in one process.
 WORKERS ?= 6
 
-.PHONY: demo test lint types docs unit bench programs format clean
+.PHONY: demo test lint types mypy pyright ty docs unit bench programs format clean
 
 demo: $(READY)
 	$(BIN)/python -m aws_iam_async demo
 
-test: lint types docs unit
+# The checks wait for nothing, so two of them run at once.
+test: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types docs
+	@$(MAKE) --no-print-directory unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)
+types: mypy pyright ty
+
+mypy: $(STAMP)
 	$(BIN)/mypy
+
+pyright: $(STAMP)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+ty: $(STAMP)
 	$(BIN)/ty check --python $(VENV)
 
 docs: $(STAMP)
