@@ -96,10 +96,16 @@ def _sdk_files_are_parsed_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def initdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory that each PostgreSQL server copies when it starts."""
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one run share."""
     base = tmp_path_factory.getbasetemp()
-    template = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "initdb"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(autouse=True, scope="session")
+def initdb(shared_folder: Path) -> Path:
+    """The data directory that each PostgreSQL server copies when it starts."""
+    template = shared_folder / "initdb"
     copy_data(str(template))
     return template

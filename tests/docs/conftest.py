@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -169,8 +169,12 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built site."""
-    folder = tmp_path_factory.mktemp("site")
-    build(folder)
+def site(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built site. Processes that need it later share it."""
+    folder = shared_folder / "site"
+    if not folder.exists():
+        built = tmp_path_factory.mktemp("site")
+        build(built)
+        with suppress(OSError):  # another process was faster
+            built.rename(folder)
     return folder
