@@ -42,6 +42,9 @@ _FOREIGN_NAMES = {
     "secretsmanagersecretpasswordkey": "secretpasswordproperty",
     "secretsmanagerexpiration": "secretexpiration",
     "secretsmanagerexpirationsec": "secretexpiration",
+    "failover": "role",
+    "failover2": "role",
+    "failoverv2": "role",
     "enabletelemetry": 'plugins="otel,iam"',
     "enableiamauth": 'plugins="iam"',
     "iam": 'plugins="iam"',
@@ -98,7 +101,7 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
     """Return the known name that was probably meant by a name in any spelling: ``iamRegion``, ``iam-region``."""
     plain = {option.replace("_", ""): option for option in known}
     wanted = _plain(name)
-    meant = _FOREIGN_NAMES.get(wanted)
+    meant = wanted if wanted in plain else _FOREIGN_NAMES.get(wanted)
     if meant and (meant in plain or not meant.isalpha()):
         return plain.get(meant, meant)
     import difflib  # noqa: PLC0415 - for errors only
@@ -109,7 +112,7 @@ def nearest(name: str, known: frozenset[str], *, likeness: float = 0.75) -> str 
 
 def unknown(name: str, available: Collection[str]) -> str:
     """Return how a message about an unknown driver or plugin goes on."""
-    meant = nearest(name, frozenset(available))
+    meant = nearest(name, frozenset(available), likeness=0.6)  # the names are short
     hint = f"did you mean {meant!r}? Available" if meant else "available"
     return f"{shown(name)}; {hint}: {', '.join(available)}"
 

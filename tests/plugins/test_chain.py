@@ -141,6 +141,21 @@ def test_a_plugin_of_other_wrappers_is_not_here(code: str) -> None:
     assert "install" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        ("failover", "role"),
+        ("failover_v2", "role"),
+        ("IAM", "iam"),
+        ("aim", "iam"),
+        ("secretsManager", "secrets_manager"),
+    ],
+)
+def test_a_message_names_the_plugin_that_was_probably_meant(code: str, meant: str) -> None:
+    with pytest.raises(PluginNotFoundError, match=f"unknown plugin '{code}'; did you mean '{meant}'"):
+        PluginManager(plugins=code)
+
+
 MISPLACED = "postgresql://app:hunter2@db.example/shop"
 
 
