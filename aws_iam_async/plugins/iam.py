@@ -168,7 +168,7 @@ def _add_login_notes(key: TokenKey, error: Exception, token: Token) -> None:
         error.add_note(f"{remedy.text}: {remedy.command}")
     error.add_note(
         f"Check that the database user {key.kind.user_setup}. Check that the identity may do {key.action} on"
-        f" {key.resource()}. Check that host, port and region are those of the database. Check that the access key is"
-        " active, that the secret key belongs to it, and that the clock of this machine is right."
-        f" {FIND_CAUSE}"
+        f" {key.resource()}. Check that host, port and region are those of the database: a tunnel needs iam_host= and"
+        " iam_default_port=. Check that the access key is active, that the secret key belongs to it, and that the clock"
+        f" of this machine is right. {FIND_CAUSE}"
     )

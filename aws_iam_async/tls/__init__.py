@@ -85,7 +85,9 @@ def parse(ssl: object = None, sslmode: object = None, sslrootcert: object = None
     if not root_cert or "://" in root_cert or "\0" in root_cert:
         raise ConfigurationError("sslrootcert must be the non-empty path of a local PEM file")
     if mode in _PLAINTEXT_MODES:
-        raise ConfigurationError(f"sslrootcert verifies nothing with sslmode {mode!r}; pass 'verify-full' or drop it")
+        raise ConfigurationError(
+            f"sslrootcert verifies nothing with sslmode {mode!r}: omit sslmode, or pass 'verify-full'"
+        )
     if root_cert == SYSTEM and mode not in {None, "verify-full"}:
         # As in libpq: anybody can get a certificate of a public authority.
         raise ConfigurationError(f"sslrootcert='system' needs sslmode 'verify-full', not {mode!r}; omit sslmode")
