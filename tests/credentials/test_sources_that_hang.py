@@ -156,6 +156,12 @@ async def test_a_source_that_swallows_its_cancellation_does_not_block_the_end(mo
 HANGS = "echo $$ >> {pids}\nsleep 600 &\necho $! >> {pids}\nwait\n"
 
 
+def is_running(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may end at any time
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
 class Hanging:
     """A profile with a ``credential_process`` that never answers, and the processes that it has started."""
 
@@ -176,7 +182,7 @@ class Hanging:
 
     @property
     def running(self) -> list[int]:
-        return [pid for pid in self.started if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+        return list(filter(is_running, self.started))
 
     def wait_until_ended(self) -> None:
         deadline = time.monotonic() + 30
@@ -186,7 +192,8 @@ class Hanging:
 
     def end(self) -> None:
         for pid in self.running:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
